@@ -1,0 +1,1 @@
+"""The engine: clip -> features -> prediction -> score -> result; imports no other folder."""

@@ -1,0 +1,1 @@
+"""Seeded, exact k-means on implicitly upsampled features; standardisation and PCA."""

@@ -1,0 +1,1 @@
+"""Data sets: one reader each, all giving the same lazy Clip."""

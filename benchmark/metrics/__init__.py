@@ -1,0 +1,1 @@
+"""Pure functions of arrays: contingency tables, matching, IoU."""

@@ -1,0 +1,1 @@
+"""Boards made from folders of results, without torch."""

@@ -1,0 +1,1 @@
+"""Evaluation protocols: one file each, with its citation, its config and its named presets."""
