@@ -211,8 +211,8 @@ class View:
     """short-side: aspect kept, long side to the nearest patch multiple; square: squashed."""
     interpolation: Literal["card", "bilinear", "bicubic"] = "bilinear"
     statistics: Literal["card", "timet"] = "card"
-    """Normalisation: the card's own, or the video statistics of the TimeT release (std .228,
-    .224, .225 with ImageNet's mean), which are used whatever the card says."""
+    """Normalisation: the card's own; `timet`: where the card says ImageNet's, the video
+    statistics of the TimeT release (std .228, .224, .225), else the card's own."""
     frames: int | None = None
     """None = every frame."""
     sampling: Literal["equidistant", "random"] = "equidistant"

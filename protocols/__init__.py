@@ -1,1 +1,8 @@
-"""Evaluation protocols: one file each, with its citation, its config and its named presets."""
+"""Evaluation protocols: one file each, with its citation, its config and its named presets.
+
+Importing this package registers them; it loads neither numpy nor torch.
+"""
+
+from tvseg_bench.protocols import kmeans_entries
+
+kmeans_entries.register()

@@ -1,0 +1,73 @@
+"""Standardisation and PCA of features, over the scope that the configuration names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tvseg_bench.benchmark.cluster import Moments, Projection
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tvseg_bench.benchmark.types import ClipFeatures, FeatureSet
+    from tvseg_bench.protocols.kmeans_config import KMeansConfig, Scope
+
+    Tokens = NDArray[np.float32]
+    """[T, rows, cols, d]."""
+
+
+def projected(
+    features: FeatureSet, config: KMeansConfig, scope: Scope
+) -> Iterator[tuple[ClipFeatures, Tokens]]:
+    """Yield every clip (its raw tokens dropped) with its features as k-means wants them.
+
+    The statistics come from the frame, the clip, `batch_clips` clips or the whole data set, which
+    then is read twice; one batch of clips is held at a time.
+    """
+    wanted = scope if config.pca_scope == "unit" else config.pca_scope
+    if config.pca_dims == 0:
+        yield from ((_slim(c), np.asarray(c.tokens, np.float32)) for c in features)
+    elif wanted == "dataset":
+        shared = fit(features, config.pca_dims)
+        yield from ((_slim(c), shared(c.tokens)) for c in features)
+    elif wanted == "frame":
+        for clip in features:
+            frames = [fit_tokens(t, config.pca_dims)(t) for t in clip.tokens]
+            yield _slim(clip), np.stack(frames)
+    else:
+        size = config.batch_clips if wanted == "batch" else 1
+        for group in groups(features, size):
+            shared = fit(group, config.pca_dims)
+            yield from ((_slim(c), shared(c.tokens)) for c in group)
+
+
+def fit(clips: Iterable[ClipFeatures], dims: int) -> Projection:
+    """Fit standardisation and PCA on every token of the clips, in one pass."""
+    moments = Moments()
+    for clip in clips:
+        moments.update(clip.tokens.reshape(-1, clip.tokens.shape[-1]))
+    return moments.projection(dims)
+
+
+def fit_tokens(tokens: NDArray[np.floating], dims: int) -> Projection:
+    """Fit standardisation and PCA on one array [..., D]."""
+    moments = Moments()
+    moments.update(tokens.reshape(-1, tokens.shape[-1]))
+    return moments.projection(dims)
+
+
+def groups(clips: Iterable[ClipFeatures], size: int) -> Iterator[list[ClipFeatures]]:
+    """Yield lists of `size` clips, the last one shorter."""
+    source = iter(clips)
+    while group := list(islice(source, size)):
+        yield group
+
+
+def _slim(clip: ClipFeatures) -> ClipFeatures:
+    """Drop the raw tokens, so that a list of clips costs no memory."""
+    return replace(clip, tokens=clip.tokens[:0], attention=None)
