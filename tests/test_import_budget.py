@@ -1,0 +1,47 @@
+"""What must answer at once never loads what takes seconds (the time itself is a benchmark)."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "torchvision", "timm", "sklearn", "scipy", "pandas", "faiss", "numba", "av")
+COMMANDS = [
+    ["--help"],
+    ["--version"],
+    ["list", "models"],
+    ["list", "protocols"],
+    ["list", "datasets"],
+    ["info", "dino/vits16"],
+    ["info", "kmeans-clip"],
+    ["info", "davis-2017"],
+    *([name, "--help"] for name in ("run", "plan", "data", "leaderboard", "cache", "env")),
+]
+CODE = """
+import sys
+from tvseg_bench.__main__ import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as stop:
+    code = stop.code
+assert not code, code
+loaded = [m for m in {heavy!r} if m in sys.modules]
+print("LOADED", loaded)
+"""
+
+
+def heavy_modules(argv: list[str], heavy: tuple[str, ...]) -> str:
+    run = [sys.executable, "-c", CODE.format(heavy=heavy), *argv]
+    return subprocess.check_output(run, text=True).splitlines()[-1]
+
+
+@pytest.mark.parametrize("argv", COMMANDS, ids=" ".join)
+def test_answers_without_heavy_imports(argv: list[str]) -> None:
+    assert heavy_modules(argv, (*HEAVY, "numpy")) == "LOADED []"
+
+
+def test_leaderboard_needs_no_torch(tmp_path: object) -> None:
+    argv = ["leaderboard", "build", str(tmp_path), "--output", str(tmp_path)]
+    code = CODE.replace("assert not code, code", "")
+    run = [sys.executable, "-c", code.format(heavy=("torch", "sklearn")), *argv]
+    assert subprocess.check_output(run, text=True).splitlines()[-1] == "LOADED []"
