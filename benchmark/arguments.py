@@ -1,0 +1,166 @@
+"""The grammar of the command line; building it loads nothing that takes time."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from tvseg_bench.benchmark.errors import UsageError, did_you_mean
+
+KINDS = ("models", "protocols", "datasets", "runs")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that answers a mistake with one sentence instead of a usage dump."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the mistake as a sentence; argparse's own list of choices becomes a hint."""
+        if "invalid choice: " in message and "(choose from " in message:
+            typed = message.split("invalid choice: ")[1].split(" (choose")[0].strip("'")
+            known = message.split("(choose from ")[1].rstrip(")").replace("'", "").split(", ")
+            kind = "command" if "COMMAND" in message else "value"
+            raise UsageError(did_you_mean(kind, typed, known))
+        raise UsageError(f"{message}; type: {self.prog} --help")
+
+
+def build_parser(version: str) -> Parser:
+    """Return the parser of every command."""
+    parser = Parser(
+        prog="tvseg-bench",
+        description="What do frozen visual features know about video? "
+        "Evaluate a backbone by a protocol on a data set.",
+        epilog="First steps: 'tvseg-bench run' evaluates the embedded default, offline. "
+        "'tvseg-bench list models' shows what there is.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"tvseg-bench {version}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    _list_and_info(commands)
+    _run_and_plan(commands)
+    _data(commands)
+    _leaderboard(commands)
+    _cache_and_env(commands)
+    return parser
+
+
+def _add(
+    commands: argparse._SubParsersAction[Parser], name: str, help_text: str, epilog: str = ""
+) -> Parser:
+    parser = commands.add_parser(
+        name, help=help_text, description=help_text, epilog=epilog, allow_abbrev=False
+    )
+    parser.add_argument("--json", action="store_true", help="print for machines, one JSON value")
+    parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def _list_and_info(commands: argparse._SubParsersAction[Parser]) -> None:
+    listing = _add(commands, "list", "List models, protocols, data sets or the cells of a run.")
+    listing.add_argument("kind", metavar="{" + ",".join(KINDS) + "}", choices=KINDS)
+    listing.add_argument(
+        "-o", "--output", type=Path, default=Path("runs"), help="for runs: their folder"
+    )
+    info = _add(commands, "info", "Show the card of a model, protocol or data set.")
+    info.add_argument("name", metavar="NAME")
+
+
+def _run_and_plan(commands: argparse._SubParsersAction[Parser]) -> None:
+    run = _add(
+        commands,
+        "run",
+        "Evaluate models by protocols on data sets; what is done already is skipped.",
+        "Without a selection: the embedded default, offline, in about a minute. "
+        "Example: tvseg-bench run --model dino/vits16 --protocol kmeans-clip "
+        "--dataset davis-2017 protocol.kmeans-clip.size=448",
+    )
+    _selection(run)
+    run.add_argument("--force", action="store_true", help="compute again, keep the old aside")
+    run.add_argument("--fail-fast", action="store_true", help="stop at the first failed cell")
+    plan = _add(commands, "plan", "Show what 'run' with the same selection would do.")
+    _selection(plan)
+
+
+def _selection(parser: Parser) -> None:
+    many = {"action": "append", "metavar": "NAME"}
+    parser.add_argument("--model", **many, help="models, by comma or repetition, or 'all'")  # type: ignore[arg-type]
+    parser.add_argument("--protocol", **many, help="protocols, NAME or NAME:PRESET, or 'all'")  # type: ignore[arg-type]
+    parser.add_argument("--dataset", **many, help="data sets, NAME or NAME:SPLIT, or 'all'")  # type: ignore[arg-type]
+    parser.add_argument("-o", "--output", metavar="DIR", help="folder of results (default: runs)")
+    parser.add_argument("--config", metavar="YAML", type=Path, help="the same keys in a file")
+    parser.add_argument("--seeds", metavar="LIST", help="0, 0,1 or 0-4 (default: 0)")
+    parser.add_argument("--limit", type=int, metavar="N", help="first N clips; marked partial")
+    parser.add_argument(
+        "--weights", action="append", metavar="FILE", help="weights, FILE or MODEL=FILE"
+    )
+    parser.add_argument("--plugin", action="append", metavar="FILE", help="a file with plugins")
+    parser.add_argument("--data-root", metavar="DIR", help="where data sets lie ($TVSEG_DATA)")
+    parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--dtype", metavar="NAME", help="fp32 (default) or bf16")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="frames per forward pass")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="as in protocol.kmeans-clip.k=21"
+    )
+
+
+def _data(commands: argparse._SubParsersAction[Parser]) -> None:
+    data = _add(commands, "data", "Say where data sets are, whether they are whole, what is odd.")
+    data.add_argument("action", choices=("status", "check", "path"), metavar="{status,check,path}")
+    data.add_argument("name", nargs="?", metavar="NAME[:SPLIT]", help="one data set")
+    data.add_argument("--data-root", metavar="DIR", help="where data sets lie ($TVSEG_DATA)")
+
+
+def _leaderboard(commands: argparse._SubParsersAction[Parser]) -> None:
+    board = _add(commands, "leaderboard", "Build or check a leaderboard from folders of results.")
+    board.add_argument("action", choices=("build", "check"), metavar="{build,check}")
+    board.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="folders of results")
+    board.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="where to write (default: the first DIR)"
+    )
+    board.add_argument(
+        "--format", default="csv,md", metavar="LIST", help="csv, md (default: csv,md)"
+    )
+
+
+def _cache_and_env(commands: argparse._SubParsersAction[Parser]) -> None:
+    cache = _add(commands, "cache", "Show or empty the cache of features.")
+    cache.add_argument(
+        "action", choices=("status", "prune", "path"), metavar="{status,prune,path}"
+    )
+    cache.add_argument("--older-than", type=float, metavar="DAYS", help="prune what is older")
+    cache.add_argument("--to", metavar="SIZE", help="prune down to a size such as 20G")
+    _add(commands, "env", "Show versions and hardware, as they go into results.")
+
+
+def parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
+    """Parse; overrides may stand anywhere, an unknown option is answered with the nearest one.
+
+    Raises:
+        UsageError: anything that does not fit the grammar.
+    """
+    arguments, rest = parser.parse_known_args(argv)
+    overrides = [item for item in rest if "=" in item and not item.startswith("-")]
+    unknown = [item for item in rest if item not in overrides]
+    if unknown:
+        if unknown[0].startswith("-"):
+            known = _options(parser, arguments.command)
+            raise UsageError(did_you_mean("option", unknown[0].split("=")[0], known))
+        raise UsageError(
+            f"{unknown[0]!r} stands where nothing is expected; "
+            f"type: tvseg-bench {arguments.command or ''} --help".replace("  ", " ")
+        )
+    if overrides:
+        if not hasattr(arguments, "overrides"):
+            raise UsageError(f"'{arguments.command}' takes no overrides such as {overrides[0]!r}")
+        arguments.overrides += overrides
+    return arguments
+
+
+def _options(parser: Parser, command: str | None) -> list[str]:
+    """Return the option strings of a command."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction) and command:
+            parser = action.choices[command]
+    return [option for action in parser._actions for option in action.option_strings]

@@ -1,0 +1,202 @@
+"""What a person sees on the terminal: progress on stderr, tables on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table as RichTable
+
+from tvseg_bench.benchmark.run import Listener, RunReport
+from tvseg_bench.benchmark.table import Table, protocol_label, tables
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.plan import Broken, Cell, Plan
+    from tvseg_bench.benchmark.result import Result
+
+
+class RichListener(Listener):
+    """Progress bars, and one line per finished cell."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self.progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.cells: TaskID | None = None
+        self.frames: TaskID | None = None
+
+    def __enter__(self) -> RichListener:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.progress.stop()
+
+    def planned(self, plan: Plan, todo: int) -> None:
+        """Say how much there is to do."""
+        n, done = len(plan.cells), len(plan.cells) - todo
+        self.console.print(f"{n} cells, {done} done before, {todo} to do")
+        self.cells = self.progress.add_task("cells", total=todo)
+
+    def extracting(self, group: Sequence[Cell], done: int, total: int) -> None:
+        """Move the bar of the forward pass."""
+        first = group[0]
+        text = f"{first.card.name} on {first.dataset.card.name}: frames"
+        if self.frames is None:
+            self.frames = self.progress.add_task(escape(text), total=total)
+            shared = ", ".join(dict.fromkeys(cell.protocol.label for cell in group))
+            self.console.print(
+                f"[dim]one pass of {escape(first.card.name)} over {total} frames of "
+                f"{escape(first.dataset.card.name)} for {escape(shared)}[/dim]"
+            )
+        self.progress.update(self.frames, description=escape(text), completed=done, total=total)
+        if done >= total:
+            self.progress.remove_task(self.frames)
+            self.frames = None
+
+    def started(self, cell: Cell) -> None:
+        """Name the cell at work."""
+        if self.cells is not None:
+            self.progress.update(self.cells, description=escape(cell.label))
+
+    def finished(self, cell: Cell, result: Result, computed: bool) -> None:
+        """Print one line per cell that was computed."""
+        if not computed:
+            return
+        if self.cells is not None:
+            self.progress.advance(self.cells)
+        self.console.print(f"{_mark(result)} {escape(cell.label)}  {_outcome(result)}")
+
+    def broken(self, part: Broken) -> None:
+        """Print what cannot run."""
+        label = f"{part.model} × {part.protocol} × {part.dataset}"
+        self.console.print(f"[red]✗[/red] {escape(label)}  {escape(part.reason)}")
+
+
+class JsonListener(Listener):
+    """One JSON object a line on stdout, for machines."""
+
+    def __enter__(self) -> JsonListener:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout.flush()
+
+    def _say(self, event: str, **values: Any) -> None:
+        sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
+        sys.stdout.flush()
+
+    def planned(self, plan: Plan, todo: int) -> None:
+        """Say the size of the grid."""
+        self._say("planned", cells=len(plan.cells), todo=todo, broken=len(plan.broken))
+
+    def finished(self, cell: Cell, result: Result, computed: bool) -> None:
+        """Say a cell's numbers."""
+        self._say(
+            "cell",
+            cell_id=result.cell_id,
+            status=result.status,
+            reason=result.reason or None,
+            computed=computed,
+            model=result.model.name,
+            protocol=protocol_label(result),
+            dataset=f"{result.dataset.id}:{result.dataset.split}",
+            seed=result.seed,
+            metrics={name: m.value for name, m in result.metrics.items()},
+        )
+
+    def broken(self, part: Broken) -> None:
+        """Say what cannot run."""
+        self._say(
+            "broken",
+            model=part.model,
+            protocol=part.protocol,
+            dataset=part.dataset,
+            seed=part.seed,
+            reason=part.reason,
+        )
+
+
+def _mark(result: Result) -> str:
+    return {"ok": "[green]✓[/green]", "skipped": "[yellow]–[/yellow]"}.get(
+        result.status, "[red]✗[/red]"
+    )
+
+
+def _outcome(result: Result) -> str:
+    if result.status != "ok":
+        return escape(f"{result.status}: {result.reason}")
+    value = result.metrics[result.headline or "miou"].value
+    timing = result.timing
+    spent = (timing.extract_s or 0) + (timing.protocol_s or 0)
+    shown = "–" if value is None else f"{100 * value:.1f}"
+    return f"{result.headline} {shown}  [dim]{spent:.1f} s[/dim]"
+
+
+def print_report(report: RunReport) -> None:
+    """Print the tables of a run, and what has no number."""
+    console = Console(highlight=False)
+    for table in tables(report.results):
+        print_table(console, table)
+    skipped = [r for r in report.results if r.status == "skipped"]
+    for reason in dict.fromkeys(r.reason for r in skipped):
+        cells = [r for r in skipped if r.reason == reason]
+        names = ", ".join(dict.fromkeys(protocol_label(r) for r in cells))
+        console.print(f"skipped {escape(names)} ({len(cells)} cells): {escape(reason)}")
+    if report.failed:
+        console.print(f"[red]{report.failed} cells failed[/red]; their reasons stand above")
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print one table with its notes."""
+    rich = RichTable(title=escape(table.title), title_justify="left", box=None, pad_edge=False)
+    rich.add_column("model", no_wrap=True)
+    for column in table.columns:
+        rich.add_column(escape(column), justify="right", no_wrap=True)
+    for name, values in table.rows:
+        style = "dim" if name.startswith("(") else None
+        rich.add_row(escape(name), *(escape(v) for v in values), style=style)
+    console.print()
+    console.print(rich)
+    for note in table.notes:
+        console.print(f"[dim]{escape(note)}[/dim]")
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
+    """Print dictionaries as a table, one column per key of the first."""
+    console = Console(highlight=False)
+    rich = RichTable(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for key in rows[0]:
+        rich.add_column(str(key), overflow="fold")
+    for row in rows:
+        rich.add_row(*("–" if v is None else escape(str(v)) for v in row.values()))
+    console.print(rich)
