@@ -211,6 +211,8 @@ def make_selection(values: Mapping[str, Any]) -> Selection:
                 raise UsageError(f"--{key} is empty; type: tvseg-bench list {key}s")
     if "seeds" in given:
         given["seeds"] = parse_seeds(given["seeds"])
+        if not given["seeds"]:
+            raise UsageError("--seeds is empty; type for example --seeds 0-4")
     for key in ("output", "data_root"):
         if key in given:
             given[key] = Path(given[key]).expanduser()
