@@ -7,13 +7,15 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from tvseg_bench import __version__
+from tvseg_bench import __version__, register_builtins
 from tvseg_bench.benchmark.arguments import build_parser, parse
 from tvseg_bench.benchmark.errors import TvsegError, UsageError
-from tvseg_bench.benchmark.home import data_root
+from tvseg_bench.benchmark.home import data_root, home
 
 OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -46,13 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
 
 
-def _register() -> None:
-    """Fill the registries; the built-ins go through the same door as plugins."""
-    import tvseg_bench.benchmark.data
-    import tvseg_bench.models
-    import tvseg_bench.protocols  # noqa: F401
-
-
 def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, default=str))
 
@@ -60,7 +55,7 @@ def _print_json(value: Any) -> None:
 def _list(arguments: argparse.Namespace) -> int:
     from tvseg_bench.benchmark import show
 
-    _register()
+    register_builtins()
     if arguments.kind == "runs":
         return _list_runs(arguments)
     rows: list[dict[str, Any]] = getattr(show, f"list_{arguments.kind}")()
@@ -74,11 +69,11 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _list_runs(arguments: argparse.Namespace) -> int:
     from tvseg_bench.benchmark import show
-    from tvseg_bench.benchmark.store import ResultStore
+    from tvseg_bench.benchmark.result_store import ResultStore
 
-    loaded = ResultStore(arguments.output).load_all()
+    files, problems = ResultStore(arguments.output).load_all()
     rows = []
-    for result in loaded.results:
+    for result in (file.result for file in files):
         headline = result.headline
         value = result.metrics[headline].value if headline else None
         rows.append(
@@ -99,15 +94,13 @@ def _list_runs(arguments: argparse.Namespace) -> int:
         print(show.text_table(list(rows[0]), [list(row.values()) for row in rows]))
     else:
         print(f"no results in {arguments.output}; type: tvseg-bench run -o {arguments.output}")
-    for problem in loaded.problems:
-        print(f"tvseg-bench: {problem}", file=sys.stderr)
-    return SOME_FAILED if loaded.problems else OK
+    return _problems(problems)
 
 
 def _info(arguments: argparse.Namespace) -> int:
     from tvseg_bench.benchmark import show
 
-    _register()
+    register_builtins()
     card = show.info(arguments.name)
     if arguments.json:
         _print_json(card)
@@ -131,50 +124,145 @@ def _selection(arguments: argparse.Namespace) -> Any:
 
 def _run(arguments: argparse.Namespace) -> int:
     selection = _selection(arguments)
-    _register()
-    from tvseg_bench.benchmark.plugins import load_plugin_files
-    from tvseg_bench.benchmark.console import JsonListener, RichListener, results_table
+    register_builtins()
+    from tvseg_bench.benchmark.console import JsonListener, RichListener, print_report
     from tvseg_bench.benchmark.run import run_selection
 
-    load_plugin_files(selection.plugin)
     with JsonListener() if arguments.json else RichListener() as listener:
         report = run_selection(selection, listener, ["tvseg-bench", *sys.argv[1:]])
     if not arguments.json:
-        results_table(report, selection.output)
+        print_report(report)
     return SOME_FAILED if report.failed else OK
 
 
 def _plan(arguments: argparse.Namespace) -> int:
     selection = _selection(arguments)
-    _register()
-    from tvseg_bench.benchmark.plugins import load_plugin_files
-    from tvseg_bench.benchmark.console import plan_rows, print_plan
+    register_builtins()
+    from tvseg_bench.benchmark.console import print_estimate
+    from tvseg_bench.benchmark.estimate import estimate
 
-    load_plugin_files(selection.plugin)
-    rows = plan_rows(selection)
+    found = estimate(selection)
     if arguments.json:
-        _print_json(rows)
+        _print_json(found)
     else:
-        print_plan(rows)
-    return SOME_FAILED if rows["broken"] else OK
+        print_estimate(found)
+    return SOME_FAILED if found["broken"] else OK
 
 
 def _data(arguments: argparse.Namespace) -> int:
-    raise NotImplementedError
+    from tvseg_bench.benchmark import console_data
+    from tvseg_bench.benchmark.data import status
+    from tvseg_bench.benchmark.selection import split_reference
+
+    register_builtins()
+    root = Path(arguments.data_root).expanduser() if arguments.data_root else data_root()
+    if arguments.action == "status":
+        rows = status.status(root)
+        if arguments.json:
+            _print_json([asdict(row) for row in rows])
+        else:
+            console_data.print_status(rows)
+        return OK
+    if arguments.name is None:
+        raise UsageError(f"which data set? type: tvseg-bench data {arguments.action} NAME")
+    name, split = split_reference(arguments.name)
+    if arguments.action == "path":
+        print(status.path(name, root))
+        return OK
+    report = console_data.run_check(name, split, root, quiet=arguments.json)
+    if arguments.json:
+        _print_json(asdict(report))
+    else:
+        console_data.print_check(report)
+    return OK if report.ok else SOME_FAILED
 
 
 def _leaderboard(arguments: argparse.Namespace) -> int:
-    from tvseg_bench.leaderboards import board
+    if arguments.action == "check":
+        return _leaderboard_check(arguments)
+    from tvseg_bench.benchmark.selection import split_list
+    from tvseg_bench.leaderboards.board import build
 
-    raise NotImplementedError
+    out = arguments.output or arguments.folders[0]
+    report = build(arguments.folders, out, split_list(arguments.format))
+    if arguments.json:
+        _print_json({"files": [str(f) for f in report.files], "rows": len(report.frame)})
+    else:
+        for file in report.files:
+            print(f"wrote {file}")
+    return _problems(report.board.problems)
+
+
+def _leaderboard_check(arguments: argparse.Namespace) -> int:
+    from tvseg_bench.leaderboards.check import check
+
+    problems = [problem for folder in arguments.folders for problem in check(folder)]
+    if arguments.json:
+        _print_json([asdict(problem) for problem in problems])
+        return SOME_FAILED if problems else OK
+    if not problems:
+        print("nothing is wrong")
+    return _problems(problems)
+
+
+def _problems(problems: Sequence[object]) -> int:
+    for problem in problems:
+        print(f"tvseg-bench: {problem}", file=sys.stderr)
+    return SOME_FAILED if problems else OK
 
 
 def _cache(arguments: argparse.Namespace) -> int:
-    raise NotImplementedError
+    from tvseg_bench.benchmark.cache import FeatureCache, parse_bytes
+    from tvseg_bench.benchmark.console import print_rows
+
+    cache = FeatureCache()
+    if arguments.action == "path":
+        print(cache.root)
+        return OK
+    if arguments.action == "prune":
+        removed = cache.prune(
+            everything=arguments.all,
+            older_than=_days(arguments.older_than),
+            to_bytes=None if arguments.to is None else parse_bytes(arguments.to),
+        )
+        rows = [asdict(row) for row in removed]
+    else:
+        rows = [asdict(row) for row in cache.status()]
+    if arguments.json:
+        _print_json(rows)
+    elif rows:
+        print_rows(rows)
+    said = "removed" if arguments.action == "prune" else "held"
+    total = sum(row["bytes"] for row in rows)
+    if not arguments.json:
+        print(
+            f"{len(rows)} entries, {total / 1e6:.1f} MB {said}; limit {cache.limit / 1e9:.0f} GB"
+        )
+    return OK
+
+
+def _days(days: float | None) -> timedelta | None:
+    return None if days is None else timedelta(days=days)
 
 
 def _env(arguments: argparse.Namespace) -> int:
-    raise NotImplementedError
+    import torch  # noqa: F401  (the GPU is known once torch is loaded)
+
+    from tvseg_bench.benchmark.provenance import collect
+
+    leave_out = {"command", "config_sha256", "seeds", "started", "ended", "world_size"}
+    found = collect(started=datetime.now(timezone.utc)).model_dump(exclude=leave_out)
+    found["TVSEG_DATA"] = os.environ.get("TVSEG_DATA")
+    found["TVSEG_HOME"] = str(home())
+    if arguments.json:
+        _print_json(found)
+        return OK
+    for key, value in found.items():
+        if isinstance(value, dict):
+            print(f"{key}:", *(f"  {k}: {v}" for k, v in value.items()), sep="\n")
+        else:
+            print(f"{key}: {'-' if value is None else value}")
+    return OK
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -129,7 +129,10 @@ def _cache_and_env(commands: argparse._SubParsersAction[Parser]) -> None:
     cache.add_argument(
         "action", choices=("status", "prune", "path"), metavar="{status,prune,path}"
     )
-    cache.add_argument("--older-than", type=float, metavar="DAYS", help="prune what is older")
+    cache.add_argument("--all", action="store_true", help="prune everything")
+    cache.add_argument(
+        "--older-than", type=float, metavar="DAYS", help="prune what was not used for so long"
+    )
     cache.add_argument("--to", metavar="SIZE", help="prune down to a size such as 20G")
     _add(commands, "env", "Show versions and hardware, as they go into results.")
 

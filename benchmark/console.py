@@ -30,11 +30,23 @@ if TYPE_CHECKING:
     from tvseg_bench.benchmark.result import Result
 
 
+WIDE = 160
+"""Columns where the output is no terminal, so that files and pipes lose nothing."""
+
+
+def make_console(stderr: bool = False) -> Console:
+    """Return a console as wide as the terminal, or wide enough where there is none."""
+    console = Console(stderr=stderr, highlight=False)
+    if console.is_terminal:
+        return console
+    return Console(stderr=stderr, highlight=False, width=WIDE)
+
+
 class RichListener(Listener):
     """Progress bars, and one line per finished cell."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = make_console(stderr=True)
         self.progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -48,6 +60,7 @@ class RichListener(Listener):
         )
         self.cells: TaskID | None = None
         self.frames: TaskID | None = None
+        self.announced: set[tuple[str, ...]] = set()
 
     def __enter__(self) -> RichListener:
         self.progress.start()
@@ -71,13 +84,16 @@ class RichListener(Listener):
         """Move the bar of the forward pass."""
         first = group[0]
         text = f"{first.card.name} on {first.dataset.card.name}: frames"
-        if self.frames is None:
-            self.frames = self.progress.add_task(escape(text), total=total)
+        ids = tuple(cell.key.cell_id for cell in group)
+        if ids not in self.announced:
+            self.announced.add(ids)
             shared = ", ".join(dict.fromkeys(cell.protocol.label for cell in group))
             self.console.print(
                 f"[dim]one pass of {escape(first.card.name)} over {total} frames of "
                 f"{escape(first.dataset.card.name)} for {escape(shared)}[/dim]"
             )
+        if self.frames is None:
+            self.frames = self.progress.add_task(escape(text), total=total)
         self.progress.update(self.frames, description=escape(text), completed=done, total=total)
         if done >= total:
             self.progress.remove_task(self.frames)
@@ -164,7 +180,7 @@ def _outcome(result: Result) -> str:
 
 def print_report(report: RunReport) -> None:
     """Print the tables of a run, and what has no number."""
-    console = Console(highlight=False)
+    console = make_console()
     for table in tables(report.results):
         print_table(console, table)
     skipped = [r for r in report.results if r.status == "skipped"]
@@ -193,10 +209,29 @@ def print_table(console: Console, table: Table) -> None:
 
 def print_rows(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
     """Print dictionaries as a table, one column per key of the first."""
-    console = Console(highlight=False)
+    console = make_console()
     rich = RichTable(title=title or None, title_justify="left", box=None, pad_edge=False)
     for key in rows[0]:
         rich.add_column(str(key), overflow="fold")
     for row in rows:
         rich.add_row(*("–" if v is None else escape(str(v)) for v in row.values()))
     console.print(rich)
+
+
+def print_estimate(found: Mapping[str, Any]) -> None:
+    """Print what a run would do."""
+    console = make_console()
+    if found["cells"]:
+        print_rows(found["cells"], "cells")
+    if found["passes"]:
+        console.print()
+        print_rows(found["passes"], "forward passes")
+    for part in found["broken"]:
+        label = f"{part['model']} × {part['protocol']} × {part['dataset']}"
+        console.print(f"[red]cannot run[/red] {escape(label)}: {escape(part['reason'])}")
+    totals = found["totals"]
+    console.print(
+        f"\n{totals['cells']} cells, {totals['done']} done; {totals['frames']} frames to pass "
+        f"through a model, about {totals['seconds']:.0f} s without clustering; "
+        f"{totals['kept_mb']:.0f} MB of features kept"
+    )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.errors import TvsegError, UsageError
-from tvseg_bench.benchmark.loading import LoadedModel, find_model, load_model
+from tvseg_bench.benchmark.loading import LoadedModel, load_model
+from tvseg_bench.benchmark.plugins import _import_file as import_plugin
+from tvseg_bench.benchmark.plugins import find_model
 from tvseg_bench.benchmark.registry import datasets, models
 from tvseg_bench.benchmark.result_key import CellKey
 from tvseg_bench.benchmark.selection import (
@@ -19,8 +22,6 @@ from tvseg_bench.benchmark.selection import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tvseg_bench.benchmark.types import Dataset, ModelCard, View
 
 
@@ -79,6 +80,8 @@ def make_plan(selection: Selection) -> Plan:
     Raises:
         UsageError: a name, preset or parameter that does not exist.
     """
+    for file in selection.plugin:
+        import_plugin(Path(file))
     protocols = choose_protocols(selection.protocol, selection.overrides)
     wanted = expand(selection.dataset, datasets)
     for name in wanted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 from tvseg_bench.benchmark.registry import datasets, models, protocols
@@ -123,20 +123,29 @@ def _protocol_info(name: str) -> dict[str, Any]:
         "headline": entry.headline,
         "parameters": {
             field: {
-                "values": _values(type(standard), field),
+                "takes": _values(about.annotation),
                 **{preset: getattr(config, field) for preset, config in entry.presets.items()},
+                "meaning": " ".join((about.description or "").split()),
             }
-            for field in type(standard).model_fields
+            for field, about in type(standard).model_fields.items()
         },
     }
 
 
-def _values(config: type[Any], field: str) -> str:
-    """Return what a parameter takes, in words."""
-    text = str(config.model_fields[field].annotation)
-    for noise in ("typing.", "Literal", "<class '", "'>"):
-        text = text.replace(noise, "")
-    return text.replace("Optional[int]", "int | null").replace("None", "null")
+def _values(annotation: Any) -> str:
+    """Return what a parameter takes, in words.
+
+    Example:
+        >>> from typing import Literal, Union
+        >>> _values(Union[int, Literal["gt"], None])
+        'int | gt | null'
+    """
+    parts = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return " | ".join(map(str, parts))
+    if parts:
+        return " | ".join(_values(part) for part in parts)
+    return "null" if annotation is type(None) else getattr(annotation, "__name__", str(annotation))
 
 
 def info_text(card: Mapping[str, Any]) -> str:
@@ -144,9 +153,10 @@ def info_text(card: Mapping[str, Any]) -> str:
     lines = [f"{key}: {_plain(v)}" for key, v in card.items() if key != "parameters"]
     if "parameters" in card:
         parameters: Mapping[str, Mapping[str, Any]] = card["parameters"]
-        columns = list(next(iter(parameters.values())))
+        columns = [c for c in next(iter(parameters.values())) if c != "meaning"]
         rows = [[name, *(_shown(p[c]) for c in columns)] for name, p in parameters.items()]
-        lines += ["", text_table(["parameter", *columns], rows)]
+        lines += ["", text_table(["parameter", *columns], rows), ""]
+        lines += [f"{name}: {p['meaning']}" for name, p in parameters.items() if p["meaning"]]
     return "\n".join(lines)
 
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from tvseg_bench.benchmark.result import Metric, Result
 
 BASELINES = ("baseline/random", "baseline/pixels")
+FEW_CLIPS = 10
+"""Below so many clips an interval is marked."""
 REFERENCES = {"constant": "(constant map)", "oracle": "(patch-grid oracle)"}
 
 
@@ -94,7 +96,7 @@ def _cell(group: _Cellgroup | None) -> str:
     ends = metrics[0].ci95
     if ends is None:
         return text
-    few = "*" if "few clips" in (metrics[0].ci_method or "") else ""
+    few = "*" if metrics[0].n < FEW_CLIPS else ""
     return f"{text} [{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]{few}"
 
 
@@ -123,7 +125,7 @@ def _reference(results: Sequence[Result], column: str, name: str, patch: int | N
 
 def _notes(results: Sequence[Result], models: Sequence[str]) -> list[str]:
     notes = ["mIoU in percent, all classes present, 95 % interval over clips"]
-    if any("few clips" in (m.ci_method or "") for r in results for m in r.metrics.values()):
+    if any(r.metrics["miou"].ci95 and r.metrics["miou"].n < FEW_CLIPS for r in results):
         notes.append("* fewer than ten clips: the interval is a rough one")
     missing = [name for name in BASELINES if name not in models]
     if missing:

@@ -18,17 +18,20 @@ Scope = Literal["frame", "clip", "dataset"]
 class KMeansConfig(BaseModel):
     """Everything that moves a number of `kmeans-*` and `overcluster-*`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     size: int = Field(default=224, ge=14, le=4096)
     """Pixels of the short side (`short-side`) or of both sides (`square`) of the input."""
     resize: Literal["short-side", "square"] = "short-side"
+    """short-side: aspect kept, both sides multiples of the patch. square: squashed."""
     statistics: Literal["card", "timet"] = "card"
     """Input normalisation; `timet` is the release's std .228 for video."""
     frames: int | None = Field(default=None, ge=1)
     """Frames per clip; null = every frame."""
     sampling: Literal["equidistant", "random"] = "equidistant"
+    """How `frames` are chosen; random = a sorted random subset of the clip."""
     sampling_seed: int = Field(default=0, ge=0)
+    """Seed of the random choice, drawn per clip."""
 
     labels: Literal["card", "timet"] = "card"
     """card: the labels that the data set's card names for the scope. timet: the ids as the
@@ -45,13 +48,17 @@ class KMeansConfig(BaseModel):
     """Over what standardisation and PCA are fitted: the unit that is clustered, `batch_clips`
     clips together, or the data set."""
     batch_clips: int = Field(default=16, ge=1)
+    """Clips of a batch, where something is done per batch."""
 
     kmeans: Literal["exact", "faiss-sampled"] = "exact"
-    """exact: every pixel of the upsampled features. faiss-sampled: faiss on 256 k of them."""
+    """exact: every pixel of the upsampled features. faiss-sampled: faiss on a random
+    256 · K of them, as published."""
     fit_size: int | Literal["grid-x4"] = "grid-x4"
     """Side of the square to which features are upsampled for fitting, or 4x the patch grid."""
     n_init: int = Field(default=10, ge=1, le=1000)
+    """Restarts, of which the one of least inertia counts."""
     max_iter: int = Field(default=100, ge=1)
+    """Iterations of a restart, at most."""
     tol: float = Field(default=1e-5, ge=0)
     """Relative change of inertia at which the exact iteration stops."""
     first_seed: int = 0
@@ -67,9 +74,12 @@ class KMeansConfig(BaseModel):
     matching: Literal["hungarian-iou", "hungarian-count", "majority-precision", "majority-iou"] = (
         "hungarian-iou"
     )
+    """hungarian: one to one, maximising IoU or pixels. majority: each cluster on its own takes
+    the label of greatest precision or IoU."""
     unmatched: Literal["background", "void"] = "void"
     """What an unmatched cluster becomes; void = wrong everywhere, no class's false positive."""
     absent_class: Literal["skip", "zero"] = "skip"
+    """What a class without true pixels and without predictions does to the mean."""
     single_class: Literal["skip", "score"] = "skip"
     """What a unit does whose ground truth holds one class only."""
     average: Literal["clips", "batches"] = "clips"
