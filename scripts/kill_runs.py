@@ -1,0 +1,140 @@
+"""Kill a run at random moments and issue it again: nothing may be lost, changed or redone.
+
+    python scripts/kill_runs.py --kills 100
+
+Each trial starts a small grid in a process of its own, ends it with SIGKILL at a random moment,
+and issues it again. What was finished has to be untouched, byte for byte, and the numbers of the
+whole have to be those of a run that nobody disturbed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import tvseg_bench
+from tvseg_bench.benchmark import features, result, run  # noqa: F401  (before any fork)
+from tvseg_bench.benchmark.result_file import read_result
+from tvseg_bench.protocols import kmeans  # noqa: F401
+
+GRID = {
+    "model": ["baseline/pixels"],
+    "protocol": ["kmeans-frame", "kmeans-clip", "kmeans-dataset", "overcluster-clip"],
+    "seeds": "0-1",
+    "overrides": {"protocol.all.size": 96, "protocol.all.n_init": 3},
+}
+
+
+def make_data(folder: Path, clips: int = 4, frames: int = 5, size: int = 96) -> None:
+    """Write a small data set of PNG frames and masks with textured blocks."""
+    rng = np.random.default_rng(0)
+    for clip in range(clips):
+        for t in range(frames):
+            truth = np.zeros((size, size), np.uint8)
+            truth[20 + 2 * t : 60 + 2 * t, 10 + 8 * clip : 50 + 8 * clip] = 1 + clip % 2
+            image = rng.integers(0, 90, (size, size, 3)).astype(np.uint8)
+            image[truth > 0] += np.uint8(60 + 30 * clip)
+            for kind, array in (("JPEGImages", image), ("Annotations", truth)):
+                path = folder / kind / f"clip{clip}" / f"{t:05d}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(array).save(path)
+
+
+def issue(data: Path, output: Path) -> int:
+    """Start the grid in a child process and return its id."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        report = tvseg_bench.run(dataset=f"folder:{data}", output=output, **GRID)
+        code = report.failed
+    finally:
+        os._exit(code)
+
+
+def finish(child: int) -> None:
+    """Wait for a child that nobody disturbs."""
+    _, status = os.waitpid(child, 0)
+    if os.waitstatus_to_exitcode(status) != 0:
+        raise SystemExit("an undisturbed run failed")
+
+
+def numbers(output: Path) -> dict[str, object]:
+    """Return the numbers of every finished cell, and its rows."""
+    found = {}
+    for path in sorted((output / "results").glob("[0-9a-f]*.json")):
+        file = output / "samples" / f"{path.stem}.jsonl"
+        rows = file.read_text(encoding="utf-8") if file.exists() else ""
+        found[path.stem] = json.dumps([result.numbers(read_result(path).result), rows])
+    return found
+
+
+def finished(output: Path) -> dict[str, tuple[bytes, int]]:
+    """Return the bytes and the time of writing of every finished result."""
+    paths = (output / "results").glob("[0-9a-f]*.json")
+    return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in paths}
+
+
+def trial(data: Path, output: Path, moment: float, expected: dict[str, object]) -> int:
+    """Kill at a moment, issue again, compare; return how many cells were finished by then."""
+    child = issue(data, output)
+    time.sleep(moment)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    before = finished(output)
+    finish(issue(data, output))
+    after = finished(output)
+    touched = [name for name, state in before.items() if after.get(name) != state]
+    if touched:
+        raise SystemExit(f"killed after {moment:.3f} s: finished cells were redone: {touched}")
+    if numbers(output) != expected:
+        raise SystemExit(f"killed after {moment:.3f} s: the numbers are not the same")
+    return len(before)
+
+
+def main() -> None:
+    """Run the trials and print what was seen."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    rng = random.Random(arguments.seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        make_data(root / "data")
+        os.environ["TVSEG_HOME"] = str(root / "home")
+        finish(issue(root / "data", root / "first"))  # compiles what there is to compile
+        shutil.rmtree(root / "home")
+        begin = time.perf_counter()
+        finish(issue(root / "data", root / "reference"))
+        lasts = time.perf_counter() - begin
+        expected = numbers(root / "reference")
+        seen: dict[int, int] = {}
+        for index in range(arguments.kills):
+            os.environ["TVSEG_HOME"] = str(root / f"home{index}")
+            output = root / f"run{index}"
+            count = trial(root / "data", output, rng.uniform(0, lasts), expected)
+            seen[count] = seen.get(count, 0) + 1
+            shutil.rmtree(output, ignore_errors=True)
+            shutil.rmtree(root / f"home{index}", ignore_errors=True)
+    total = len(expected)
+    print(f"{arguments.kills} kills of a run of {total} cells that lasts {lasts:.2f} s")
+    for count in sorted(seen):
+        print(f"  {seen[count]:3d} times {count} of {total} cells were finished before the kill")
+    print("every time: finished cells untouched, all numbers those of the undisturbed run")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
