@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.errors import TvsegError, UsageError
 from tvseg_bench.benchmark.loading import LoadedModel, load_model
-from tvseg_bench.benchmark.plugins import _import_file as import_plugin
-from tvseg_bench.benchmark.plugins import find_model
+from tvseg_bench.benchmark.plugins import find_model, import_file
 from tvseg_bench.benchmark.registry import datasets, models
 from tvseg_bench.benchmark.result_key import CellKey
 from tvseg_bench.benchmark.selection import (
@@ -81,7 +80,7 @@ def make_plan(selection: Selection) -> Plan:
         UsageError: a name, preset or parameter that does not exist.
     """
     for file in selection.plugin:
-        import_plugin(Path(file))
+        import_file(Path(file))
     protocols = choose_protocols(selection.protocol, selection.overrides)
     wanted = expand(selection.dataset, datasets)
     for name in wanted:

@@ -1,18 +1,24 @@
 """One small registry for models, protocols and data sets; built-ins go through it like plugins.
 
 A registry is a dict with good manners: an unknown name is answered with the nearest known ones,
-a name given twice is refused with both places named, and scanning entry points imports nothing.
+a name given twice is refused with both places named, scanning entry points imports nothing, and
+a broken plugin is heard of but never takes the rest down.
 """
 
 from __future__ import annotations
 
+import inspect
+import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
+from tvseg_bench.benchmark.types import ModelCard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +30,6 @@ if TYPE_CHECKING:
         DatasetCard,
         FeatureModel,
         FeatureSet,
-        ModelCard,
         Score,
         View,
     )
@@ -39,7 +44,7 @@ class ModelEntry:
     card: ModelCard | None
     """None for a plugin that is known by name only and was not loaded yet."""
     build: Callable[..., FeatureModel]
-    """`build()` or, where `takes_weights`, `build(weights=Path | None)`."""
+    """`build()` or, where `takes_weights` and a file is given, `build(weights=Path)`."""
     takes_weights: bool = False
     needs_weights: bool = False
     """Whether a weights file has to be on this machine."""
@@ -64,9 +69,13 @@ class DatasetEntry:
 class Evaluation(Protocol):
     """A protocol with its configuration: from features to a score."""
 
+    def view(self, dataset: Dataset) -> View:
+        """Return what the model is to be shown of these data."""
+        ...
+
     @property
-    def view(self) -> View:
-        """What the model is to be shown."""
+    def passes(self) -> int:
+        """Return how often the features are read; more than once makes keeping them worth it."""
         ...
 
     def __call__(self, features: FeatureSet, *, seed: int) -> Score:
@@ -90,6 +99,10 @@ class ProtocolEntry:
     """Only for metrics where smaller is better; all others count upwards."""
 
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]*(/[a-z0-9][a-z0-9._+-]*)*")
+"""What an entry point may be called: the characters `:`, `@`, `,` and blanks are grammar."""
+
+
 class Registry(Generic[T]):
     """Named entries of one kind.
 
@@ -109,6 +122,7 @@ class Registry(Generic[T]):
         self._entries: dict[str, T] = {}
         self._origins: dict[str, str] = {}
         self._pending: dict[str, EntryPoint] = {}
+        self._refused: dict[str, str] = {}
         self._schemes: dict[str, Callable[[str], T]] = {}
         self._adopt: Callable[[str, Any], T] | None = None
         self._scanned = group is None
@@ -116,16 +130,18 @@ class Registry(Generic[T]):
     def register(self, name: str, entry: T, origin: str = "tvseg-bench") -> None:
         """Add an entry; a name given twice is refused with both places named."""
         if name in self._entries:
-            raise UsageError(
-                f"{self.kind} {name!r} is registered twice, by {self._origins[name]} and by "
-                f"{origin}; uninstall one of them or rename its entry"
-            )
+            raise UsageError(self._twice(name, self._origins[name], origin))
         self._entries[name] = entry
         self._origins[name] = origin
 
     def scheme(self, prefix: str, resolve: Callable[[str], T]) -> None:
         """Let `prefix:REST` be resolved by a function of REST, as in `timm:NAME`."""
         self._schemes[prefix] = resolve
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """The prefixes that resolve, sorted."""
+        return tuple(sorted(self._schemes))
 
     def adopter(self, adopt: Callable[[str, Any], T]) -> None:
         """Say how the object behind an entry point becomes an entry."""
@@ -138,9 +154,9 @@ class Registry(Generic[T]):
         self._scan()
         if name in self._pending:
             self._load(name)
-        if name not in self._entries:
-            raise UsageError(did_you_mean(self.kind, name, self))
-        return self._entries[name]
+        if name in self._entries:
+            return self._entries[name]
+        raise UsageError(self._refused.get(name) or did_you_mean(self.kind, name, self))
 
     def __contains__(self, name: str) -> bool:
         self._scan()
@@ -159,37 +175,132 @@ class Registry(Generic[T]):
         self._scan()
         return self._origins.get(name, "unknown")
 
+    def _twice(self, name: str, first: str, second: str) -> str:
+        return (
+            f"{self.kind} {name!r} is registered twice, by {first} and by {second}; "
+            "uninstall one of them or rename its entry"
+        )
+
     def _scan(self) -> None:
         """Read the entry points' metadata, once; import nothing."""
         if self._scanned or self.group is None:
             return
         self._scanned = True
-        for point in entry_points(group=self.group):
-            origin = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-            if point.name in self._entries or point.name in self._pending:
-                raise UsageError(
-                    f"{self.kind} {point.name!r} is registered twice, by "
-                    f"{self._origins[point.name]} and by {origin}; uninstall one of them"
-                )
-            self._pending[point.name] = point
-            self._origins[point.name] = origin
+        for point in _entry_points(self.group):
+            self._note(point)
+
+    def _note(self, point: EntryPoint) -> None:
+        """Remember one entry point; an odd or doubled one is named in a warning instead."""
+        name, origin = point.name, _origin(point)
+        if not _NAME.fullmatch(name):
+            warnings.warn(
+                f"the {self.kind} plugin {name!r} ({origin}) is skipped: a name is made of lower "
+                "case letters, digits and . _ + - with / between its parts",
+                stacklevel=4,
+            )
+        elif name in self._pending and self._pending[name].value == point.value:
+            return  # one package, found along two paths
+        elif name in self._entries or name in self._pending or name in self._refused:
+            sentence = self._twice(name, self._origins[name], origin)
+            warnings.warn(sentence, stacklevel=4)
+            if self._pending.pop(name, None):
+                self._refused[name] = sentence
+        else:
+            self._pending[name] = point
+            self._origins[name] = origin
 
     def _load(self, name: str) -> None:
-        """Import one plugin; a broken one warns and is then unknown, the rest stays."""
+        """Import one plugin; a broken one warns and is then refused, the rest stays."""
         point = self._pending.pop(name)
         try:
             value = point.load()
-            entry = self._adopt(name, value) if self._adopt else value
-        except Exception as error:  # a stranger's module may raise anything
-            warnings.warn(
-                f"the {self.kind} plugin {name!r} ({self._origins.pop(name, point.value)}) cannot "
-                f"be loaded and is skipped: {type(error).__name__}: {error}",
-                stacklevel=3,
+            self._entries[name] = self._adopt(name, value) if self._adopt else value
+        except (Exception, SystemExit) as error:  # a stranger's module may raise anything
+            self._refused[name] = (
+                f"the {self.kind} plugin {name!r} ({self._origins[name]}) cannot be loaded and is "
+                f"skipped: {type(error).__name__}: {error}"
             )
-            return
-        self._entries[name] = entry
+            warnings.warn(self._refused[name], stacklevel=3)
+
+
+def _entry_points(group: str) -> list[EntryPoint]:
+    """Return the entry points of a group, past distributions whose metadata are broken."""
+    try:
+        return list(entry_points(group=group))
+    except Exception:  # one unreadable file makes the whole call fail: ask one by one
+        found: list[EntryPoint] = []
+        for distribution in distributions():
+            try:
+                found += [p for p in distribution.entry_points if p.group == group]
+            except Exception as error:
+                place = getattr(distribution, "_path", "an installed package")
+                warnings.warn(
+                    f"the plugins of {place} are skipped, its entry points cannot be read: "
+                    f"{type(error).__name__}: {error}",
+                    stacklevel=5,
+                )
+        return found
+
+
+def _origin(point: EntryPoint) -> str:
+    """Return `package version` of an entry point, its value where the metadata do not say."""
+    try:
+        return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+    except Exception:
+        return point.value
+
+
+def adopt_model(name: str, value: Any) -> ModelEntry:
+    """Turn what a plugin exports into an entry: a builder, a class, an entry or a module.
+
+    A builder is any callable that returns a FeatureModel; a weights file is handed to its
+    parameter `weights`. Its card is its attribute `card`, or `card` or `CARD` of its module;
+    without one the model is listed by name only.
+
+    Raises:
+        TypeError: if the object is none of these.
+
+    Example:
+        >>> def build(weights=None): ...
+        >>> adopt_model("my/model", build).takes_weights
+        True
+    """
+    if isinstance(value, ModelEntry):
+        return value
+    build = getattr(value, "build", None) if isinstance(value, ModuleType) else value
+    if not callable(build):
+        raise TypeError(
+            f"{name} names {value!r}, expected a function or class that builds a model"
+        )
+    parameters = parameters_of(build)
+    return ModelEntry(
+        card=_card_beside(build),
+        build=build,
+        takes_weights="weights" in parameters
+        or any(p.kind is p.VAR_KEYWORD for p in parameters.values()),
+        needs_weights="weights" in parameters
+        and parameters["weights"].default is inspect.Parameter.empty,
+    )
+
+
+def parameters_of(build: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of a builder by name, none where it has no signature to read."""
+    try:
+        return inspect.signature(build).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def _card_beside(build: Any) -> ModelCard | None:
+    module = sys.modules.get(getattr(build, "__module__", ""), None)
+    for owner, attribute in ((build, "card"), (module, "card"), (module, "CARD")):
+        card = getattr(owner, attribute, None)
+        if isinstance(card, ModelCard):
+            return card
+    return None
 
 
 models: Registry[ModelEntry] = Registry("model", group="tvseg_bench.models")
+models.adopter(adopt_model)
 protocols: Registry[ProtocolEntry] = Registry("protocol", group="tvseg_bench.protocols")
 datasets: Registry[DatasetEntry] = Registry("dataset", group="tvseg_bench.datasets")

@@ -97,11 +97,18 @@ def info(name: str) -> dict[str, Any]:
     if name in models:
         return {"kind": "model", "from": models.origin(name), **_model_info(name)}
     if ":" in name:
-        from tvseg_bench.benchmark.loading import load_model
-
-        loaded = load_model(name)
-        return {"kind": "model", **dict(loaded.origin), **asdict(loaded.card)}
+        return _reference_info(name)
     raise UsageError(did_you_mean("name", name, [*models, *protocols, *datasets]))
+
+
+def _reference_info(reference: str) -> dict[str, Any]:
+    """Return the card behind `file:`, `timm:` or a dotted name; built only if it must be."""
+    from tvseg_bench.benchmark.loading import load_model
+    from tvseg_bench.benchmark.plugins import find_model
+
+    found = find_model(reference)
+    card = found.entry.card or load_model(reference).card
+    return {"kind": "model", **dict(found.origin), **asdict(card)}
 
 
 def _model_info(name: str) -> dict[str, Any]:

@@ -1,0 +1,155 @@
+"""Dense features of timm's architectures: patch tokens after the final norm, or a feature map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from tvseg_bench.benchmark.errors import ModelError
+from tvseg_bench.benchmark.types import ModelCard, PatchFeatures
+from tvseg_bench.models.pos_embed import interpolate_pos_embed
+
+
+class DenseViT(nn.Module):
+    """Patch tokens of a plain ViT after its last block and final norm.
+
+    The positional embedding follows the card's family. Class and register tokens are removed.
+
+    Args:
+        net: timm's VisionTransformer, made with `dynamic_img_size=True`.
+        card: with `pos_interp` `dino` or `timm`.
+    """
+
+    def __init__(self, net: VisionTransformer, card: ModelCard) -> None:
+        super().__init__()
+        self.net = net
+        self.card = card
+
+    def extract(self, images: Tensor) -> PatchFeatures:
+        """Map images [B, 3, H, W] to tokens [B, N, D]; H and W are multiples of the patch.
+
+        Raises:
+            ModelError: if they are not.
+        """
+        return self._features(images, attention=False)
+
+    def extract_attention(self, images: Tensor) -> PatchFeatures:
+        """Do as `extract`, and add the class token's attention in the last block.
+
+        [B, heads, N]: softmax row of the class token over all tokens, patches kept, recomputed
+        from query and key (get_last_selfattention of facebookresearch/dino). None for models
+        without a class token.
+        """
+        return self._features(images, attention=True)
+
+    def _features(self, images: Tensor, *, attention: bool) -> PatchFeatures:
+        net = self.net
+        tokens, grid = self._embed(images)
+        for block in net.blocks[:-1]:
+            tokens = block(tokens)
+        last = net.blocks[-1]
+        wanted = attention and net.cls_token is not None
+        rows = self._class_attention(last, tokens) if wanted else None
+        tokens = net.norm(last(tokens))
+        return PatchFeatures(tokens[:, net.num_prefix_tokens :], grid, rows)
+
+    def _embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return the tokens [B, prefix + N, D] that enter the first block, and the grid."""
+        net = self.net
+        _check_multiple(images, self.card)
+        patches = net.patch_embed(images)  # [B, rows, cols, D]
+        grid = (patches.shape[1], patches.shape[2])
+        patches = patches.flatten(1, 2)
+        prefix = [
+            t.expand(len(patches), -1, -1) for t in (net.cls_token, net.reg_token) if t is not None
+        ]
+        if net.pos_embed is None:
+            return net.norm_pre(torch.cat([*prefix, patches], dim=1)), grid
+        table = interpolate_pos_embed(
+            net.pos_embed,
+            grid,
+            native=net.patch_embed.grid_size,
+            prefix=0 if net.no_embed_class else net.num_prefix_tokens,
+            family=self.card.pos_interp or "timm",
+        )
+        if net.no_embed_class:
+            tokens = torch.cat([*prefix, patches + table], dim=1)
+        else:
+            tokens = torch.cat([*prefix, patches], dim=1) + table
+        return net.norm_pre(tokens), grid
+
+    def _class_attention(self, block: Any, tokens: Tensor) -> Tensor:
+        attn = block.attn
+        normed = block.norm1(tokens)
+        batch, count, _ = normed.shape
+        qkv = attn.qkv(normed).reshape(batch, count, 3, attn.num_heads, -1)
+        query, key, _ = qkv.permute(2, 0, 3, 1, 4)
+        query, key = attn.q_norm(query[:, :, :1]), attn.k_norm(key)
+        weights: Tensor = (query * attn.scale @ key.transpose(-2, -1)).softmax(dim=-1)
+        return weights[:, :, 0, self.net.num_prefix_tokens :]
+
+
+class DenseMap(nn.Module):
+    """Features of any other timm model: tokens, or a map that is read row by row.
+
+    Args:
+        net: a timm model without classifier.
+        card: what it is; `num_prefix_tokens` leading tokens are removed.
+    """
+
+    def __init__(self, net: nn.Module, card: ModelCard) -> None:
+        super().__init__()
+        self.net = net
+        self.card = card
+
+    def extract(self, images: Tensor) -> PatchFeatures:
+        """Map images [B, 3, H, W] to tokens [B, N, D].
+
+        Raises:
+            ModelError: if the model's features are not dense at this size.
+        """
+        features = self.net.forward_features(images)  # type: ignore[operator]
+        if isinstance(features, Tensor) and features.ndim == 4:
+            if getattr(self.net, "output_fmt", "NCHW") == "NCHW":
+                features = features.permute(0, 2, 3, 1)
+            grid = (features.shape[1], features.shape[2])
+            return PatchFeatures(features.flatten(1, 2), grid)
+        if not isinstance(features, Tensor) or features.ndim != 3:
+            shape = getattr(features, "shape", type(features).__name__)
+            raise ModelError(
+                f"{self.card.name} has no dense features: forward_features gives {shape}, "
+                "expected tokens [B, N, D] or a map [B, D, rows, cols]"
+            )
+        return self._on_grid(images, features[:, self.card.num_prefix_tokens :])
+
+    def _on_grid(self, images: Tensor, tokens: Tensor) -> PatchFeatures:
+        _check_multiple(images, self.card)
+        rows, cols = (side // self.card.patch_size for side in images.shape[-2:])
+        if tokens.shape[1] != rows * cols:
+            raise ModelError(
+                f"{self.card.name} gives {tokens.shape[1]} tokens for images of "
+                f"{images.shape[-2]} x {images.shape[-1]}, expected {rows} x {cols}"
+            )
+        return PatchFeatures(tokens, (rows, cols))
+
+
+def _check_multiple(images: Tensor, card: ModelCard) -> None:
+    height, width = images.shape[-2:]
+    if height % card.patch_size or width % card.patch_size:
+        raise ModelError(
+            f"{card.name} was given images of {height} x {width}; expected multiples of its patch "
+            f"size {card.patch_size}"
+        )
+
+
+def create_vit(architecture: str) -> VisionTransformer:
+    """Create one of timm's plain ViTs, untrained, for any image size and without classifier."""
+    import timm
+
+    net: VisionTransformer = timm.create_model(
+        architecture, pretrained=False, num_classes=0, dynamic_img_size=True
+    )
+    return net
