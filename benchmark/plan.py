@@ -36,6 +36,8 @@ class Cell:
     view: View
     seed: int
     key: CellKey
+    training: Dataset | None = None
+    """The clips that the protocol learns from, where it learns and there is a split for it."""
 
     @property
     def label(self) -> str:
@@ -98,7 +100,7 @@ def make_plan(selection: Selection) -> Plan:
                     if trouble is not None or isinstance(card, str) or isinstance(dataset, str):
                         broken.append(Broken(reference, protocol.label, name, seed, str(trouble)))
                         continue
-                    cells.append(_cell(reference, card, protocol, dataset, seed, selection))
+                    cells.append(_cell(reference, card, protocol, name, dataset, seed, selection))
     return Plan(selection, tuple(cells), tuple(broken))
 
 
@@ -167,15 +169,39 @@ def _open(reference: str, selection: Selection) -> Dataset | str:
     return dataset
 
 
+def _training(reference: str, dataset: Dataset, selection: Selection) -> Dataset | None:
+    """Return the first training split that is there and is not the one that is scored."""
+    name, _ = split_reference(reference)
+    for split in dataset.card.training:
+        if split == dataset.split:
+            continue
+        try:
+            return datasets[name].open(selection.data_root, split)
+        except TvsegError:
+            continue
+    return None
+
+
 def _cell(
     reference: str,
     card: ModelCard,
     protocol: ProtocolChoice,
+    name: str,
     dataset: Dataset,
     seed: int,
     selection: Selection,
 ) -> Cell:
-    view = protocol.entry.build(protocol.config).view(dataset)
+    evaluation = protocol.entry.build(protocol.config)
+    view = evaluation.view(dataset)
+    resolution = asdict(view)
+    training = None
+    if hasattr(evaluation, "learns"):
+        training = _training(name, dataset, selection)
+        resolution["training"] = (
+            "halves"
+            if training is None
+            else {"split": training.split, "manifest_sha256": training.manifest_sha256}
+        )
     key = CellKey(
         model=card.name,
         revision=card.revision,
@@ -187,9 +213,9 @@ def _cell(
         split=dataset.split,
         dataset_version=dataset.card.version,
         manifest_sha256=dataset.manifest_sha256,
-        resolution=asdict(view),
+        resolution=resolution,
         dtype=selection.dtype,
         seed=seed,
         limit=selection.limit,
     )
-    return Cell(reference, card, protocol, dataset, view, seed, key)
+    return Cell(reference, card, protocol, dataset, view, seed, key, training)

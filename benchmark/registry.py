@@ -83,6 +83,30 @@ class Evaluation(Protocol):
         ...
 
 
+class LearningEvaluation(Protocol):
+    """A protocol that learns from clips before it is scored on others; `learns` marks it."""
+
+    learns: str
+    """What it learns, in a word: `probe`, `memory`, ..."""
+
+    def view(self, dataset: Dataset) -> View:
+        """Return what the model is to be shown of these data, those to learn from included."""
+        ...
+
+    @property
+    def passes(self) -> int:
+        """Return how often the features are read."""
+        ...
+
+    def __call__(self, features: FeatureSet, *, seed: int, train: FeatureSet | None) -> Score:
+        """Score `features` after learning from `train`.
+
+        `train` is the first training split of the data set's card that is there and is not the
+        one that is scored; None where there is none: then the clips are divided in halves.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProtocolEntry:
     """A protocol: version, citation, presets (frozen pydantic models) and builder."""
@@ -93,7 +117,7 @@ class ProtocolEntry:
     paper: str
     presets: Mapping[str, BaseModel]
     """`standard` always; others reproduce a published implementation, quirks included."""
-    build: Callable[[Any], Evaluation]
+    build: Callable[[Any], Evaluation | LearningEvaluation]
     headline: str = "miou"
     higher_is_better: Mapping[str, bool] = field(default_factory=dict)
     """Only for metrics where smaller is better; all others count upwards."""

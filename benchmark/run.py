@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from tvseg_bench.benchmark.cache import FeatureCache
 from tvseg_bench.benchmark.errors import ModelError, NotApplicableError, TvsegError
@@ -120,35 +120,65 @@ class _Runner:
     def _features(self, loaded: LoadedModel, cells: Sequence[Cell]) -> FeatureSet:
         """Return the features that the cells share, kept where they are read more than once."""
         first = cells[0]
-        model = loaded.model
-        if not hasattr(model, "extract"):
+        if not hasattr(loaded.model, "extract"):
             raise ModelError(
                 f"{loaded.card.name} brings its own clusters and no features; "
                 "it can be scored by the protocol 'segmenter' only"
             )
+        passes = [cell.protocol.entry.build(cell.protocol.config).passes for cell in cells]
+        return self._extract(
+            loaded,
+            first.dataset,
+            first.view,
+            keep=sum(passes) > 1,
+            progress=lambda done, total: self.listener.extracting(cells, done, total),
+        )
+
+    def _extract(
+        self,
+        loaded: LoadedModel,
+        dataset: Dataset,
+        view: View,
+        keep: bool,
+        progress: Callable[[int, int], None],
+    ) -> FeatureSet:
         options = ExtractOptions(
             device=self.selection.device,
             dtype="bf16" if self.selection.dtype == "bf16" else "fp32",
             batch_size=self.selection.batch_size or "auto",
         )
-        passes = [cell.protocol.entry.build(cell.protocol.config).passes for cell in cells]
         return feature_set(
-            model,
-            first.dataset,
-            first.view,
+            loaded.model,  # type: ignore[arg-type]
+            dataset,
+            view,
             options,
             cache=self.cache,
-            keep=sum(passes) > 1,
-            progress=lambda done, total: self.listener.extracting(cells, done, total),
+            keep=keep,
+            progress=progress,
         )
+
+    def _evaluate(self, cell: Cell, features: FeatureSet, loaded: LoadedModel) -> Score:
+        """Call the protocol; one that learns also gets the features of its training split."""
+        evaluation: Any = cell.protocol.entry.build(cell.protocol.config)
+        if not hasattr(evaluation, "learns"):
+            return cast("Score", evaluation(features, seed=cell.seed))
+        train = None
+        if cell.training is not None:
+            train = self._extract(
+                loaded,
+                cell.training,
+                cell.view,
+                keep=True,
+                progress=lambda done, total: self.listener.extracting((cell,), done, total),
+            )
+        return cast("Score", evaluation(features, seed=cell.seed, train=train))
 
     def _cell(self, cell: Cell, features: FeatureSet, loaded: LoadedModel) -> Result:
         """Evaluate one cell and write its result, whatever becomes of it."""
         started, begin = datetime.now(timezone.utc), time.perf_counter()
         timed = TimedFeatures(features, cell.dataset, cell.view, cell.card.patch_size)
         try:
-            evaluate = cell.protocol.entry.build(cell.protocol.config)
-            score = evaluate(timed, seed=cell.seed)
+            score = self._evaluate(cell, timed, loaded)
         except NotApplicableError as reason:
             return self._without(cell, "skipped", str(reason), loaded)
         except TvsegError as error:

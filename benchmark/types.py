@@ -132,6 +132,9 @@ class DatasetCard:
     title: str
     splits: tuple[str, ...]
     """In the order in which they are tried when none is asked for (customary evaluation first)."""
+    training: tuple[str, ...] = ()
+    """Splits that a probe or a memory may learn from, in the order in which they are tried;
+    never the split that is scored."""
     clip_labels: LabelKind
     """Which labels score a frame or a clip."""
     dataset_labels: LabelKind | None

@@ -15,10 +15,10 @@ import os
 import random
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -28,7 +28,7 @@ from tvseg_bench.benchmark import features, result, run  # noqa: F401  (before a
 from tvseg_bench.benchmark.result_file import read_result
 from tvseg_bench.protocols import kmeans  # noqa: F401
 
-GRID = {
+GRID: dict[str, Any] = {
     "model": ["baseline/pixels"],
     "protocol": ["kmeans-frame", "kmeans-clip", "kmeans-dataset", "overcluster-clip"],
     "seeds": "0-1",
@@ -73,7 +73,7 @@ def finish(child: int) -> None:
 
 def numbers(output: Path) -> dict[str, object]:
     """Return the numbers of every finished cell, and its rows."""
-    found = {}
+    found: dict[str, object] = {}
     for path in sorted((output / "results").glob("[0-9a-f]*.json")):
         file = output / "samples" / f"{path.stem}.jsonl"
         rows = file.read_text(encoding="utf-8") if file.exists() else ""
@@ -137,4 +137,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
