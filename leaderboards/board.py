@@ -1,0 +1,134 @@
+"""The leaderboard: a pure function of folders of results; needs neither torch nor a network.
+
+Results share a table only where protocol, preset, protocol version and parameters, data set,
+split, version and manifest, and the view are all equal. Seeds of the same model are one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tvseg_bench.benchmark.errors import UsageError, did_you_mean
+from tvseg_bench.benchmark.result_file import Problem
+from tvseg_bench.leaderboards.load import Loaded, Measurement, RowKey, TableKey, load
+from tvseg_bench.leaderboards.rows import Evidence, Ranked, evidence, ranked
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = ("csv", "md")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardTable:
+    """Everything that may be compared with each other, ranked per metric."""
+
+    key: TableKey
+    params: Mapping[str, Any]
+    """Resolved parameters of the protocol."""
+    metrics: Mapping[str, Ranked]
+    """The headline first."""
+    n_clips: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """Tables, and what is not in them."""
+
+    tables: tuple[BoardTable, ...]
+    problems: tuple[Problem, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardReport:
+    """What `build` wrote."""
+
+    files: tuple[Path, ...]
+    board: Board
+    frame: pd.DataFrame
+    """The long table."""
+
+
+def build(folders: Sequence[Path], out: Path, formats: Sequence[str] = FORMATS) -> BoardReport:
+    """Write the leaderboard of all results below the folders.
+
+    Args:
+        folders: output folders of runs, or folders that hold them.
+        out: folder for `leaderboard.csv`, `leaderboard_wide.csv` and `leaderboard.md`; made if
+            it is not there. Files of an earlier build are replaced, others never.
+        formats: of `csv` and `md`.
+
+    Raises:
+        UsageError: an unknown format, a folder that is not there or holds no result, or a file
+            in the way that no build wrote.
+    """
+    from tvseg_bench.leaderboards.render import long_table, write
+
+    for name in formats:
+        if name not in FORMATS:
+            raise UsageError(did_you_mean("format", name, FORMATS))
+    board = make_board(load(folders))
+    if not board.tables and not board.problems and not board.left_out:
+        shown = ", ".join(map(str, folders))
+        raise UsageError(
+            f"{shown} holds no results; type: tvseg-bench run --output {folders[0]}"
+            if folders
+            else "no folder of results is given; type: tvseg-bench leaderboard build DIR"
+        )
+    frame = long_table(board)
+    return BoardReport(files=write(board, frame, out, formats), board=board, frame=frame)
+
+
+def make_board(loaded: Loaded) -> Board:
+    """Return the tables of what was loaded."""
+    problems = list(loaded.problems)
+    tables = []
+    for key, measured in _by_table(loaded.measurements).items():
+        rows, found = _rows(measured)
+        problems += found
+        if rows:
+            tables.append(_table(key, loaded.params[key], rows))
+    return Board(
+        tables=tuple(tables),
+        problems=tuple(sorted(problems, key=lambda p: (p.file, p.message))),
+        left_out=tuple(loaded.left_out),
+    )
+
+
+def _by_table(measurements: Sequence[Measurement]) -> dict[TableKey, list[Measurement]]:
+    tables: dict[TableKey, list[Measurement]] = {}
+    for m in measurements:
+        tables.setdefault(m.table, []).append(m)
+    return tables
+
+
+Rows = dict[RowKey, list[tuple[Measurement, Evidence]]]
+
+
+def _rows(measured: Sequence[Measurement]) -> tuple[Rows, list[Problem]]:
+    """Return the seeds of every model with their clip rows; edited ones are left out."""
+    rows: Rows = {}
+    problems: list[Problem] = []
+    for m in measured:
+        found, wrong = evidence(m)
+        problems += wrong
+        if found is not None:
+            rows.setdefault(m.row, []).append((m, found))
+    return rows, problems
+
+
+def _table(key: TableKey, params: Mapping[str, Any], rows: Rows) -> BoardTable:
+    measured = [m for seeds in rows.values() for m, _ in seeds]
+    names = dict.fromkeys(name for m in measured for name in m.metrics)
+    metrics = {}
+    for name in names:
+        having = {
+            row: [(m, e) for m, e in seeds if name in m.metrics] for row, seeds in rows.items()
+        }
+        metrics[name] = ranked(name, {row: seeds for row, seeds in having.items() if seeds})
+    n_clips = next((m.n_clips for m in measured if m.n_clips is not None), None)
+    return BoardTable(key=key, params=params, metrics=metrics, n_clips=n_clips)

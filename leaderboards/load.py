@@ -1,0 +1,272 @@
+"""From folders to measurements: which files are results, which of them belong on a board.
+
+One bad file never takes the rest down: it becomes a problem that names it. Only what a board
+needs is kept in memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tvseg_bench.benchmark.errors import UsageError
+from tvseg_bench.benchmark.result_file import NotAResultError, Problem, ResultFile, read_result
+from tvseg_bench.benchmark.result_schema import Metric, Result, Samples
+from tvseg_bench.benchmark.result_text import ResultError, canonical_json, printable, short_hash
+
+_COMPANIONS = {"manifest.json", "model_card.json", "check_report.json"}
+"""JSON files that stand beside results and are none."""
+_ELSEWHERE = {"samples", "media", "errors"}
+"""Folders of a run that hold no results."""
+_SAME = 1e-6
+"""How far the same measurement may differ between two machines."""
+
+
+@dataclass(frozen=True, order=True)
+class TableKey:
+    """What must be equal for two results to stand in one table."""
+
+    dataset: str
+    split: str
+    dataset_version: int
+    protocol: str
+    preset: str
+    protocol_version: int
+    protocol_hash: str
+    manifest_sha256: str
+    resolution: str
+    """Canonical JSON of the view."""
+
+    @property
+    def protocol_label(self) -> str:
+        """Return the protocol as it is typed: with its preset where that is not `standard`."""
+        return self.protocol if self.preset == "standard" else f"{self.protocol}:{self.preset}"
+
+    @property
+    def dataset_label(self) -> str:
+        """Return the data set as it is typed, always with its split."""
+        return f"{self.dataset}:{self.split}"
+
+    @property
+    def id(self) -> str:
+        """Return 8 hexadecimal digits."""
+        return short_hash([str(getattr(self, name)) for name in self.__dataclass_fields__])[:8]
+
+
+@dataclass(frozen=True, order=True)
+class RowKey:
+    """What must be equal for two results to be seeds of one row."""
+
+    model: str
+    revision: str
+    layer: int
+    dtype: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What a board needs of one result file."""
+
+    table: TableKey
+    row: RowKey
+    seed: int
+    cell_id: str
+    path: Path
+    file: str
+    """The path as it is shown."""
+    sha256: str
+    metrics: Mapping[str, Metric]
+    references: Mapping[str, float | None]
+    samples: Samples | None
+    background: int | None
+    n_clips: int | None
+    facts: Mapping[str, Any]
+    """Columns of the table that do not depend on the metric."""
+    paper_value: float | None
+
+
+@dataclass
+class Loaded:
+    """Everything found below some folders."""
+
+    measurements: list[Measurement] = field(default_factory=list)
+    params: dict[TableKey, Mapping[str, Any]] = field(default_factory=dict)
+    """Resolved parameters of each table's protocol."""
+    problems: list[Problem] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    """One sentence for every result that is whole and yet not on the board."""
+
+
+def load(folders: Sequence[Path]) -> Loaded:
+    """Read every result below the folders.
+
+    Partial, skipped and failed results are left out and named. Of equal results of one cell the
+    first counts; where they differ none does, and all files are named.
+
+    Raises:
+        UsageError: if a folder is not there.
+    """
+    loaded = Loaded()
+    cells: dict[str, list[Measurement]] = {}
+    for found in _results(folders, loaded):
+        measured = _measurement(found.path, found.file, found.content)
+        if measured is None:
+            loaded.left_out.append(_why_left_out(found.content.result))
+            continue
+        loaded.params.setdefault(measured.table, found.content.result.protocol.params)
+        cells.setdefault(measured.cell_id, []).append(measured)
+    for same in cells.values():
+        if _agree(same):
+            loaded.measurements.append(same[0])
+        else:
+            loaded.problems += list(_disagreement(same))
+    loaded.measurements.sort(key=lambda m: (m.table, m.row, m.seed))
+    loaded.left_out.sort()
+    return loaded
+
+
+@dataclass(frozen=True)
+class _Found:
+    path: Path
+    file: str
+    content: ResultFile
+
+
+def _results(folders: Sequence[Path], loaded: Loaded) -> Iterator[_Found]:
+    seen: set[Path] = set()
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(
+                f"{folder} is no folder; give the folder that 'tvseg-bench run -o' wrote"
+            )
+        for path, file in _files(folder, loaded.problems):
+            real = path.resolve()
+            if real in seen:  # folders that hold one another
+                continue
+            seen.add(real)
+            try:
+                yield _Found(path, file, read_result(path))
+            except NotAResultError as error:
+                loaded.left_out.append(printable(_shown(error, path, file)))
+            except ResultError as error:
+                loaded.problems.append(Problem(file, _shown(error, path, file)))
+
+
+def _shown(error: ResultError, path: Path, file: str) -> str:
+    """Return the sentence with the path as it is shown: without the folders above."""
+    return str(error).replace(str(path), file)
+
+
+def _files(folder: Path, problems: list[Problem]) -> Iterator[tuple[Path, str]]:
+    """Yield the JSON files that may be results, in the order of their names; follow no link."""
+    for root, names, files in os.walk(folder, followlinks=False):
+        here = Path(root)
+        names[:] = sorted(n for n in names if not n.startswith(".") and n not in _ELSEWHERE)
+        for name in [n for n in names if (here / n).is_symlink()]:
+            problems.append(
+                Problem(
+                    _name(folder, here / name),
+                    "is a link to a folder, which is not followed; name that folder instead",
+                )
+            )
+        for name in sorted(files):
+            if name.endswith(".json") and not name.startswith(".") and name not in _COMPANIONS:
+                yield here / name, _name(folder, here / name)
+
+
+def _name(folder: Path, path: Path) -> str:
+    return (Path(folder.resolve().name) / path.relative_to(folder)).as_posix()
+
+
+def _measurement(path: Path, file: str, found: ResultFile) -> Measurement | None:
+    """Return what the board needs, None where the result does not belong on it."""
+    result = found.result
+    if result.status != "ok" or result.partial:
+        return None
+    reported = result.trust.reported_in_paper
+    return Measurement(
+        table=table_key(result),
+        row=RowKey(result.model.name, result.model.revision, result.layer, result.dtype),
+        seed=result.seed,
+        cell_id=result.cell_id,
+        path=path,
+        file=file,
+        sha256=found.sha256,
+        metrics=result.metrics,
+        references=result.references,
+        samples=result.samples,
+        background=result.dataset.background,
+        n_clips=result.dataset.n_clips,
+        facts=_facts(result),
+        paper_value=None if reported is None else reported.value,
+    )
+
+
+def table_key(result: Result) -> TableKey:
+    """Return the table that a result belongs to."""
+    return TableKey(
+        dataset=result.dataset.id,
+        split=result.dataset.split,
+        dataset_version=result.dataset.version,
+        protocol=result.protocol.id,
+        preset=result.protocol.preset,
+        protocol_version=result.protocol.version,
+        protocol_hash=result.protocol.hash,
+        manifest_sha256=result.dataset.manifest_sha256,
+        resolution=canonical_json(result.resolution),
+    )
+
+
+def _facts(result: Result) -> dict[str, Any]:
+    card, made = result.model.card, result.provenance
+    return {
+        "params_m": card.params_m,
+        "patch": card.patch_size,
+        "pretraining_data": " ".join(card.pretraining_data),
+        "licence": card.licence,
+        "fps": result.timing.fps,
+        "gpu": made.hardware.gpu or "",
+        "suite_version": made.suite,
+        "torch_version": made.packages.get("torch", ""),
+        "date": (made.ended or made.started or "")[:10],
+        "trust": result.trust.level,
+        "contaminated": result.dataset.id in card.trained_on_eval_data,
+    }
+
+
+def _why_left_out(result: Result) -> str:
+    key = table_key(result)
+    what = f"{result.model.name}, {key.protocol_label} on {key.dataset_label}, seed {result.seed}"
+    if result.status != "ok":
+        return f"{what}: {result.status}: {printable(' '.join(result.reason.split()))[:300]}"
+    return f"{what}: partial, the first {result.limit} clips only"
+
+
+def _agree(same: Iterable[Measurement]) -> bool:
+    first, *others = same
+    return all(
+        list(m.metrics) == list(first.metrics)
+        and all(_equal(m.metrics[name], first.metrics[name]) for name in m.metrics)
+        for m in others
+    )
+
+
+def _equal(a: Metric, b: Metric) -> bool:
+    left, right = ((m.value, *(m.ci95 or (None, None))) for m in (a, b))
+    return all(
+        x == y if x is None or y is None else abs(x - y) <= _SAME
+        for x, y in zip(left, right, strict=True)
+    )
+
+
+def _disagreement(same: Sequence[Measurement]) -> Iterator[Problem]:
+    files = " and ".join(m.file for m in same)
+    for m in same:
+        yield Problem(
+            m.file,
+            f"cell {m.cell_id} stands in {files} with different metrics, so none of them is on "
+            "the board; find out which one is right and move the others away",
+        )

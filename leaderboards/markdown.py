@@ -1,0 +1,191 @@
+"""A board as Markdown: percent with one decimal, intervals, references, and honest footnotes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tvseg_bench.leaderboards.board import Board, BoardTable
+    from tvseg_bench.leaderboards.rows import Ranked, Row
+
+MARK = "<!-- tvseg-bench leaderboard -->"
+"""First line of the file, by which a later build knows its own."""
+
+_BASELINES = ("baseline/random", "baseline/pixels")
+_MOST_NAMED = 20
+_NOTE = """\
+Scores in percent with a 95 % interval over clips; ± is the standard deviation over seeds.
+A rank `1–3` means that the model cannot be told apart from those on ranks 1 to 3 (each pair
+tested at the 5 % level on its own, paired over clips where the rows of both are at hand).
+*constant* is the score of one label everywhere, *oracle* that of the ground truth pooled to
+the patch grid: what a perfect clustering of patches would reach."""
+
+
+def markdown(board: Board) -> str:
+    """Return the text of `leaderboard.md`."""
+    parts = [MARK, "", "# Leaderboard", "", _NOTE, ""]
+    for table in board.tables:
+        parts += [*_section(table, board.tables), ""]
+    parts += _list("Not on the board", board.left_out)
+    parts += _list("Problems", [str(p) for p in board.problems])
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def resolution_label(view: str) -> str:
+    """Return a view in a few words.
+
+    Example:
+        >>> resolution_label('{"frames":null,"resize":"short-side","size":224}')
+        '224 short-side'
+        >>> resolution_label('{"frames":4,"resize":"square","sampling":"random","size":224}')
+        '224 square, 4 frames random'
+    """
+    fields: Mapping[str, Any] = json.loads(view)
+    words = " ".join(str(fields[name]) for name in ("size", "resize") if name in fields)
+    if fields.get("frames") is not None:
+        words += f", {fields['frames']} frames {fields.get('sampling', '')}".rstrip()
+    return words or view
+
+
+def code(text: str) -> str:
+    """Return text as a code span, or escaped where it would break out of one or of its cell.
+
+    Example:
+        >>> code("dino/vits16"), code("a|b")
+        ('`dino/vits16`', 'a&#124;b')
+    """
+    return escape(text) if set(text) & set("`|\\") else f"`{text}`"
+
+
+def escape(text: str) -> str:
+    """Return text in which nothing is markup: neither Markdown's nor HTML's nor a table's.
+
+    Example:
+        >>> escape("<b>x</b> [y](z) 1*2")
+        '&#60;b&#62;x&#60;/b&#62; \\\\[y\\\\](z) 1\\\\*2'
+    """
+    return "".join(
+        f"&#{ord(c)};" if c in "&<>|`\\" else f"\\{c}" if c in "*_[]#~!" else c
+        for c in " ".join(text.split())
+    )
+
+
+def percent(value: float | None) -> str:
+    """Return a fraction as a percentage with one decimal, a dash for None.
+
+    Example:
+        >>> percent(0.36125), percent(None)
+        ('36.1', '–')
+    """
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def _section(table: BoardTable, tables: Sequence[BoardTable]) -> Iterator[str]:
+    key = table.key
+    headline, *others = table.metrics
+    yield (
+        f"## {code(key.protocol_label)} v{key.protocol_version} on "
+        f"{code(key.dataset_label)} v{key.dataset_version}"
+    )
+    yield ""
+    clips = "" if table.n_clips is None else f"{table.n_clips} clips · "
+    yield (
+        f"{clips}input {escape(resolution_label(key.resolution))} · manifest "
+        f"{key.manifest_sha256[:8]} · table {key.id}{_unlike(table, tables)}"
+    )
+    yield ""
+    names = [headline, *others]
+    head = ["rank", "model", *names, "constant", "oracle", "params M", "frames/s", "seeds"]
+    yield _line(code(h) if h in names else h for h in head)
+    yield _line("---:" if h != "model" else "---" for h in head)
+    rest = {name: {row.key: row for row in table.metrics[name].rows} for name in others}
+    for row in table.metrics[headline].rows:
+        yield _line(_row(row, [rest[name].get(row.key) for name in others]))
+    yield ""
+    yield from _footnotes(table.metrics[headline], headline)
+
+
+def _row(row: Row, others: Sequence[Row | None]) -> Iterator[str]:
+    yield _rank(row)
+    yield _model(row)
+    yield _score(row)
+    yield from ("–" if other is None else _score(other) for other in others)
+    yield percent(row.constant)
+    yield percent(row.oracle)
+    params = row.facts["params_m"]
+    yield "–" if params is None else f"{params:.1f}"
+    yield "–" if row.fps is None else f"{row.fps:.1f}"
+    yield str(row.n_seeds)
+
+
+def _rank(row: Row) -> str:
+    if row.rank is None:
+        return "–"
+    return f"{row.rank}" if row.rank_lo == row.rank_hi else f"{row.rank_lo}–{row.rank_hi}"
+
+
+def _model(row: Row) -> str:
+    """Return the model's name, with what sets it apart from its default."""
+    extra = [f"@{row.key.revision.removeprefix('sha256:')[:8]}"]
+    extra += [f"layer {row.key.layer}"] if row.key.layer != -1 else []
+    extra += [row.key.dtype] if row.key.dtype != "fp32" else []
+    marks = " ‡" if row.facts["contaminated"] else ""
+    marks += "" if row.facts["trust"] == "self-reported" else f" ({row.facts['trust']})"
+    return f"{code(row.key.model)} {escape(' '.join(extra))}{marks}"
+
+
+def _score(row: Row) -> str:
+    """Return value, spread over seeds and interval; † where it rests on few clips."""
+    text = percent(row.value)
+    if row.sd is not None:
+        text += f" ± {100 * row.sd:.1f}"
+    if row.ci is not None:
+        text += f" [{percent(row.ci[0])}, {percent(row.ci[1])}]"
+    return text + (" †" if row.value is not None and row.few else "")
+
+
+def _footnotes(found: Ranked, headline: str) -> Iterator[str]:
+    rows = found.rows
+    if any(row.few for row in rows):
+        yield "† fewer than ten clips: the interval is a rough guide (one clip has none).  "
+    if any(row.facts["contaminated"] for row in rows):
+        yield "‡ trained on this data set, as its card declares.  "
+    if any(not row.higher_is_better for row in rows):
+        yield f"Lower {code(headline)} is better.  "
+    if found.smallest is not None:
+        yield (
+            f"Smallest difference in {code(headline)} that these clips show with 80 % power: "
+            f"{100 * found.smallest:.1f} points (median pair).  "
+        )
+    models = {row.key.model for row in rows}
+    missing = [code(name) for name in _BASELINES if name not in models]
+    if missing:
+        yield f"No result of {' and '.join(missing)} in this table.  "
+
+
+def _unlike(table: BoardTable, tables: Sequence[BoardTable]) -> str:
+    """Return the parameters by which a table differs from others of its protocol and preset."""
+    key = table.key
+    alike = [t for t in tables if (t.key.protocol_label) == key.protocol_label]
+    names = sorted(
+        name
+        for name in table.params
+        if any(t.params.get(name) != table.params[name] for t in alike)
+    )
+    told = ", ".join(f"{name}={json.dumps(table.params[name])}" for name in names)
+    return f" · {escape(told)}" if told else ""
+
+
+def _list(title: str, lines: Sequence[str]) -> list[str]:
+    if not lines:
+        return []
+    shown = [f"- {escape(line)}" for line in islice(lines, _MOST_NAMED)]
+    more = [f"- and {len(lines) - _MOST_NAMED} more"] if len(lines) > _MOST_NAMED else []
+    return [f"## {title}", "", *shown, *more, ""]
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,251 @@
+"""Rows of one table: seeds averaged, intervals, and ranks with what cannot be told apart.
+
+Two models are compared on the clips that both were scored on, where their rows are at hand, and
+by whether their intervals overlap otherwise. Each pair is tested at 5 % on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvseg_bench.benchmark.resampling import Table, covariance, point, table
+from tvseg_bench.benchmark.result_file import Problem
+from tvseg_bench.benchmark.result_samples import read_samples
+from tvseg_bench.benchmark.result_schema import Metric
+from tvseg_bench.benchmark.result_text import ResultError
+from tvseg_bench.benchmark.statistics import (
+    FEW_CLIPS,
+    difference_variance,
+    interval_of,
+    mean_and_sd,
+    smallest_difference,
+    told_apart,
+)
+from tvseg_bench.leaderboards.load import Measurement, RowKey
+
+_RANK_DRAWS = 2000
+"""Draws behind a comparison: the standard error is known to 1.6 % then."""
+_SAME = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One metric of one model in one table, over its seeds."""
+
+    key: RowKey
+    metric: str
+    value: float | None
+    ci: tuple[float, float] | None
+    sd: float | None
+    """Over seeds."""
+    n_seeds: int
+    n: int
+    """Clips that say something."""
+    higher_is_better: bool
+    constant: float | None
+    oracle: float | None
+    facts: Mapping[str, Any]
+    fps: float | None
+    files_sha256: str
+    paper_value: float | None
+    rank: int | None = None
+    """By value; equal values share one."""
+    rank_lo: int | None = None
+    """Best rank that cannot be excluded: one more than the models that are clearly better."""
+    rank_hi: int | None = None
+    """Worst rank that cannot be excluded."""
+
+    @property
+    def few(self) -> bool:
+        """Whether its interval rests on fewer than ten clips."""
+        return self.n < FEW_CLIPS
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The rows of one metric, best first."""
+
+    rows: tuple[Row, ...]
+    smallest: float | None
+    """Median over pairs of the smallest difference that these clips show with 80 % power."""
+
+
+Evidence = dict[str, Table]
+"""The clip rows of one result, per metric."""
+
+
+def evidence(measured: Measurement) -> tuple[Evidence | None, list[Problem]]:
+    """Return the clip rows of a result, an empty dict where they are not at hand.
+
+    A metric that its own rows contradict is a problem, and there is no evidence but None: one of
+    the two files was edited.
+    """
+    samples = measured.samples
+    path = None if samples is None else samples_path(measured.path, measured.cell_id)
+    if samples is None or path is None:
+        return {}, []
+    try:
+        clips, _ = read_samples(path, measured.cell_id)
+    except ResultError as error:
+        shown = str(error).replace(str(path), f"samples/{path.name}")
+        return {}, [Problem(measured.file, f"its rows are not used: {shown}")]
+    found: Evidence = {}
+    for name, metric in measured.metrics.items():
+        rows = table(clips, name, samples.resample, measured.background)
+        own = point(rows)
+        if metric.value is None or own is None:
+            continue
+        if abs(own - metric.value) <= _SAME:
+            found[name] = rows
+        elif _claims_rows(metric):
+            return None, [_contradiction(measured, name, metric.value, own, path)]
+    return found, []
+
+
+def samples_path(result: Path, cell_id: str) -> Path | None:
+    """Return the file with the rows of a result, None where it is not at hand.
+
+    It is looked for in `samples/` beside the `results/` folder that holds the result.
+    """
+    roots = [p.parent for p in result.parents if p.name == "results"][:1] or [result.parent.parent]
+    folder = roots[0] / "samples"
+    path = folder / f"{cell_id}.jsonl"
+    return path if path.is_file() and not folder.is_symlink() else None
+
+
+def _claims_rows(metric: Metric) -> bool:
+    """Return whether the result says that its rows make the metric exactly."""
+    method = metric.ci_method or ""
+    return "shifted" not in method and not method.startswith("none: the clips' rows")
+
+
+def _contradiction(m: Measurement, name: str, value: float, own: float, path: Path) -> Problem:
+    return Problem(
+        m.file,
+        f"metrics.{name}.value is {value:.6f}, but the rows in samples/{path.name} give "
+        f"{own:.6f}, so it is not on the board; one of the two was edited: restore it, or run the "
+        "cell again with --force",
+    )
+
+
+def ranked(metric: str, rows: Mapping[RowKey, Sequence[tuple[Measurement, Evidence]]]) -> Ranked:
+    """Return the rows of one metric, ranked.
+
+    Args:
+        metric: its name.
+        rows: per model its seeds that have this metric.
+    """
+    made = [_row(key, metric, seeds) for key, seeds in rows.items()]
+    tables = [_tables(metric, seeds) for seeds in rows.values()]
+    order = sorted(range(len(made)), key=lambda i: _best_first(made[i]))
+    made, tables = [made[i] for i in order], [tables[i] for i in order]
+    known = [i for i, row in enumerate(made) if row.value is not None]
+    apart, smallest = _compare([made[i] for i in known], [tables[i] for i in known])
+    ranks = _ranks([made[i] for i in known], apart)
+    return Ranked((*ranks, *(row for row in made if row.value is None)), smallest)
+
+
+def _best_first(row: Row) -> tuple[bool, float, RowKey]:
+    value = row.value or 0.0
+    return row.value is None, -value if row.higher_is_better else value, row.key
+
+
+def _row(key: RowKey, metric: str, seeds: Sequence[tuple[Measurement, Evidence]]) -> Row:
+    measured = [m for m, _ in seeds]
+    found = [m.metrics[metric] for m in measured]
+    values = [f.value for f in found if f.value is not None]
+    value, sd = mean_and_sd(values) if values else (None, None)
+    return Row(
+        key=key,
+        metric=metric,
+        value=value,
+        ci=_interval(found, value, _tables(metric, seeds)),
+        sd=sd,
+        n_seeds=len(found),
+        n=min(f.n for f in found),
+        higher_is_better=found[0].higher_is_better,
+        constant=_mean([m.references.get(f"constant/{metric}") for m in measured]),
+        oracle=_mean([m.references.get(f"oracle/{metric}") for m in measured]),
+        facts=measured[-1].facts,
+        fps=_mean([m.facts["fps"] for m in measured]),
+        files_sha256=" ".join(m.sha256 for m in measured),
+        paper_value=measured[0].paper_value,
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    said = [v for v in values if v is not None]
+    return mean_and_sd(said)[0] if said else None
+
+
+def _tables(metric: str, seeds: Sequence[tuple[Measurement, Evidence]]) -> list[Table]:
+    """Return one table per seed, none unless every seed has one of the same clips."""
+    found = [e.get(metric) for _, e in seeds]
+    whole = [t for t in found if t is not None]
+    same = len({t.clips for t in whole}) == 1 and len(whole) == len(found)
+    return whole if same else []
+
+
+def _interval(
+    found: Sequence[Metric], value: float | None, tables: Sequence[Table]
+) -> tuple[float, float] | None:
+    """Return the interval over clips of a mean over seeds.
+
+    Of several seeds it is bootstrapped from their rows; without rows it is the mean of the seeds'
+    own intervals, which is wider, since it does not profit from averaging.
+    """
+    if len(found) > 1 and tables:
+        made = interval_of(value, tables)
+        return None if made.lo is None or made.hi is None else (made.lo, made.hi)
+    ends = [f.ci95 for f in found if f.ci95 is not None]
+    if not ends or len(ends) < len(found):
+        return None
+    return mean_and_sd([e[0] for e in ends])[0], mean_and_sd([e[1] for e in ends])[0]
+
+
+def _compare(
+    rows: Sequence[Row], tables: Sequence[Sequence[Table]]
+) -> tuple[NDArray[np.bool_], float | None]:
+    """Return which pairs [M, M] can be told apart, and the smallest difference that could."""
+    ends = np.array([row.ci or (np.nan, np.nan) for row in rows], np.float64).reshape(-1, 2)
+    above = ends[:, None, 0] > ends[None, :, 1]
+    apart = above | above.T
+    same: dict[tuple[str, ...], list[int]] = {}
+    for i, found in enumerate(tables):
+        if found and len(found[0].clips) > 1:
+            same.setdefault(found[0].clips, []).append(i)
+    errors: list[NDArray[np.float64]] = []
+    for clips, members in same.items():
+        if len(members) < 2:
+            continue
+        values = np.array([rows[i].value for i in members], np.float64)
+        cov = covariance([tables[i] for i in members], _RANK_DRAWS)
+        apart[np.ix_(members, members)] = told_apart(values, cov, len(clips))
+        errors.append(np.sqrt(difference_variance(cov)[np.triu_indices(len(cov), 1)]))
+    pairs = np.concatenate([*errors, np.zeros(0)])
+    unlike = pairs[pairs > 0]
+    return apart, smallest_difference(float(np.median(unlike)), 1) if unlike.size else None
+
+
+def _ranks(rows: Sequence[Row], apart: NDArray[np.bool_]) -> list[Row]:
+    """Return the rows with their ranks; they come best first."""
+    values = np.array([row.value for row in rows], np.float64)
+    if rows and not rows[0].higher_is_better:
+        values = -values
+    made = []
+    for i, row in enumerate(rows):
+        better, worse = values > values[i], values < values[i]
+        ranked_row = replace(
+            row,
+            rank=1 + int(better.sum()),
+            rank_lo=1 + int((better & apart[i]).sum()),
+            rank_hi=len(rows) - int((worse & apart[i]).sum()),
+        )
+        made.append(ranked_row)
+    return made
