@@ -53,11 +53,15 @@ class Found:
 
     centers: NDArray[np.floating[Any]]
     empty: int
+    config: KMeansConfig
 
     def maps(self, tokens: Tokens, truth: Sequence[Labels]) -> Iterator[NDArray[np.int32]]:
         """Yield the labels of one frame after the other, at the size of its truth."""
+        nearest = self.config.upsample == "labels-nearest"
         for frame, true in zip(tokens, truth, strict=True):
-            yield assign_upsampled(frame[None], self.centers, true.shape)[0]
+            size = frame.shape[:2] if nearest else true.shape
+            labels = assign_upsampled(frame[None], self.centers, size)[0]
+            yield _repeated(labels, true.shape) if nearest else labels
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,11 @@ class KMeansDataset:
             present |= distinct(self._truth(clip, kind))
             clips.append(clip)
             tokens.append(reduced)
+        if not clips:
+            raise NotApplicableError(
+                f"{len(features)} clips make no whole batch of {config.batch_clips}, which this "
+                "preset wants; override last_batch=keep"
+            )
         if len(present - {VOID}) < 2:
             raise NotApplicableError(
                 f"{dataset.card.name}:{dataset.split} holds fewer than two classes, so there is "
@@ -178,7 +187,12 @@ class KMeansDataset:
             tables.append(table)
             oracles.append(oracle)
         whole = score_unit(
-            merge(tables), merge(oracles), config, dataset.card.background, found.empty
+            merge(tables),
+            merge(oracles),
+            config,
+            dataset.card.background,
+            found.empty,
+            classes=range(len(dataset.classes)) if config.absent_class == "zero" else None,
         )
         return self._score(whole, clips, tables, dataset, kind)
 
@@ -244,10 +258,19 @@ def _tables(
     return merge(clusters), merge(oracle)
 
 
+def _repeated(labels: NDArray[np.int32], size: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return labels at another size: pixel i takes patch floor(i * patches / pixels)."""
+    rows, cols = (np.arange(n) * m // n for n, m in zip(size, labels.shape, strict=True))
+    return labels[np.ix_(rows, cols)]
+
+
 def _fit_size(tokens: Tokens, config: KMeansConfig) -> tuple[int, int]:
     """Return the size to which features are upsampled for fitting."""
+    rows, cols = tokens.shape[1:3]
+    if config.fit_size == "grid":
+        return rows, cols
     if config.fit_size == "grid-x4":
-        return 4 * tokens.shape[1], 4 * tokens.shape[2]
+        return 4 * rows, 4 * cols
     return config.fit_size, config.fit_size
 
 
@@ -258,7 +281,7 @@ def _cluster(tokens: Tokens, k: int, seed: int, config: KMeansConfig, name: str)
         drawn = published_kmeans(
             tokens, size, k, niter=config.max_iter, nredo=config.n_init, seed=start
         )
-        return Found(drawn.centers, drawn.empty)
+        return Found(drawn.centers, drawn.empty, config)
     exact = kmeans_upsampled(
         tokens,
         size,
@@ -270,7 +293,7 @@ def _cluster(tokens: Tokens, k: int, seed: int, config: KMeansConfig, name: str)
         labels="none",
         name=name,
     )
-    return Found(exact.centers, exact.empty)
+    return Found(exact.centers, exact.empty, config)
 
 
 def _cluster_all(
@@ -287,4 +310,4 @@ def _cluster_all(
         tol=config.tol,
         seed=config.first_seed + seed,
     )
-    return Found(result.centers, result.empty)
+    return Found(result.centers, result.empty, config)

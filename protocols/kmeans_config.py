@@ -49,12 +49,18 @@ class KMeansConfig(BaseModel):
     clips together, or the data set."""
     batch_clips: int = Field(default=16, ge=1)
     """Clips of a batch, where something is done per batch."""
+    last_batch: Literal["keep", "drop"] = "keep"
+    """drop: clips beyond the last whole batch are not scored, as some loaders have it."""
 
     kmeans: Literal["exact", "faiss-sampled"] = "exact"
     """exact: every pixel of the upsampled features. faiss-sampled: faiss on a random
     256 · K of them, as published."""
-    fit_size: int | Literal["grid-x4"] = "grid-x4"
-    """Side of the square to which features are upsampled for fitting, or 4x the patch grid."""
+    fit_size: int | Literal["grid-x4", "grid"] = "grid-x4"
+    """Side of the square to which features are upsampled for fitting, 4x the patch grid, or the
+    patch grid itself."""
+    upsample: Literal["features-bilinear", "labels-nearest"] = "features-bilinear"
+    """How clusters reach the size that is scored: features are upsampled and labelled, or
+    patches are labelled and their labels repeated."""
     n_init: int = Field(default=10, ge=1, le=1000)
     """Restarts, of which the one of least inertia counts."""
     max_iter: int = Field(default=100, ge=1)
@@ -84,6 +90,15 @@ class KMeansConfig(BaseModel):
     """What a unit does whose ground truth holds one class only."""
     average: Literal["clips", "batches"] = "clips"
     """clips: equal weight. batches: the mean of the means of `batch_clips` clips each."""
+
+    def kept(self, n_clips: int) -> int:
+        """Return how many clips are scored.
+
+        Example:
+            >>> KMeansConfig(last_batch="drop", batch_clips=60).kept(1449)
+            1440
+        """
+        return n_clips - n_clips % self.batch_clips if self.last_batch == "drop" else n_clips
 
     def view(self, dataset: Dataset) -> View:
         """Return the view of these data; still images are shown once and with the card's
@@ -153,6 +168,31 @@ TIMET_DATASET = TIMET.model_copy(
     }
 )
 """The same release, dataset-wise: 112 pixels, void dropped."""
+
+LEOPART = KMeansConfig(
+    size=448,
+    resize="square",
+    k=500,
+    pca_scope="dataset",
+    batch_clips=60,
+    last_batch="drop",
+    kmeans="faiss-sampled",
+    fit_size="grid",
+    upsample="labels-nearest",
+    n_init=5,
+    max_iter=100,
+    score_size=100,
+    matching="majority-precision",
+    unmatched="background",
+    absent_class="zero",
+    single_class="score",
+)
+"""Over-clustering of Leopart (experiments/overcluster/sup_overcluster.py at 7835701): patch
+tokens, labels repeated to 100 x 100, every class in the mean, absent ones as 0. Published numbers
+are means of `--seeds 0-4`; with k = number of classes the release matches by `hungarian-iou`."""
+
+NECO = LEOPART.model_copy(update={"batch_clips": 32})
+"""The same in NeCo (experiments/overcluster/eval_overcluster.py at 3932160), batches of 32."""
 
 OVERCLUSTER = {"k": "overcluster", "matching": "majority-precision"}
 """More clusters than classes, each taking the label it is purest in (Leopart, TimeT)."""

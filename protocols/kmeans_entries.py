@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.registry import ProtocolEntry, protocols
 from tvseg_bench.protocols.kmeans_config import (
+    LEOPART,
+    NECO,
     OVERCLUSTER,
     STANDARD,
     TIMET,
@@ -32,6 +34,8 @@ def register() -> None:
         presets = {"standard": STANDARD, "timet": TIMET_DATASET if scope == "dataset" else TIMET}
         _add(f"kmeans-{scope}", scope, f"{TITLES[scope]}, matched one to one", presets)
         many = {name: preset.model_copy(update=OVERCLUSTER) for name, preset in presets.items()}
+        if scope == "dataset":
+            many |= {"leopart": LEOPART, "neco": NECO}
         _add(
             f"overcluster-{scope}",
             scope,

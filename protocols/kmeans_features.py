@@ -29,6 +29,9 @@ def projected(
     The statistics come from the frame, the clip, `batch_clips` clips or the whole data set, which
     then is read twice; one batch of clips is held at a time.
     """
+    kept = config.kept(len(features))
+    if kept < len(features):
+        features = FirstClips(features, kept)
     wanted = scope if config.pca_scope == "unit" else config.pca_scope
     if config.pca_dims == 0:
         yield from ((_slim(c), np.asarray(c.tokens, np.float32)) for c in features)
@@ -44,6 +47,24 @@ def projected(
         for group in groups(features, size):
             shared = fit(group, config.pca_dims)
             yield from ((_slim(c), shared(c.tokens)) for c in group)
+
+
+class FirstClips:
+    """The first clips of a feature set."""
+
+    def __init__(self, features: FeatureSet, count: int) -> None:
+        self.dataset, self.view = features.dataset, features.view
+        self.patch_size = features.patch_size
+        self._features, self._count = features, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[ClipFeatures]:
+        return islice(self._features, self._count)
+
+    def __getitem__(self, index: int) -> ClipFeatures:
+        return self._features[range(self._count)[index]]
 
 
 def fit(clips: Iterable[ClipFeatures], dims: int) -> Projection:

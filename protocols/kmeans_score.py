@@ -11,6 +11,7 @@ import numpy as np
 from tvseg_bench.benchmark.metrics.contingency import Contingency, merge
 from tvseg_bench.benchmark.metrics.iou import ClassCounts, class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match, match
+from tvseg_bench.benchmark.references import constant_table
 from tvseg_bench.benchmark.types import UnitScore
 
 if TYPE_CHECKING:
@@ -56,17 +57,22 @@ def silent(note: str) -> UnitResult:
 
 
 def score_table(
-    table: Contingency, config: KMeansConfig, background: int | None
+    table: Contingency,
+    config: KMeansConfig,
+    background: int | None,
+    classes: Sequence[int] | None = None,
 ) -> tuple[dict[str, float | None], ClassCounts, Match]:
     """Match the clusters of one unit and return its metrics, counts and matching."""
     matched = match(table, config.matching, config.unmatched)
     counts = class_counts(table, matched)
-    metrics: dict[str, float | None] = {"miou": mean_iou(counts, config.absent_class)}
-    metrics["miou_fg"] = (
-        None
-        if background is None
-        else mean_iou(counts, config.absent_class, exclude=(background,))
-    )
+
+    def averaged(exclude: Sequence[int]) -> float | None:
+        return mean_iou(counts, config.absent_class, exclude=exclude, classes=classes)
+
+    metrics = {
+        "miou": averaged(()),
+        "miou_fg": None if background is None else averaged((background,)),
+    }
     return metrics, counts, matched
 
 
@@ -76,22 +82,19 @@ def score_unit(
     config: KMeansConfig,
     background: int | None,
     empty: int = 0,
+    classes: Sequence[int] | None = None,
 ) -> UnitResult:
     """Score one unit, and beside it the constant map and the patch-grid oracle.
 
     The constant map is one cluster that holds every pixel, the oracle the ground truth pooled to
-    the patch grid; both go through the same matching.
+    the patch grid; both go through the same matching. `classes` are those of the mean, None =
+    those that the convention on absent classes leaves.
     """
-    metrics, counts, matched = score_table(table, config, background)
-    constant = Contingency(
-        labels=table.labels,
-        clusters=np.zeros(1, np.int64),
-        table=table.table.sum(axis=1, keepdims=True),
-    )
+    metrics, counts, matched = score_table(table, config, background, classes)
     references = {
         f"{name}/{metric}": value
-        for name, reference in (("constant", constant), ("oracle", oracle))
-        for metric, value in score_table(reference, config, background)[0].items()
+        for name, reference in (("constant", constant_table(table)), ("oracle", oracle))
+        for metric, value in score_table(reference, config, background, classes)[0].items()
     }
     return UnitResult(
         metrics=metrics,

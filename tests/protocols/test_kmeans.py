@@ -200,3 +200,31 @@ def test_scored_at_any_size(name: str, toy: Any) -> None:
     whole = evaluate(name, toy).metrics["miou"]
     small = evaluate(name, toy, score_size=24).metrics["miou"]
     assert small == pytest.approx(whole, abs=0.12)
+
+
+def test_leopart_counts_absent_classes_as_zero_and_drops_the_last_batch(
+    features: Callable[..., Any], moving_blocks: Any, card: Any
+) -> None:
+    many = card(classes=("background", "disc", "square", "never"))
+    data = features([moving_blocks(2, [1, 2])] * 5, card=many)
+    settings = {"preset": "leopart", "k": 6, "pca_dims": 0}
+    whole = evaluate("overcluster-dataset", data, **settings, last_batch="keep")
+    present = evaluate(
+        "overcluster-dataset", data, **settings, last_batch="keep", absent_class="skip"
+    )
+    assert whole.metrics["miou"] == pytest.approx(present.metrics["miou"] * 3 / 4)
+    assert len(whole.clips) == 5
+    dropped = evaluate("overcluster-dataset", data, **settings, batch_clips=2)
+    assert len(dropped.clips) == 4
+    with pytest.raises(NotApplicableError, match="5 clips make no whole batch of 60"):
+        evaluate("overcluster-dataset", data, **settings)
+
+
+def test_labels_may_be_repeated_instead_of_features_upsampled(toy: Any) -> None:
+    smooth, blocky = (
+        evaluate("kmeans-clip", toy, upsample=how, fit_size="grid").clips[0].counts
+        for how in ("features-bilinear", "labels-nearest")
+    )
+    assert smooth != blocky
+    whole_patches = np.array(blocky["tp"]) + np.array(blocky["fp"])
+    assert (whole_patches % 64 == 0).all()
