@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from tvseg_bench.benchmark.console import make_console, print_rows
+from tvseg_bench.benchmark.registry import datasets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,7 @@ def run_check(name: str, split: str | None, root: Path | None, quiet: bool) -> C
     """Read every frame and mask of a split, with a progress bar."""
     from tvseg_bench.benchmark.data.check import check
 
+    _ = datasets[name]
     console = make_console(stderr=True)
     with Progress(console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task(f"reading {name}", total=None)
@@ -65,12 +67,13 @@ def print_check(report: CheckReport) -> None:
     void = report.void_share
     for key, value in (
         ("data set", f"{report.dataset}:{report.split}, version {report.version}"),
-        ("folder", report.root or "none, the data are generated"),
+        ("folder", report.root or "none, the data are no image files"),
         ("holds", f"{report.clips} clips, {report.frames} frames, {report.masks} masks"),
         ("bytes", f"{report.bytes:,}"),
         ("manifest", f"sha256:{report.manifest_sha256}"),
         ("frame sizes", ", ".join(f"{k} ({n})" for k, n in report.sizes.items())),
         ("mask modes", ", ".join(f"{k} ({n})" for k, n in report.modes.items()) or "–"),
+        ("palette", ", ".join(f"{k} {v}" for k, v in report.palette.items()) or "–"),
         ("void", "–" if void is None else f"{100 * void:.2f} % of the pixels"),
     ):
         console.print(f"{key}: {escape(str(value))}")
@@ -83,7 +86,6 @@ def print_check(report: CheckReport) -> None:
                     "name": report.names.get(label, "void" if label == 255 else ""),
                     "pixels": f"{count:,}",
                     "share": f"{100 * count / total:.2f} %",
-                    "stored colour": report.palette.get(label, "–"),
                 }
                 for label, count in sorted(report.pixels.items())
             ]

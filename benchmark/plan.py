@@ -170,15 +170,17 @@ def _open(reference: str, selection: Selection) -> Dataset | str:
 
 
 def _training(reference: str, dataset: Dataset, selection: Selection) -> Dataset | None:
-    """Return the first training split that is there and is not the one that is scored."""
+    """Return the first training split that is there, without the clips that are scored."""
     name, _ = split_reference(reference)
+    scored = {clip.name for clip in dataset.clips}
     for split in dataset.card.training:
-        if split == dataset.split:
-            continue
         try:
-            return datasets[name].open(selection.data_root, split)
+            found = datasets[name].open(selection.data_root, split)
         except TvsegError:
             continue
+        clips = [clip for clip in found.clips if clip.name not in scored]
+        if clips:
+            return replace(found, clips=clips)
     return None
 
 

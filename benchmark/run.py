@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tvseg_bench.benchmark.cache import FeatureCache
 from tvseg_bench.benchmark.errors import ModelError, NotApplicableError, TvsegError
-from tvseg_bench.benchmark.features import ExtractOptions, feature_set
+from tvseg_bench.benchmark.features import ExtractOptions, feature_set, resolve_device
 from tvseg_bench.benchmark.plan import Broken, Cell, Plan, load, make_plan
 from tvseg_bench.benchmark.provenance import collect
 from tvseg_bench.benchmark.result import Plugin, Result, Timing, from_score, without_score
@@ -244,6 +244,7 @@ def run_selection(
         ResultError: the output folder cannot be written.
     """
     listener = listener or Listener()
+    resolve_device(selection.device)
     plan = make_plan(selection)
     store = ResultStore(selection.output)
     write_manifest(selection.output, plan)
