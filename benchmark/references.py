@@ -6,12 +6,16 @@ as a model's clusters, for a frame, a clip or a data set.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency
 from tvseg_bench.benchmark.types import VOID
+
+Counted = Literal["labels", "all"]
 
 
 def patch_grid_oracle(
@@ -41,17 +45,62 @@ def patch_grid_oracle(
         >>> patch_grid_oracle(truth, (1, 2)).tolist()
         [[1, 1, 2, 2], [1, 1, 2, 2]]
     """
-    labels = np.asarray(truth)
+    cells, pixels = _pooled(np.asarray(truth), grid, void)
+    labels = np.full(grid[0] * grid[1], void, np.int64)
+    labels[pixels.clusters] = _majority(pixels)
+    return labels.take(cells)
+
+
+def oracle_table(
+    truth: ArrayLike, grid: tuple[int, int], void: int = VOID, counted: Counted = "labels"
+) -> Contingency:
+    """Return the table of the patch-grid oracle, without making its map.
+
+    Args:
+        truth: [H, W] true labels.
+        grid: (rows, cols) of the patch grid.
+        void: The label that does not count in the majority of a cell.
+        counted: `labels` leaves void out of the rows; `all` keeps it, as a class of its own.
+
+    Raises:
+        UsageError: truth is no [H, W], or the grid has no cells.
+
+    Example:
+        >>> oracle_table(np.array([[1, 1, 2, 255], [1, 2, 2, 255]]), (1, 2)).table.tolist()
+        [[3, 0], [1, 2]]
+    """
+    _, pixels = _pooled(np.asarray(truth), grid, None)
+    known = pixels.select(labels=pixels.labels[pixels.labels != void])
+    chosen = np.full(len(pixels.clusters), void, np.int64)
+    covered = known.table.any(axis=0)
+    if known.labels.size:
+        chosen[covered] = _majority(known)[covered]
+    rows = pixels if counted == "all" else known
+    clusters = np.unique(chosen)
+    table = np.zeros((len(rows.labels), len(clusters)), np.int64)
+    np.add.at(table.T, np.searchsorted(clusters, chosen), rows.table.T)
+    seen = table.any(axis=0)
+    return Contingency(rows.labels, clusters[seen], table[:, seen])
+
+
+def _pooled(
+    labels: NDArray[np.integer], grid: tuple[int, int], void: int | None
+) -> tuple[NDArray[np.intp], Contingency]:
+    """Return the cell of each pixel, and how many pixels of each label a cell holds."""
     if labels.ndim != 2:
         raise UsageError(f"truth has the shape {labels.shape}; expected one frame [H, W]")
     if min(grid) < 1:
         raise UsageError(f"the patch grid is {grid[0]} x {grid[1]}; it needs at least one cell")
     cells = _cells(labels.shape[0], grid[0])[:, None] * grid[1] + _cells(labels.shape[1], grid[1])
-    pixels = contingency(labels, cells, void=void)
-    pooled = np.full(grid[0] * grid[1], void, np.int64)
-    if pixels.labels.size:
-        pooled[pixels.clusters] = pixels.labels[pixels.table.argmax(axis=0)]
-    return pooled.take(cells)
+    return cells, contingency(labels, cells, void=void)
+
+
+def _majority(pixels: Contingency) -> NDArray[np.int64]:
+    """Return the most frequent label of each cell, ties to the smallest; none if none is known."""
+    if not pixels.labels.size:
+        return pixels.clusters[:0]
+    chosen: NDArray[np.int64] = pixels.labels[pixels.table.argmax(axis=0)]
+    return chosen
 
 
 def constant_map(truth: ArrayLike) -> NDArray[np.uint8]:

@@ -22,7 +22,7 @@ from tvseg_bench.benchmark.cluster import (
 from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import class_counts
-from tvseg_bench.benchmark.references import patch_grid_oracle
+from tvseg_bench.benchmark.references import oracle_table
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
 from tvseg_bench.protocols.kmeans_features import projected
 from tvseg_bench.protocols.kmeans_score import (
@@ -254,7 +254,9 @@ def _tables(
     clusters, oracle = [], []
     for labels, true in zip(found.maps(tokens, truth), truth, strict=True):
         clusters.append(contingency(true, labels, void=void))
-        oracle.append(contingency(true, patch_grid_oracle(true, (rows, cols)), void=void))
+        oracle.append(
+            oracle_table(true, (rows, cols), counted="all" if void is None else "labels")
+        )
     return merge(clusters), merge(oracle)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tvseg_bench.benchmark.cluster import Moments, Projection
+from tvseg_bench.benchmark.cluster import Moments, Projection, fit_projection
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +40,7 @@ def projected(
         yield from ((_slim(c), shared(c.tokens)) for c in features)
     elif wanted == "frame":
         for clip in features:
-            frames = [fit_tokens(t, config.pca_dims)(t) for t in clip.tokens]
+            frames = [fit_projection(t, config.pca_dims)(t) for t in clip.tokens]
             yield _slim(clip), np.stack(frames)
     else:
         size = config.batch_clips if wanted == "batch" else 1
@@ -72,13 +72,6 @@ def fit(clips: Iterable[ClipFeatures], dims: int) -> Projection:
     moments = Moments()
     for clip in clips:
         moments.update(clip.tokens.reshape(-1, clip.tokens.shape[-1]))
-    return moments.projection(dims)
-
-
-def fit_tokens(tokens: NDArray[np.floating], dims: int) -> Projection:
-    """Fit standardisation and PCA on one array [..., D]."""
-    moments = Moments()
-    moments.update(tokens.reshape(-1, tokens.shape[-1]))
     return moments.projection(dims)
 
 

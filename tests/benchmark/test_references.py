@@ -8,7 +8,12 @@ from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.metrics.iou import accuracy, class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import match
-from tvseg_bench.benchmark.references import constant_map, constant_table, patch_grid_oracle
+from tvseg_bench.benchmark.references import (
+    constant_map,
+    constant_table,
+    oracle_table,
+    patch_grid_oracle,
+)
 from tvseg_bench.benchmark.types import VOID
 
 quick = settings(max_examples=60, deadline=None)
@@ -86,3 +91,15 @@ def test_another_void_label() -> None:
 def test_bad_input(shape: tuple[int, ...], grid: tuple[int, int], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         patch_grid_oracle(np.zeros(shape, np.uint8), grid)
+
+
+@quick
+@given(truths, grids)
+def test_the_oracles_table_is_that_of_its_map(truth: np.ndarray, grid: tuple[int, int]) -> None:
+    pooled = patch_grid_oracle(truth, grid)
+    for void, counted in ((VOID, "labels"), (None, "all")):
+        direct = oracle_table(truth, grid, counted=counted)
+        through = contingency(truth, pooled, void=void)
+        assert direct.labels.tolist() == through.labels.tolist()
+        assert direct.clusters.tolist() == through.clusters.tolist()
+        assert (direct.table == through.table).all()
