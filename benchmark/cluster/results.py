@@ -1,0 +1,129 @@
+"""What a clustering returns, what a stream is made of, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvseg_bench.benchmark.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+Floating = NDArray[np.floating[Any]]
+Features = Union[Floating, "torch.Tensor"]
+
+
+@dataclass(frozen=True, eq=False)
+class KMeansResult:
+    """A clustering of upsampled features."""
+
+    centers: Floating
+    """[k, D] in the dtype that was computed in, float32 or float64."""
+    inertia: float
+    """Sum over all pixels of the squared distance to the nearest centre."""
+    n_iter: int
+    """Updates of the centres in the run that was kept."""
+    converged: bool
+    """Whether that run stopped by itself, before max_iter."""
+    empty: int
+    """Clusters that own no pixel; more than 0 where there are fewer distinct features than k."""
+    labels: NDArray[np.int32] | None = None
+    """[F, H, W] 0..k-1, the nearest of `centers`; None where they were not asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Frames of one shape in a stream."""
+
+    features: Features
+    """[f, h, w, D]."""
+    size: tuple[int, int]
+    """(H, W) that the features are upsampled to."""
+    name: str = ""
+    """For messages: the clip."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a fit is asked for; see kmeans.kmeans_upsampled."""
+
+    k: int
+    n_init: int
+    max_iter: int
+    seed: int
+    tol: float
+
+    def check(self) -> None:
+        """Raise UsageError unless every count is at least 1."""
+        counts = {"k": self.k, "n_init": self.n_init, "max_iter": self.max_iter}
+        for word, value in counts.items():
+            if value < 1:
+                raise UsageError(f"{word}={value} clusters nothing; give {word}=1 or more")
+
+    def check_init(self, init: Floating | None, depth: int) -> None:
+        """Raise UsageError unless the centres to start from are None or [k, depth]."""
+        if init is not None and init.shape != (self.k, depth):
+            raise UsageError(f"init has the shape {list(init.shape)}, expected {[self.k, depth]}")
+
+
+def as_frames(features: Features, name: str = "") -> Floating:
+    """Return features [F, h, w, D] as a contiguous float32 or float64 array.
+
+    Raises:
+        ModelError: another shape, no frames, or NaN or infinity (naming the frame).
+    """
+    array: Floating = np.asarray(_on_host(features))
+    if array.ndim != 4 or 0 in array.shape:
+        raise ModelError(
+            f"features{_of(name)} have the shape {list(array.shape)}, "
+            "expected [frames, rows, columns, dimensions], each at least 1"
+        )
+    if array.dtype != np.float64:
+        array = array.astype(np.float32, copy=False)
+    array = np.ascontiguousarray(array)
+    if not np.isfinite(array).all():
+        frame = int(np.flatnonzero(~np.isfinite(array).all(axis=(1, 2, 3)))[0])
+        raise ModelError(
+            f"the features{_of(name)} hold NaN or infinity in frame {frame}; "
+            "run the model in float32 and look at what it returns for this frame"
+        )
+    return array
+
+
+def shape_of(frames: Floating) -> tuple[int, int]:
+    """Return the grid (h, w) of frames [F, h, w, D]."""
+    return int(frames.shape[1]), int(frames.shape[2])
+
+
+def check_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return (H, W) as integers; UsageError unless both are at least 1."""
+    height, width = (int(v) for v in size)
+    if height < 1 or width < 1:
+        raise UsageError(f"the size {height}x{width} has no pixels; give (height, width)")
+    return height, width
+
+
+def device_of(features: Features) -> str | None:
+    """Return the CUDA device that holds the features, None for anything the CPU computes."""
+    device = getattr(features, "device", None)
+    return str(device) if getattr(device, "type", "") == "cuda" else None
+
+
+def _on_host(features: Features) -> Any:
+    if isinstance(features, np.ndarray):
+        return features
+    return features.detach().cpu().to(_numpy_dtype(features)).numpy()
+
+
+def _numpy_dtype(features: torch.Tensor) -> torch.dtype:
+    import torch
+
+    return torch.float64 if features.dtype == torch.float64 else torch.float32
+
+
+def _of(name: str) -> str:
+    return f" of {name}" if name else ""

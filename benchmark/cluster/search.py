@@ -1,0 +1,109 @@
+"""What a first pass over the features collects, and the restarts made on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvseg_bench.benchmark.cluster.geometry import grid
+from tvseg_bench.benchmark.cluster.results import Floating, shape_of
+from tvseg_bench.benchmark.cluster.threads import Workers
+from tvseg_bench.benchmark.errors import ModelError, UsageError
+
+Floats = NDArray[np.float64]
+_FIRST_ITERATIONS = 2
+_MORE_ITERATIONS = 6
+_COARSE_TOL = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """One pass over the features: all that restarts need."""
+
+    pixels: int
+    shift: Floats
+    """[D] near the mean; everything is computed relative to it."""
+    squared_norm: float
+    """Sum over all pixels of |x - shift|^2."""
+    points: NDArray[np.float32]
+    """[n, D] mean pixel of a patch, less the shift: all patches, or a random sample of them."""
+    mass: Floats
+    """[n] pixels that each patch owns."""
+
+
+def survey(
+    frames_and_sizes: Iterable[tuple[Floating, tuple[int, int]]], k: int, seed: int
+) -> Survey:
+    """Collect the survey of frames [f, h, w, D] with their sizes (H, W).
+
+    The sample holds the patches with the smallest of one random number each, so it does not
+    depend on how the frames are cut into chunks.
+    """
+    limit = sample_size(k)
+    rng = np.random.default_rng([seed, 1])
+    pixels, norm, shift = 0, 0.0, None
+    points, mass, keys = None, np.empty(0), np.empty(0)
+    for frames, size in frames_and_sizes:
+        shape = grid(shape_of(frames), size)
+        if shift is None:
+            shift = frames.mean((0, 1, 2), dtype=np.float64).astype(np.float32).astype(np.float64)
+        if len(shift) != frames.shape[3]:
+            raise ModelError(
+                f"features of {len(shift)} dimensions are followed by features of "
+                f"{frames.shape[3]}; one clustering needs one model"
+            )
+        moved = frames - shift.astype(frames.dtype)
+        pixels += len(frames) * shape.pixels
+        norm += shape.squared_norm(moved)
+        owned = np.tile(shape.owned.ravel(), len(frames))
+        means = shape.block_means(moved).reshape(-1, len(shift)).astype(np.float32)
+        draws = rng.random(len(means))
+        points = means if points is None else np.concatenate([points, means])
+        mass, keys = np.concatenate([mass, owned]), np.concatenate([keys, draws])
+        keys[mass == 0] = np.inf
+        kept = np.sort(np.argsort(keys, kind="stable")[: min(limit, int((mass > 0).sum()))])
+        points, mass, keys = points[kept], mass[kept], keys[kept]
+    if shift is None or points is None:
+        raise UsageError("there is no chunk to cluster; select one clip at least")
+    return Survey(pixels, shift, norm, points, mass)
+
+
+def sample_size(k: int) -> int:
+    """Return how many patches the restarts look at."""
+    return max(2048, 32 * k)
+
+
+def coarse_restarts(found: Survey, k: int, n_init: int, seed: int, pool: Workers) -> list[Floats]:
+    """Return the best quarter of the restarts on the points, best first.
+
+    Several are made for every one asked where they differ most and cost least: at middling k.
+    """
+    from tvseg_bench.benchmark.cluster.coarse import descend, seeds
+
+    points = np.concatenate([found.points, np.ones((len(found.points), 1), np.float32)], 1)
+    norms = np.einsum("nd,nd->n", found.points, found.points)
+    rng = np.random.default_rng([seed, 2])
+    restarts = n_init * max(1, min(k, 8, 256 // k))
+    uniforms = rng.random((restarts, k, 2 + int(log(k))))
+
+    def seeded(draws: Floats) -> tuple[float, NDArray[np.float32]]:
+        centers = np.empty((k, found.points.shape[1]), np.float32)
+        seeds(points, norms, found.mass, draws, centers)
+        return further(centers, _FIRST_ITERATIONS)
+
+    def further(
+        centers: NDArray[np.float32], iterations: int
+    ) -> tuple[float, NDArray[np.float32]]:
+        return descend(points, norms, found.mass, centers, iterations, _COARSE_TOL), centers
+
+    ends = sorted(pool.map(seeded, uniforms), key=lambda end: end[0])
+    better = [centers for _, centers in ends[: max(2, restarts // 2)]]
+    ends = sorted(
+        pool.map(lambda centers: further(centers, _MORE_ITERATIONS), better),
+        key=lambda end: end[0],
+    )
+    return [centers.astype(np.float64) for _, centers in ends[: max(2, restarts // 4)]]
