@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= runs/demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check lint types bench clean-venv
+.PHONY: demo test check lint types bench
 
 demo: $(VENV)/.base  ## the main job on the embedded data set, offline
 	$(BIN)/tvseg-bench run --output $(OUT)
@@ -31,6 +31,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.base: pyproject.toml | $(VENV)/bin/python
+	@echo "installing PyTorch and the rest into $(VENV); this takes a few minutes"
 	$(PIP) --editable '.[cpu]'
 	touch $@
 
