@@ -87,13 +87,23 @@ def target_size(height: int, width: int, view: View, patch: int) -> tuple[int, i
         (224, 400)
         >>> target_size(480, 854, View(size=224, resize="square"), 14)
         (224, 224)
+        >>> target_size(480, 854, View(size=480, resize="short-side-64"), 16)
+        (480, 832)
+        >>> target_size(480, 854, View(size=480, resize="short-side-up"), 16)
+        (480, 864)
     """
+    short, long = min(height, width), max(height, width)
     side = _multiple(view.size, 1, patch)
     if view.resize == "square":
         return side, side
-    if height <= width:
-        return side, _multiple(width * side, height, patch)
-    return _multiple(height * side, width, patch), side
+    if view.resize == "short-side-64":
+        other = _multiple(view.size * long // (64 * short) * 64, 1, patch)
+    elif view.resize == "short-side-up":
+        side = -(-view.size // patch) * patch
+        other = -(-long * side // (short * patch)) * patch
+    else:
+        other = _multiple(long * side, short, patch)
+    return (side, other) if height <= width else (other, side)
 
 
 def _multiple(numerator: int, denominator: int, patch: int) -> int:

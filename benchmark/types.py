@@ -210,8 +210,10 @@ class View:
     size: int = 224
     """Pixels of the short side (`short-side`) or of both sides (`square`), made a multiple of
     the patch."""
-    resize: Literal["short-side", "square"] = "short-side"
-    """short-side: aspect kept, long side to the nearest patch multiple; square: squashed."""
+    resize: Literal["short-side", "square", "short-side-up", "short-side-64"] = "short-side"
+    """short-side: aspect kept, long side to the nearest patch multiple; square: squashed;
+    short-side-up: both sides up to the next patch multiple (DINOv3's tracking); short-side-64:
+    long side down to a multiple of 64 (DINO's video script)."""
     interpolation: Literal["card", "bilinear", "bicubic"] = "bilinear"
     statistics: Literal["card", "timet"] = "card"
     """Normalisation: the card's own; `timet`: where the card says ImageNet's, the video
@@ -224,6 +226,9 @@ class View:
     sampling_seed: int = 0
     attention: bool = False
     """Also keep the class token's attention."""
+    output: Literal["features", "segments"] = "features"
+    """features: what `extract` gives. segments: the ids that `segment` gives, as tokens of one
+    dimension, one for each pixel that the model sees; always float32, which holds them exactly."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 Importing this package registers them; it loads neither numpy nor torch.
 """
 
-from tvseg_bench.protocols import kmeans_entries
+from tvseg_bench.protocols import kmeans_entries, propagation_entries
 
 kmeans_entries.register()
+propagation_entries.register()

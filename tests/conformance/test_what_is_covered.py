@@ -10,9 +10,6 @@ pytestmark = pytest.mark.conformance
 
 NOT_YET = (
     "davis_jf_crosscheck_vosbench",
-    "dino_propagation",
-    "dinov3_propagation",
-    "hummingbird",
     "leopart_metrics/cbfe",
     "leopart_metrics/cd",
     "leopart_metrics/eval_jac",
@@ -21,7 +18,6 @@ NOT_YET = (
     "stego_metrics/cluster_lookup",
     "timet_cbfe",
     "timet_loss",
-    "timet_propagation",
 )
 COVERED_GROUPS = (
     "davis_jf/e2e",
@@ -29,7 +25,7 @@ COVERED_GROUPS = (
     "leopart_metrics/kmeans",
     "leopart_metrics/pca",
 )
-COVERED_LISTS = ("cases", "propagation", "db_statistics")
+COVERED_LISTS = ("cases", "propagation", "db_statistics", "resize_rules")
 TESTED = sorted(
     path.stem.removeprefix("test_")
     for path in Path(__file__).parent.glob("test_*.py")
