@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import Clip, Dataset, ModelCard, View
 
 STORED = {"fp32": "float32", "bf16": "float16"}
-"""Type of kept and of streamed tokens, by the type that the model computes in."""
+"""Type of kept and of streamed features, by the type that the model computes in."""
+SEGMENTS = "float32"
+"""Type of kept and of streamed ids: float16 would round those above 2 048."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def cache_key(card: ModelCard, dataset: Dataset, view: View, dtype: str) -> Cach
 
 def _resolved(view: View, card: ModelCard) -> dict[str, Any]:
     mean, std = frames.statistics(card, view)
+    # Not stated for features, so that what was kept before there were segments stays valid.
+    output = {} if view.output == "features" else {"output": view.output}
     random = view.frames is not None and view.sampling == "random"
     return {
         "size": view.size,
@@ -87,6 +91,7 @@ def _resolved(view: View, card: ModelCard) -> dict[str, Any]:
         "sampling": "random" if random else "equidistant",
         "sampling_seed": view.sampling_seed if random else 0,
         "attention": view.attention,
+        **output,
     }
 
 
@@ -172,15 +177,17 @@ class CacheEntry:
 
     def _check(self, arrays: cachefile.Arrays, n_frames: int) -> None:
         identity = self.key.identity
+        segments = identity["view"].get("output") == "segments"
+        stored = SEGMENTS if segments else STORED[identity["dtype"]]
         wanted = {"tokens", "attention"} if identity["view"]["attention"] else {"tokens"}
         if set(arrays) != wanted:
             raise ValueError(f"it holds {sorted(arrays)}")
         for array in arrays.values():
             if array.ndim != 4 or len(array) != n_frames:
                 raise ValueError(f"it holds an array of shape {array.shape}")
-            if array.dtype != STORED[identity["dtype"]]:
+            if array.dtype != stored:
                 raise ValueError(f"it holds {array.dtype}")
-        if arrays["tokens"].shape[3] != identity["model"]["embed_dim"]:
+        if arrays["tokens"].shape[3] != (1 if segments else identity["model"]["embed_dim"]):
             raise ValueError(f"it holds tokens of shape {arrays['tokens'].shape}")
 
     def _write(self, arrays: cachefile.Arrays, features: ClipFeatures) -> None:

@@ -90,6 +90,7 @@ def _pass(cells: Sequence[Cell], selection: Selection) -> Pass:
     shape = dataset.clips[0].image(0).shape
     rows, cols = target_size(shape[0], shape[1], view, card.patch_size)
     tokens = (rows // card.patch_size) * (cols // card.patch_size)
+    numbers = rows * cols if view.output == "segments" else tokens * card.embed_dim
     width = 4 if STORED[selection.dtype] == "float32" else 2
     per_frame = _seconds_per_frame(first, selection, (rows, cols))
     return Pass(
@@ -99,7 +100,7 @@ def _pass(cells: Sequence[Cell], selection: Selection) -> Pass:
         frames=sum(counts),
         cached=cached,
         seconds=None if per_frame is None else round(per_frame * (sum(counts) - cached), 1),
-        kept_mb=round(sum(counts) * tokens * card.embed_dim * width / 1e6, 1) * (reads > 1),
+        kept_mb=round(sum(counts) * numbers * width / 1e6, 1) * (reads > 1),
     )
 
 

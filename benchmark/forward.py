@@ -5,17 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
 
 from tvseg_bench.benchmark import frames
-from tvseg_bench.benchmark.cacheentry import STORED
+from tvseg_bench.benchmark.cacheentry import SEGMENTS, STORED
 from tvseg_bench.benchmark.device import float32_convolutions, out_of_memory
-from tvseg_bench.benchmark.errors import ModelError, NotApplicableError, TvsegError
+from tvseg_bench.benchmark.errors import ModelError, NotApplicableError, TvsegError, UsageError
 from tvseg_bench.benchmark.loading import to_device
-from tvseg_bench.benchmark.types import ClipFeatureModel, FeatureModel, PatchFeatures
+from tvseg_bench.benchmark.types import (
+    ClipFeatureModel,
+    FeatureModel,
+    PatchFeatures,
+    Segmenter,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +32,10 @@ if TYPE_CHECKING:
 AUTO_BATCH = {"cpu": 8, "cuda": 64}
 AUTO_TOKENS = 400
 """Tokens a frame (480p at 224 with patch 16 has 350) up to which the automatic batch is whole."""
+MAX_ID = 2**24
+"""First id that float32 cannot tell from its neighbours."""
+
+_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Output:
-    """Dense features of some frames, in the type in which they are kept."""
+    """Dense features or segments of some frames, in the type in which they are kept."""
 
     tokens: Floats
-    """[n, rows, cols, D]."""
+    """[n, rows, cols, D]; of segments [n, H, W, 1]."""
     attention: Floats | None
     """[n, heads, rows, cols]."""
 
@@ -64,7 +73,7 @@ class Forward:
 
     def __init__(
         self,
-        model: FeatureModel,
+        model: FeatureModel | Segmenter,
         view: View,
         device: torch.device,
         dtype: Literal["fp32", "bf16"],
@@ -79,6 +88,8 @@ class Forward:
         self._batch_size = batch_size
         self._fits: dict[tuple[int, int], int] = {}
         self._lock = threading.Lock()
+        if view.attention and view.output == "segments":
+            raise UsageError("a view asks for segments and attention; segments come without it")
         if self.whole_clips and not isinstance(model, ClipFeatureModel):
             raise ModelError(
                 f"the card of model {model.card.name!r} says temporal='clip', but the model has "
@@ -88,7 +99,7 @@ class Forward:
     @property
     def whole_clips(self) -> bool:
         """Whether the model sees all chosen frames of a clip at once."""
-        return self.card.temporal == "clip"
+        return self.card.temporal == "clip" and self.view.output == "features"
 
     @property
     def largest_batch(self) -> int:
@@ -105,7 +116,7 @@ class Forward:
         return self._fits.get(size, self.largest_batch)
 
     def __call__(self, batch: Sequence[Frame]) -> Output:
-        """Return the features of frames of one size; a short batch is padded to the fixed shape.
+        """Return the output for frames of one size; a short batch is padded to the fixed shape.
 
         Where memory runs out, the batch is halved for the rest of the model's life; the frames
         of a clip that a model wants to see at once are never split.
@@ -113,8 +124,10 @@ class Forward:
         Raises:
             ModelError: the model fails, does not keep its card's promises, or does not fit in
                 memory with a single frame.
-            NotApplicableError: the view wants attention and the model has none.
+            NotApplicableError: the view wants features, segments or attention, and the model has
+                none.
         """
+        self._check_offer()
         size = batch[0].size
         with self._lock:
             done, parts = 0, list[Output]()
@@ -130,6 +143,19 @@ class Forward:
                 else:
                     self._fits[size] = fixed // 2
         return _joined(parts)
+
+    def _check_offer(self) -> None:
+        """Raise NotApplicableError where the model lacks the method that the view needs."""
+        if self.view.output == "features" and not hasattr(self._model, "extract"):
+            raise NotApplicableError(
+                f"model {self.card.name!r} brings its own clusters and no features, since it has "
+                "no extract(images) -> PatchFeatures; score it with the protocol 'segmenter'"
+            )
+        if self.view.output == "segments" and not hasattr(self._model, "segment"):
+            raise NotApplicableError(
+                f"model {self.card.name!r} brings no clusters of its own, since it has no "
+                "segment(images) -> ids; score its features with 'kmeans-clip' or another protocol"
+            )
 
     def _too_large(self, size: tuple[int, int], count: int) -> ModelError:
         return ModelError(
@@ -167,9 +193,33 @@ class Forward:
             images = frames.normalised(
                 pixels.to(self.device), frames.statistics(self.card, self.view)
             )
-            if isinstance(self._model, ClipFeatureModel) and self.whole_clips:
-                return self._checked(self._model.extract_clip(images[None]), part, fixed)
-            return self._checked(self._model.extract(images), part, fixed)
+            if self.view.output == "segments":
+                return self._segments(cast("Segmenter", self._model).segment(images), part, fixed)
+            model = cast("FeatureModel", self._model)
+            if isinstance(model, ClipFeatureModel) and self.whole_clips:
+                return self._checked(model.extract_clip(images[None]), part, fixed)
+            extract = model.extract
+            if self.view.attention:
+                extract = getattr(model, "extract_attention", extract)
+            return self._checked(extract(images), part, fixed)
+
+    def _segments(self, ids: torch.Tensor, part: Sequence[Frame], fixed: int) -> Output:
+        """Return checked ids as tokens of one dimension, so that they travel as features do."""
+        shape = (fixed, *part[0].size)
+        if not isinstance(ids, torch.Tensor):
+            raise self._broken(f"returns {type(ids).__name__}", "a tensor of ids")
+        if ids.dtype not in _INTEGERS or tuple(ids.shape) != shape:
+            raise self._broken(
+                f"gives {ids.dtype} ids {list(ids.shape)}", f"integers [B, H, W] = {list(shape)}"
+            )
+        kept = ids[: len(part)].cpu()
+        low, high = int(kept.min()), int(kept.max())
+        if low < 0 or high >= MAX_ID:
+            raise self._broken(
+                f"gives ids from {low} to {high} for {_named(part[0])} and its batch mates",
+                f"0 to {MAX_ID - 1}",
+            )
+        return Output(np.asarray(kept.to(getattr(torch, SEGMENTS)))[..., None], None)
 
     def _checked(self, features: PatchFeatures, part: Sequence[Frame], fixed: int) -> Output:
         if not isinstance(features, PatchFeatures):
@@ -194,11 +244,14 @@ class Forward:
         if not self.view.attention:
             return Output(kept, None)
         attention = self._attention(features, shape)
-        maps = self._kept(attention, part).reshape(len(part), -1, rows, cols)
+        heads = attention.shape[1]
+        maps = self._kept(attention, part).reshape(len(part), heads, rows, cols)
         return Output(kept, maps)
 
     def _attention(self, features: PatchFeatures, shape: tuple[int, ...]) -> torch.Tensor:
         attention = features.attention
+        if attention is None and self.view.attention is not True:  # if-any: no head is kept
+            return features.tokens.new_empty((shape[0], 0, shape[1]))
         if attention is None:
             raise NotApplicableError(
                 f"model {self.card.name!r} has no attention of a class token, which is asked for"

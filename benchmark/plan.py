@@ -169,6 +169,14 @@ def _open(reference: str, selection: Selection) -> Dataset | str:
     return dataset
 
 
+def described(view: View) -> dict[str, Any]:
+    """Return a view as it stands in results; what came later is named only where it is used."""
+    fields = asdict(view)
+    if view.output == "features":
+        del fields["output"]
+    return fields
+
+
 def _training(reference: str, dataset: Dataset, selection: Selection) -> Dataset | None:
     """Return the first training split that is there, without the clips that are scored."""
     name, _ = split_reference(reference)
@@ -195,7 +203,7 @@ def _cell(
 ) -> Cell:
     evaluation = protocol.entry.build(protocol.config)
     view = evaluation.view(dataset)
-    resolution = asdict(view)
+    resolution = described(view)
     training = None
     if hasattr(evaluation, "learns"):
         training = _training(name, dataset, selection)

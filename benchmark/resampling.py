@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from tvseg_bench.benchmark.bounds import least
+
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import UnitScore
 
@@ -32,6 +34,11 @@ class Table(Protocol):
         """Names of the clips, in the order of the rows."""
         ...
 
+    @property
+    def least(self) -> float:
+        """The least value that the metric can take, 0 or -1; the largest is 1."""
+        ...
+
     def metric(self, draws: NDArray[np.int64]) -> Floats:
         """Map draws [R, n] of row indices to values [R]; NaN where a draw says nothing."""
         ...
@@ -44,6 +51,7 @@ class MeanTable:
     clips: tuple[str, ...]
     values: Floats
     """[n]"""
+    least: float = 0.0
 
     def metric(self, draws: NDArray[np.int64]) -> Floats:
         """Map draws [R, n] to means [R]."""
@@ -58,6 +66,7 @@ class CountTable:
     clips: tuple[str, ...]
     counts: Floats
     """[3, n, C] true positives, false positives, false negatives."""
+    least: float = 0.0
 
     def metric(self, draws: NDArray[np.int64]) -> Floats:
         """Map draws [R, n] to mean IoU [R]."""
@@ -91,7 +100,8 @@ def table(
         left_out = background if metric.endswith("_fg") else None
         return _count_table([c for c in clips if c.counts], left_out)
     said = [(c.clip, c.metrics[metric]) for c in clips if c.metrics.get(metric) is not None]
-    return MeanTable(tuple(name for name, _ in said), np.array([v for _, v in said], np.float64))
+    values = np.array([v for _, v in said], np.float64)
+    return MeanTable(tuple(name for name, _ in said), values, least(metric))
 
 
 def _count_table(clips: Sequence[UnitScore], left_out: int | None) -> CountTable:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
+from tvseg_bench.benchmark.bounds import least
 from tvseg_bench.benchmark.provenance import Provenance
 from tvseg_bench.benchmark.result_key import CellKey
 from tvseg_bench.benchmark.result_schema import (
@@ -84,7 +85,7 @@ def from_score(
         trust: self-reported if None.
 
     Raises:
-        ResultError: naming the field, where a number is outside 0..1 or cannot be stored.
+        ResultError: naming the field, where a number is out of its range or cannot be stored.
     """
     upwards = higher_is_better or {}
     fields = {
@@ -92,7 +93,7 @@ def from_score(
             name: _metric(score, name, background, upwards.get(name, True))
             for name in score.metrics
         },
-        "references": {k: _fraction(v) for k, v in score.references.items()},
+        "references": {k: _value(k, v) for k, v in score.references.items()},
         "per_class": plain(score.per_class, "per_class"),
         "details": plain(score.details, "details"),
         "timing": timing or Timing(),
@@ -201,7 +202,7 @@ def _card(card: ModelCard | Mapping[str, Any]) -> Mapping[str, Any]:
 def _metric(score: Score, name: str, background: int | None, upwards: bool) -> dict[str, Any]:
     from tvseg_bench.benchmark.statistics import interval
 
-    value = _fraction(score.metrics[name])
+    value = _value(name, score.metrics[name])
     if value is None:
         return {"value": None, "seeds": [None], "higher_is_better": upwards}
     found = interval(score, name, background=background)
@@ -215,10 +216,10 @@ def _metric(score: Score, name: str, background: int | None, upwards: bool) -> d
     }
 
 
-def _fraction(value: float | None) -> float | None:
-    """Return a finite float; rounding errors of 1e-9 outside 0..1 are taken back to it."""
+def _value(metric: str, value: float | None) -> float | None:
+    """Return a finite float; rounding errors of 1e-9 outside the metric's range are taken back."""
     number = plain(value)
     if number is None:
         return None
-    nearest = min(max(float(number), 0.0), 1.0)
+    nearest = min(max(float(number), least(metric)), 1.0)
     return nearest if abs(nearest - number) <= 1e-9 else float(number)

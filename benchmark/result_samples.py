@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tvseg_bench.benchmark.bounds import outside
 from tvseg_bench.benchmark.result import explain
 from tvseg_bench.benchmark.result_file import open_plain
-from tvseg_bench.benchmark.result_schema import Count, Fraction
+from tvseg_bench.benchmark.result_schema import Count, Value
 from tvseg_bench.benchmark.result_text import Line, ResultError, plain
 from tvseg_bench.benchmark.types import UnitScore
 
@@ -54,9 +55,16 @@ class _Row(BaseModel):
     clip: Line
     frame: Count | None = None
     n_frames: Count = 1
-    metrics: dict[Line, Fraction | None]
+    metrics: dict[Line, Value | None]
     counts: _Counts | None = None
     note: str = Field(default="", max_length=20_000)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> _Row:
+        for name, value in self.metrics.items():
+            if wrong := outside(name, value):
+                raise ValueError(f"metrics.{name} is {value}: input {wrong}")
+        return self
 
     def unit(self) -> UnitScore:
         return UnitScore(

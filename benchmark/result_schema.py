@@ -1,16 +1,19 @@
 """The fields of a result: numbers, and the name and parameters of everything that made them.
 
-Schema `tvseg-bench/result@1`. Fractions 0..1; None (JSON null), never 0, for what was not
-computed. A result that was read has been checked: its cell id and its protocol hash are those of
-its own fields, so an edited identity does not pass.
+Schema `tvseg-bench/result@1`. Fractions 0..1, from -1 where the metric's name says so
+(`bounds`); None (JSON null), never 0, for what was not computed. A result that was read has been
+checked: its cell id and its protocol hash are those of its own fields, so an edited identity does
+not pass.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from tvseg_bench.benchmark.bounds import outside
 from tvseg_bench.benchmark.provenance import Provenance
 from tvseg_bench.benchmark.result_key import CellKey, protocol_hash
 from tvseg_bench.benchmark.result_text import Line, Name, Sha256
@@ -18,6 +21,8 @@ from tvseg_bench.benchmark.result_text import Line, Name, Sha256
 SCHEMA: Final = "tvseg-bench/result@1"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Value = Annotated[float, Field(ge=-1, le=1)]
+"""Of a metric; whether it may be negative is known where its name is."""
 Count = Annotated[int, Field(ge=0)]
 CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
@@ -85,12 +90,12 @@ class DataUsed(_Part):
 class Metric(_Part):
     """One number, with how sure it is."""
 
-    value: Fraction | None
-    seeds: tuple[Fraction | None, ...] = ()
+    value: Value | None
+    seeds: tuple[Value | None, ...] = ()
     """Value per seed; a cell has one."""
     sd: Annotated[float, Field(ge=0)] | None = None
     """Standard deviation over seeds; None for one."""
-    ci95: tuple[Fraction, Fraction] | None = None
+    ci95: tuple[Value, Value] | None = None
     """Over clips."""
     ci_method: Line | None = None
     """Its name, or `none: ` and the reason."""
@@ -172,7 +177,7 @@ class Result(_Part):
     seed: int
     metrics: dict[Name, Metric] = Field(default_factory=dict)
     """The first one is the headline."""
-    references: dict[Line, Fraction | None] = Field(default_factory=dict)
+    references: dict[Line, Value | None] = Field(default_factory=dict)
     """The same data without a model: `constant/miou`, `oracle/miou`, ..."""
     per_class: PerClass = PerClass()
     details: dict[str, JsonValue] = Field(default_factory=dict)
@@ -189,6 +194,9 @@ class Result(_Part):
             raise ValueError("a reason stands in a result if and only if its status is not ok")
         if self.partial != (self.limit is not None):
             raise ValueError("partial must be true exactly where limit is given")
+        for where, name, value in self._values():
+            if wrong := outside(name, value):
+                raise ValueError(f"{where} is {value}: input {wrong}")
         if self.protocol.hash != protocol_hash(self.protocol.params):
             raise ValueError("protocol.hash is not the hash of protocol.params: one was edited")
         if self.cell_id != self.key.cell_id:
@@ -197,6 +205,14 @@ class Result(_Part):
                 f"and limit (which give {self.key.cell_id}): one of them was edited"
             )
         return self
+
+    def _values(self) -> Iterator[tuple[str, str, float | None]]:
+        """Yield place, metric and value of every number that a metric's name bounds."""
+        for name, metric in self.metrics.items():
+            for value in (metric.value, *metric.seeds, *(metric.ci95 or ())):
+                yield f"metrics.{name}", name, value
+        for name, value in self.references.items():
+            yield f"references.{name}", name, value
 
     @property
     def key(self) -> CellKey:

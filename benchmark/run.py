@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, cast
 
 from tvseg_bench.benchmark.cache import FeatureCache
-from tvseg_bench.benchmark.errors import ModelError, NotApplicableError, TvsegError
+from tvseg_bench.benchmark.errors import NotApplicableError, TvsegError
 from tvseg_bench.benchmark.features import ExtractOptions, feature_set, resolve_device
 from tvseg_bench.benchmark.plan import Broken, Cell, Plan, load, make_plan
 from tvseg_bench.benchmark.provenance import collect
@@ -120,11 +120,6 @@ class _Runner:
     def _features(self, loaded: LoadedModel, cells: Sequence[Cell]) -> FeatureSet:
         """Return the features that the cells share, kept where they are read more than once."""
         first = cells[0]
-        if not hasattr(loaded.model, "extract"):
-            raise ModelError(
-                f"{loaded.card.name} brings its own clusters and no features; "
-                "it can be scored by the protocol 'segmenter' only"
-            )
         passes = [cell.protocol.entry.build(cell.protocol.config).passes for cell in cells]
         return self._extract(
             loaded,

@@ -44,7 +44,7 @@ _SAME = 1e-6
 
 @dataclass(frozen=True)
 class Interval:
-    """A 95 % interval over clips, within 0..1; None where there is none."""
+    """A 95 % interval over clips, within the metric's range; None where there is none."""
 
     lo: float | None
     hi: float | None
@@ -134,7 +134,8 @@ def interval_of(
         name += ", shifted"
         if abs(shift) > (hi - lo) / 8:
             return Interval(None, None, "none: the clips' rows do not make this number", n)
-    return Interval(_within(lo + shift), _within(hi + shift), name, n)
+    lo, hi = (min(max(end + shift, seeds[0].least), 1.0) for end in (lo, hi))
+    return Interval(lo, hi, name, n)
 
 
 def rows_value(seeds: Sequence[Table]) -> float | None:
@@ -142,10 +143,6 @@ def rows_value(seeds: Sequence[Table]) -> float | None:
     own = [point(rows) for rows in seeds]
     said = [v for v in own if v is not None]
     return float(np.mean(said)) if said and len(said) == len(own) else None
-
-
-def _within(end: float) -> float:
-    return min(max(end, 0.0), 1.0)
 
 
 def _ends(value: float, drawn: Floats, n: int) -> tuple[float, float, str]:

@@ -3,7 +3,14 @@
 Importing this package registers them; it loads neither numpy nor torch.
 """
 
-from tvseg_bench.protocols import kmeans_entries, propagation_entries
+from tvseg_bench.protocols import (
+    kmeans_entries,
+    propagation_entries,
+    segmenter_entries,
+    temporal_entries,
+)
 
 kmeans_entries.register()
 propagation_entries.register()
+segmenter_entries.register()
+temporal_entries.register()

@@ -141,7 +141,7 @@ class KMeansUnits:
             return silent("a single class")
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), self.scope, dataset.card.name)
-        found = _cluster(tokens, k, seed, config, clip.clip.name)
+        found = cluster_frames(tokens, k, seed, config, clip.clip.name)
         table, oracle = _tables(tokens, truth, found, None if config.void == "class" else VOID)
         return score_unit(table, oracle, config, dataset.card.background, found.empty)
 
@@ -276,7 +276,7 @@ def _fit_size(tokens: Tokens, config: KMeansConfig) -> tuple[int, int]:
     return config.fit_size, config.fit_size
 
 
-def _cluster(tokens: Tokens, k: int, seed: int, config: KMeansConfig, name: str) -> Found:
+def cluster_frames(tokens: Tokens, k: int, seed: int, config: KMeansConfig, name: str) -> Found:
     """Cluster frames [T, rows, cols, d] of one shape."""
     size, start = _fit_size(tokens, config), config.first_seed + seed
     if config.kmeans == "faiss-sampled":
@@ -303,7 +303,7 @@ def _cluster_all(
 ) -> Found:
     """Cluster clips of any shapes together."""
     if config.kmeans == "faiss-sampled":
-        return _cluster(np.concatenate(list(tokens)), k, seed, config, name)
+        return cluster_frames(np.concatenate(list(tokens)), k, seed, config, name)
     result = kmeans_streamed(
         lambda: (Chunk(t, _fit_size(t, config)) for t in tokens),
         k,

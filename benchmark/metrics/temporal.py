@@ -128,7 +128,7 @@ def warp_labels(
     x = _target(np.arange(width, dtype=np.float32) + motion[..., 0], width, sampling)
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
     rows, columns = (np.where(inside, at, 0).astype(np.intp) for at in (y, x))
-    return np.where(inside, source[rows, columns], outside).astype(np.int64)
+    return np.where(inside, source[rows, columns].astype(np.int64), np.int64(outside))
 
 
 def _target(position: NDArray[np.float32], pixels: int, sampling: Sampling) -> NDArray[np.float32]:
