@@ -33,11 +33,11 @@ class _Cellgroup:
 
     results: list[Result] = field(default_factory=list)
 
-    def metric(self, name: str) -> list[Metric]:
-        return [r.metrics[name] for r in self.results if name in r.metrics]
+    def headline(self) -> list[Metric]:
+        return [r.metrics[r.headline] for r in self.results if r.headline]
 
-    def value(self, name: str) -> float | None:
-        values = [m.value for m in self.metric(name) if m.value is not None]
+    def value(self) -> float | None:
+        values = [m.value for m in self.headline() if m.value is not None]
         return mean(values) if values else None
 
 
@@ -55,7 +55,7 @@ def tables(results: Iterable[Result]) -> list[Table]:
 def _table(title: str, results: Sequence[Result]) -> Table:
     groups: dict[tuple[str, str], _Cellgroup] = {}
     for result in results:
-        key = (result.model.name, protocol_label(result))
+        key = (result.model.name, column_title(result))
         groups.setdefault(key, _Cellgroup()).results.append(result)
     columns = list(dict.fromkeys(protocol for _, protocol in groups))
     models = list(dict.fromkeys(model for model, _ in groups))
@@ -68,15 +68,21 @@ def _table(title: str, results: Sequence[Result]) -> Table:
 
 
 def protocol_label(result: Result) -> str:
-    """Return the protocol with its preset and the parameters' hash where they were changed."""
+    """Return the protocol, with its preset where it is not the standard one."""
     name = result.protocol.id
     return name if result.protocol.preset == "standard" else f"{name}:{result.protocol.preset}"
+
+
+def column_title(result: Result) -> str:
+    """Return the protocol, with its headline where that is not mIoU."""
+    headline = "" if result.headline == "miou" else f" ({result.headline})"
+    return protocol_label(result) + headline
 
 
 def _rank(
     groups: Mapping[tuple[str, str], _Cellgroup], model: str, columns: Sequence[str]
 ) -> tuple[float, str]:
-    values = [groups[model, c].value("miou") for c in columns if (model, c) in groups]
+    values = [groups[model, c].value() for c in columns if (model, c) in groups]
     said = [v for v in values if v is not None]
     return (-mean(said) if said else 1.0, model)
 
@@ -85,10 +91,10 @@ def _cell(group: _Cellgroup | None) -> str:
     """Return `36.1 [31.8, 40.4]`, and the spread over seeds where there are several."""
     if group is None:
         return ""
-    value = group.value("miou")
+    value = group.value()
     if value is None:
         return "–"
-    metrics = group.metric("miou")
+    metrics = group.headline()
     text = f"{100 * value:.1f}"
     if len(metrics) > 1:
         values = [m.value for m in metrics if m.value is not None]
@@ -108,7 +114,7 @@ def _reference_rows(
     rows: list[tuple[str, Sequence[str]]] = []
     for name, title in REFERENCES.items():
         for patch in patches if name == "oracle" else [None]:
-            shown = [_reference(results, column, f"{name}/miou", patch) for column in columns]
+            shown = [_reference(results, column, name, patch) for column in columns]
             suffix = f", patch {patch}" if patch is not None else ""
             rows.append((title.replace(")", f"{suffix})"), shown))
     return rows
@@ -116,16 +122,20 @@ def _reference_rows(
 
 def _reference(results: Sequence[Result], column: str, name: str, patch: int | None) -> str:
     for result in results:
-        value = result.references.get(name)
+        value = result.references.get(f"{name}/{result.headline}")
         fits = patch is None or result.model.card.patch_size == patch
-        if protocol_label(result) == column and fits and value is not None:
+        if column_title(result) == column and fits and value is not None:
             return f"{100 * value:.1f}"
     return ""
 
 
 def _notes(results: Sequence[Result], models: Sequence[str]) -> list[str]:
-    notes = ["mIoU in percent, all classes present, 95 % interval over clips"]
-    if any(r.metrics["miou"].ci95 and r.metrics["miou"].n < FEW_CLIPS for r in results):
+    notes = [
+        "in percent (mIoU of all classes present where no other metric is named), 95 % interval "
+        "over clips"
+    ]
+    headlines = [r.metrics[r.headline] for r in results if r.headline]
+    if any(m.ci95 and m.n < FEW_CLIPS for m in headlines):
         notes.append("* fewer than ten clips: the interval is a rough one")
     missing = [name for name in BASELINES if name not in models]
     if missing:
