@@ -224,8 +224,8 @@ class View:
     """How `frames` are chosen. random = a sorted random subset without replacement (with
     replacement where the clip is shorter), seeded per clip."""
     sampling_seed: int = 0
-    attention: bool = False
-    """Also keep the class token's attention."""
+    attention: bool | Literal["if-any"] = False
+    """Also keep the class token's attention; if-any: 0 heads where the model has none."""
     output: Literal["features", "segments"] = "features"
     """features: what `extract` gives. segments: the ids that `segment` gives, as tokens of one
     dimension, one for each pixel that the model sees; always float32, which holds them exactly."""

@@ -4,12 +4,14 @@ Importing this package registers them; it loads neither numpy nor torch.
 """
 
 from tvseg_bench.protocols import (
+    foreground_entries,
     kmeans_entries,
     propagation_entries,
     segmenter_entries,
     temporal_entries,
 )
 
+foreground_entries.register()
 kmeans_entries.register()
 propagation_entries.register()
 segmenter_entries.register()

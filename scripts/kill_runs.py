@@ -2,14 +2,16 @@
 
     python scripts/kill_runs.py --kills 100
 
-Each trial starts a small grid in a process of its own, ends it with SIGKILL at a random moment,
-and issues it again. What was finished has to be untouched, byte for byte, and the numbers of the
-whole have to be those of a run that nobody disturbed.
+Each trial starts a small grid in a process of its own and ends it with SIGKILL, a random moment
+after a random number of cells is finished; then it issues the grid again. What was finished has to
+be untouched, byte for byte, and the numbers of the whole have to be those of a run that nobody
+disturbed.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -87,20 +89,30 @@ def finished(output: Path) -> dict[str, tuple[bytes, int]]:
     return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in paths}
 
 
-def trial(data: Path, output: Path, moment: float, expected: dict[str, object]) -> int:
-    """Kill at a moment, issue again, compare; return how many cells were finished by then."""
+def wait_for(child: int, output: Path, count: int) -> None:
+    """Return once so many cells are finished, or the child has ended."""
+    while len(finished(output)) < count and os.waitpid(child, os.WNOHANG) == (0, 0):
+        time.sleep(0.001)
+
+
+def trial(data: Path, output: Path, count: int, moment: float, expected: dict[str, object]) -> int:
+    """Kill a moment after so many cells, issue again, compare; return how many were finished."""
     child = issue(data, output)
+    wait_for(child, output, count)
     time.sleep(moment)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):  # it was quicker
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
     before = finished(output)
     finish(issue(data, output))
     after = finished(output)
     touched = [name for name, state in before.items() if after.get(name) != state]
     if touched:
-        raise SystemExit(f"killed after {moment:.3f} s: finished cells were redone: {touched}")
+        raise SystemExit(
+            f"killed {moment:.3f} s after cell {count}: finished cells were redone: {touched}"
+        )
     if numbers(output) != expected:
-        raise SystemExit(f"killed after {moment:.3f} s: the numbers are not the same")
+        raise SystemExit(f"killed {moment:.3f} s after cell {count}: the numbers are not the same")
     return len(before)
 
 
@@ -125,7 +137,9 @@ def main() -> None:
         for index in range(arguments.kills):
             os.environ["TVSEG_HOME"] = str(root / f"home{index}")
             output = root / f"run{index}"
-            count = trial(root / "data", output, rng.uniform(0, lasts), expected)
+            moment = rng.uniform(0, lasts / len(expected))
+            after = rng.randint(0, len(expected) - 1)
+            count = trial(root / "data", output, after, moment, expected)
             seen[count] = seen.get(count, 0) + 1
             shutil.rmtree(output, ignore_errors=True)
             shutil.rmtree(root / f"home{index}", ignore_errors=True)

@@ -1,4 +1,7 @@
-"""PredsmIoU, standardised PCA and k-means of Leopart (experiments/utils.py)."""
+"""PredsmIoU, standardised PCA, k-means and the unsupervised segmentation of Leopart.
+
+experiments/utils.py and experiments/fully_unsup_seg.py.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +10,8 @@ import numpy as np
 import pytest
 
 from tvseg_bench.benchmark.cluster import fit_projection, published_kmeans
+from tvseg_bench.benchmark.communities import cooccurrence
+from tvseg_bench.benchmark.foreground import cluster_precision, count_pixels, jaccard
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import iou_matrix, match, precision_matrix
@@ -15,7 +20,6 @@ from tvseg_bench.benchmark.types import VOID
 pytestmark = pytest.mark.conformance
 
 MANIFEST = "leopart_metrics"
-GROUPS = ("pca", "kmeans")
 EXACT = 1e-12
 FIELDS = ("name", "num_pred", "num_gt", "note", "results")
 MODES: dict[str, dict[str, Any]] = {
@@ -86,3 +90,28 @@ def test_kmeans_inertia(stored: Callable[..., list[np.ndarray]]) -> None:
     k = np.unique(labels).size
     ours = published_kmeans(frames, (len(points), 1), k, niter=100, nredo=5, seed=0)
     assert ours.inertia == pytest.approx(float(inertia), rel=0.01)
+
+
+def test_jaccard_with_and_without_the_boundary(stored: Callable[..., list[np.ndarray]]) -> None:
+    """Leopart's boundary is foreground, or else background: it is never left out."""
+    truth, predicted, out = stored("eval_jac/gt", "eval_jac/pred", "eval_jac/out")
+    marked = (truth != 0, (truth != 0) & (truth != VOID))
+    for objects, expected in zip(marked, out, strict=True):
+        frames = ((p.astype(int), o, None) for p, o in zip(predicted, objects, strict=True))
+        ours = jaccard(count_pixels(frames, 2), np.array([False, True])).mean()
+        assert ours == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_cluster_precision(stored: Callable[..., list[np.ndarray]]) -> None:
+    clusters, attention, precision = stored("cbfe/cluster", "cbfe/attn", "cbfe/precs")
+    frames = ((c.astype(int), a, None) for c, a in zip(clusters, attention, strict=True))
+    ours = cluster_precision(count_pixels(frames, len(precision)))
+    np.testing.assert_allclose(ours, precision, rtol=0, atol=1e-6)
+
+
+def test_cooccurrence(stored: Callable[..., list[np.ndarray]]) -> None:
+    clusters, expected = stored("cd/clusters", "cd/cooc_d12")
+    ours = cooccurrence(clusters[:, 0], len(expected), "published")
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=EXACT)
+    meant = cooccurrence(clusters[:, 0], len(expected), "eight")
+    assert np.abs(meant - expected).max() > 1e-3

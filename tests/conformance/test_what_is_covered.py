@@ -10,20 +10,19 @@ pytestmark = pytest.mark.conformance
 
 NOT_YET = (
     "davis_jf_crosscheck_vosbench",
-    "leopart_metrics/cbfe",
-    "leopart_metrics/cd",
-    "leopart_metrics/eval_jac",
     "mosic_loss",
     "sinkhorn",
-    "stego_metrics/cluster_lookup",
-    "timet_cbfe",
     "timet_loss",
 )
 COVERED_GROUPS = (
     "davis_jf/e2e",
     "davis_jf/stats",
+    "leopart_metrics/cbfe",
+    "leopart_metrics/cd",
+    "leopart_metrics/eval_jac",
     "leopart_metrics/kmeans",
     "leopart_metrics/pca",
+    "stego_metrics/cluster_lookup",
 )
 COVERED_LISTS = ("cases", "propagation", "db_statistics", "resize_rules")
 TESTED = sorted(
