@@ -245,6 +245,70 @@ def _days(days: float | None) -> timedelta | None:
     return None if days is None else timedelta(days=days)
 
 
+def _weights(arguments: argparse.Namespace) -> int:
+    from tvseg_bench.benchmark import console_models
+
+    register_builtins()
+    if arguments.action == "get":
+        found = console_models.get_weights(arguments.name, quiet=arguments.json)
+    else:
+        found = console_models.weights_path(arguments.name)
+    if arguments.json:
+        _print_json(found)
+    else:
+        print(found["path"])
+    return OK if found.get("found", True) else SOME_FAILED
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from tvseg_bench.benchmark.check import write_report
+    from tvseg_bench.benchmark.console_models import run_check
+
+    register_builtins()
+    report = run_check(
+        arguments.model, arguments.weights, arguments.full, arguments.device, arguments.json
+    )
+    if arguments.json:
+        print(report.to_json(), end="")
+    for file in write_report(report, arguments.output) if arguments.output else ():
+        if not arguments.json:
+            print(f"wrote {file}")
+    return OK if report.passed else SOME_FAILED
+
+
+def _new_model(arguments: argparse.Namespace) -> int:
+    from tvseg_bench.benchmark.scaffold import new_model
+    from tvseg_bench.models.template import TEMPLATE
+
+    register_builtins()
+    made = new_model(arguments.name, arguments.dir, TEMPLATE)
+    if arguments.json:
+        _print_json({"folder": made.folder, "files": made.files})
+        return OK
+    for file in made.files:
+        print(f"wrote {file}")
+    network, card = made.to_fill_in
+    print(f"fill in {network} and {card}, then type: pip install --editable {made.folder}")
+    return OK
+
+
+def _submit(arguments: argparse.Namespace) -> int:
+    from tvseg_bench.leaderboards import console
+
+    register_builtins()
+    problems: list[str] = []
+    if arguments.action == "pack":
+        lines = console.pack_submission(
+            arguments.paths, arguments.output, arguments.model, arguments.report, arguments.json
+        )
+    else:
+        lines, problems = console.check_submissions(
+            arguments.paths, arguments.against, arguments.json
+        )
+    print(*lines, sep="\n")
+    return _problems(problems)
+
+
 def _env(arguments: argparse.Namespace) -> int:
     import torch  # noqa: F401  (the GPU is known once torch is loaded)
 
@@ -272,6 +336,10 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "plan": _plan,
     "data": _data,
     "leaderboard": _leaderboard,
+    "weights": _weights,
+    "check": _check,
+    "new-model": _new_model,
+    "submit": _submit,
     "cache": _cache,
     "env": _env,
 }

@@ -42,6 +42,7 @@ def build_parser(version: str) -> Parser:
     _run_and_plan(commands)
     _data(commands)
     _leaderboard(commands)
+    _models(commands)
     _cache_and_env(commands)
     return parser
 
@@ -122,6 +123,33 @@ def _leaderboard(commands: argparse._SubParsersAction[Parser]) -> None:
     board.add_argument(
         "--format", default="csv,md", metavar="LIST", help="csv, md (default: csv,md)"
     )
+
+
+def _models(commands: argparse._SubParsersAction[Parser]) -> None:
+    weights = _add(
+        commands,
+        "weights",
+        "Fetch a model's official weights, or say where they lie or belong.",
+        "Nothing else ever downloads: 'weights get NAME' is the one command that does.",
+    )
+    weights.add_argument("action", choices=("get", "path"), metavar="{get,path}")
+    weights.add_argument("name", metavar="NAME")
+    check = _add(commands, "check", "Test a model against the contract, before it is submitted.")
+    check.add_argument("model", metavar="MODEL")
+    check.add_argument("--weights", type=Path, metavar="FILE", help="weights for the model")
+    check.add_argument("--full", action="store_true", help="also larger pictures, more clips")
+    check.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, ...")
+    check.add_argument("-o", "--output", type=Path, metavar="DIR", help="write the report there")
+    new = _add(commands, "new-model", "Write a plugin package to start from.")
+    new.add_argument("name", metavar="NAME", help="family/arch, such as mine/vits16")
+    new.add_argument("--dir", type=Path, default=Path(), metavar="DIR", help="where (default: .)")
+    submit = _add(commands, "submit", "Pack a model's results for a leaderboard, or check a pack.")
+    submit.add_argument("action", choices=("pack", "check"), metavar="{pack,check}")
+    submit.add_argument("paths", nargs="+", type=Path, metavar="RUN|ZIP")
+    submit.add_argument("-o", "--output", type=Path, metavar="ZIP", help="pack: the archive")
+    submit.add_argument("--model", metavar="NAME", help="pack: where runs hold several")
+    submit.add_argument("--report", type=Path, metavar="FILE", help="pack: check_report.json")
+    submit.add_argument("--against", type=Path, metavar="DIR", help="check: accepted results")
 
 
 def _cache_and_env(commands: argparse._SubParsersAction[Parser]) -> None:

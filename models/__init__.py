@@ -1,9 +1,37 @@
-"""Backbones: one file per family, a card and a builder each; importing it loads no torch."""
+"""Backbones: one file per family, cards and a builder each; importing it loads no torch.
+
+Every file of this folder is a family with a function `register(models)`, except for those that
+families share.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from tvseg_bench.benchmark.registry import models
-from tvseg_bench.models.baselines import register as _baselines
-from tvseg_bench.models.dino import register as _dino
-from tvseg_bench.models.timm_adapter import register as _timm
 
-for _register in (_baselines, _dino, _timm):
-    _register(models)
+SHARED = frozenset(
+    {
+        "architecture",
+        "backbones",
+        "checkpoint",
+        "dense",
+        "families",
+        "hub_features",
+        "inert_pickle",
+        "naming",
+        "pos_embed",
+        "prototypes",
+        "stego_net",
+        "video_vit",
+        "weights",
+    }
+)
+
+FAMILIES = tuple(
+    module.name
+    for module in iter_modules(__path__)
+    if not module.ispkg and module.name not in SHARED
+)
+
+for _family in FAMILIES:
+    import_module(f"{__name__}.{_family}").register(models)

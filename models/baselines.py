@@ -92,11 +92,11 @@ class PixelFeatures:
 
 def build_random() -> FeatureModel:
     """Build the untrained ViT-S/16."""
-    from tvseg_bench.models.dense import DenseViT, create_vit
+    from tvseg_bench.models.dense import create_net, dense_model
 
-    net = create_vit("vit_small_patch16_224")
+    net = create_net("vit_small_patch16_224")
     seed_weights(net, seed=0)
-    return DenseViT(net, RANDOM)
+    return dense_model(net, RANDOM)
 
 
 def seed_weights(net: nn.Module, *, seed: int) -> None:

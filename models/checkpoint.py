@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.errors import ModelError
+from tvseg_bench.models import inert_pickle
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,20 +34,32 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         ModelError: if the file is missing, empty, a folder, a web page, truncated, compressed,
             of another format, or wants to run code.
     """
-    head = _head(path)
-    if head.startswith(b"PK\x03\x04"):
-        _refuse_compressed(path)
-        content = _torch_load(path, mmap=True)
-    elif head.startswith(b"\x80"):
-        content = _torch_load(path, mmap=False)
-    elif head[8:9] == b"{":
-        content = _safetensors(path)
-    else:
-        raise ModelError(f"{path} {_other_format(head)}; expected a safetensors or torch file")
+    return read_checkpoint(path)[0]
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return what `read_tensors` does, and the `hyper_parameters` by dotted name, often none.
+
+    Raises:
+        ModelError: as `read_tensors`.
+    """
+    content = _content(path)
     tensors = dict(_flatten(path, content))
     if not tensors:
         raise ModelError(f"{path} holds no named tensors; expected the state dict of a model")
-    return tensors
+    return tensors, inert_pickle.configuration(content)
+
+
+def _content(path: Path) -> Any:
+    head = _head(path)
+    if head.startswith(b"PK\x03\x04"):
+        _refuse_compressed(path)
+        return _torch_load(path, mmap=True)
+    if head.startswith(b"\x80"):
+        return _torch_load(path, mmap=False)
+    if head[8:9] == b"{":
+        return _safetensors(path)
+    raise ModelError(f"{path} {_other_format(head)}; expected a safetensors or torch file")
 
 
 def _head(path: Path) -> bytes:
@@ -107,6 +120,8 @@ def _torch_load(path: Path, *, mmap: bool) -> Any:
         found = re.search(r"(?:GLOBAL|class|function) ([\w.]+\.[\w.]+)", str(error))
         if found is None:
             raise _broken(path, error) from error
+        if mmap and inert_pickle.is_inert(*found[1].rpartition(".")[::2]):
+            return inert_pickle.read(path)
         raise ModelError(
             f"{path} holds more than tensors: it wants to run {found[1]}, which is refused; save "
             "the state dict alone, torch.save(model.state_dict(), FILE)"

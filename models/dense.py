@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import torch
-from timm.models.vision_transformer import VisionTransformer
+from timm.layers import PatchEmbed
+from timm.models.vision_transformer import Attention, Block, VisionTransformer
 from torch import Tensor, nn
 
 from tvseg_bench.benchmark.errors import ModelError
-from tvseg_bench.benchmark.types import ModelCard, PatchFeatures
+from tvseg_bench.benchmark.types import FeatureModel, ModelCard, PatchFeatures
 from tvseg_bench.models.pos_embed import interpolate_pos_embed
+
+_ANY_SIZE: tuple[dict[str, bool], ...] = (
+    {"dynamic_img_size": True},
+    {"strict_img_size": False},
+    {},
+)
 
 
 class DenseViT(nn.Module):
@@ -98,12 +107,14 @@ class DenseMap(nn.Module):
     Args:
         net: a timm model without classifier.
         card: what it is; `num_prefix_tokens` leading tokens are removed.
+        norm: applied to maps [B, D, rows, cols].
     """
 
-    def __init__(self, net: nn.Module, card: ModelCard) -> None:
+    def __init__(self, net: nn.Module, card: ModelCard, *, norm: nn.Module | None = None) -> None:
         super().__init__()
         self.net = net
         self.card = card
+        self.norm = norm
 
     def extract(self, images: Tensor) -> PatchFeatures:
         """Map images [B, 3, H, W] to tokens [B, N, D].
@@ -113,6 +124,7 @@ class DenseMap(nn.Module):
         """
         features = self.net.forward_features(images)  # type: ignore[operator]
         if isinstance(features, Tensor) and features.ndim == 4:
+            features = features if self.norm is None else self.norm(features)
             if getattr(self.net, "output_fmt", "NCHW") == "NCHW":
                 features = features.permute(0, 2, 3, 1)
             grid = (features.shape[1], features.shape[2])
@@ -145,11 +157,53 @@ def _check_multiple(images: Tensor, card: ModelCard) -> None:
         )
 
 
-def create_vit(architecture: str) -> VisionTransformer:
-    """Create one of timm's plain ViTs, untrained, for any image size and without classifier."""
+def create_net(arch: str, options: Mapping[str, Any] | None = None) -> nn.Module:
+    """Create one of timm's architectures, untrained, for any image size if it can.
+
+    It has neither classifier nor pooling; of the options that make this so, those are used that
+    the architecture knows.
+
+    Args:
+        arch: its name in timm.
+        options: what differs from the architecture of that name.
+
+    Raises:
+        ModelError: if this timm does not have it, or it has no features without its head.
+    """
     import timm
 
-    net: VisionTransformer = timm.create_model(
-        architecture, pretrained=False, num_classes=0, dynamic_img_size=True
+    if not timm.is_model(arch):
+        raise ModelError(
+            f"timm {timm.__version__} has no architecture {arch!r}; type: pip install -U timm"
+        )
+    reason: Exception | None = None
+    for pool, size in product(({"global_pool": ""}, {}), _ANY_SIZE):
+        try:
+            net: nn.Module = timm.create_model(
+                arch, pretrained=False, num_classes=0, **pool, **size, **(options or {})
+            )
+        except (TypeError, AssertionError) as error:  # an option this architecture lacks
+            reason = error
+        else:
+            return net
+    raise ModelError(f"timm:{arch} has no features without its head: {reason}") from reason
+
+
+def dense_model(net: Any, card: ModelCard, *, norm: nn.Module | None = None) -> FeatureModel:
+    """Wrap one of timm's architectures by what it is: a plain ViT, or any other.
+
+    Args:
+        net: without classifier and pooling.
+        card: what it is.
+        norm: applied to feature maps [B, D, rows, cols], where the last norm is in the head.
+    """
+    return DenseViT(net, card) if _is_plain(net) else DenseMap(net, card, norm=norm)
+
+
+def _is_plain(net: Any) -> bool:
+    """Whether this is the ViT whose steps are known one by one, not a hybrid or a relative."""
+    return (
+        type(net) is VisionTransformer
+        and type(net.patch_embed) is PatchEmbed
+        and all(type(b) is Block and type(b.attn) is Attention for b in net.blocks)
     )
-    return net

@@ -11,25 +11,16 @@ import re
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
-from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tvseg_bench.benchmark import weights_store
 from tvseg_bench.benchmark.errors import ModelError, UsageError
 from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import FeatureModel, ModelCard
 
-if TYPE_CHECKING:
-    from torch import nn
-
 _SEED = 0
 _REST = re.compile(r"(?P<name>[\w.-]+)(\?weights=(?P<weights>\w+))?")
-_ANY_SIZE: tuple[dict[str, bool], ...] = (
-    {"dynamic_img_size": True},
-    {"strict_img_size": False},
-    {},
-)
-_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def register(models: Registry[ModelEntry]) -> None:
@@ -67,11 +58,13 @@ def build_untrained(name: str) -> FeatureModel:
     import timm
     import torch
 
+    from tvseg_bench.models.dense import create_net, dense_model
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        net = _create(_known(name))
+        net = create_net(_known(name))
     versions = f"timm:{timm.__version__}/torch:{torch.__version__.partition('+')[0]}"
-    return _dense(net, _card(net, f"untrained/seed:{_SEED}/{versions}"))
+    return dense_model(net, _card(net, f"untrained/seed:{_SEED}/{versions}"))
 
 
 def build_pretrained(name: str, weights: Path | None = None) -> FeatureModel:
@@ -81,12 +74,13 @@ def build_pretrained(name: str, weights: Path | None = None) -> FeatureModel:
         UsageError: if timm does not know the name.
         ModelError: if there is no file, or it does not hold this model.
     """
+    from tvseg_bench.models.dense import create_net, dense_model
     from tvseg_bench.models.weights import find_weights, load_weights
 
-    net = _create(_known(name))
+    net = create_net(_known(name))
     card = _card(net, revision="")
-    path = weights or _cached(net) or find_weights(card)
-    return _dense(net, replace(card, revision=load_weights(net, path).revision))
+    path = find_weights(card, weights or _cached(net))
+    return dense_model(net, replace(card, revision=load_weights(net, path).revision))
 
 
 def _known(name: str) -> str:
@@ -98,41 +92,6 @@ def _known(name: str) -> str:
         hint = f"did you mean {' or '.join(near)}?" if near else "see timm.list_models()"
         raise UsageError(f"timm {timm.__version__} has no model {name!r}; {hint}")
     return name
-
-
-def _create(name: str) -> nn.Module:
-    """Create the architecture without classifier and pooling, for any image size if it can."""
-    import timm
-
-    reason: Exception | None = None
-    for pool, size in product(({"global_pool": ""}, {}), _ANY_SIZE):
-        try:
-            net: nn.Module = timm.create_model(
-                name, pretrained=False, num_classes=0, **pool, **size
-            )
-        except (TypeError, AssertionError) as error:  # an option this architecture lacks
-            reason = error
-        else:
-            return net
-    raise ModelError(f"timm:{name} has no features without its head: {reason}") from reason
-
-
-def _is_plain(net: Any) -> bool:
-    """Whether this is the ViT whose steps are known one by one, not a hybrid or a relative."""
-    from timm.layers import PatchEmbed
-    from timm.models.vision_transformer import Attention, Block, VisionTransformer
-
-    return (
-        type(net) is VisionTransformer
-        and type(net.patch_embed) is PatchEmbed
-        and all(type(b) is Block and type(b.attn) is Attention for b in net.blocks)
-    )
-
-
-def _dense(net: Any, card: ModelCard) -> FeatureModel:
-    from tvseg_bench.models.dense import DenseMap, DenseViT
-
-    return DenseViT(net, card) if _is_plain(net) else DenseMap(net, card)
 
 
 def _card(net: Any, revision: str) -> ModelCard:
@@ -185,16 +144,10 @@ def _pos_interp(net: Any) -> str | None:
 
 def _cached(net: Any) -> Path | None:
     """Return the file that an earlier download left in one of timm's caches, if any."""
-    import torch
-    from huggingface_hub import try_to_load_from_cache
-
     config = net.pretrained_cfg
     hub, url = config.get("hf_hub_id"), config.get("url")
-    for file in _HUB_FILES if hub else ():
-        found = try_to_load_from_cache(hub, file)
-        if isinstance(found, str):
-            return Path(found)
-    if url:
-        path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    found = weights_store.in_hugging_face_cache(hub) if hub else None
+    if found is None and url:
+        path = weights_store.torch_cache() / url.rpartition("/")[2]
         return path if path.is_file() else None
-    return None
+    return found

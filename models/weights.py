@@ -14,11 +14,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tvseg_bench.benchmark import weights_store
 from tvseg_bench.benchmark.errors import ModelError
-from tvseg_bench.benchmark.home import home
 from tvseg_bench.benchmark.plugins import file_sha256
 from tvseg_bench.benchmark.types import ModelCard
+from tvseg_bench.models.architecture import refusal, some
 from tvseg_bench.models.checkpoint import read_tensors
+from tvseg_bench.models.naming import NAMINGS, Naming
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,10 +32,11 @@ HEADS = (
 )
 """What may stand beside a backbone, below the same prefix, and is not loaded."""
 
+COUNTERS = "num_batches_tracked"
+"""Of batch norm: they take no part in the features, and some releases left them out."""
+
 _MAX_PREFIXES = 16
 """Places that are compared in full; a backbone has nearly all names below one prefix."""
-
-SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,32 +50,29 @@ class WeightsReport:
     matched: int
     """Tensors loaded: all of the backbone."""
     ignored: tuple[str, ...]
-    """Names of the tensors that are not the backbone's, sorted."""
+    """Names of the tensors in the file that are not the backbone's, sorted."""
 
 
-def find_weights(card: ModelCard, weights: Path | None = None) -> Path:
+def find_weights(card: ModelCard, weights: Path | None = None, timm: str | None = None) -> Path:
     """Return the weights file of a model: the one given, else the one in its place.
 
-    The place is the folder `weights` in TVSEG_HOME; the file has its official name or the
-    model's with `-` for `/`. Nothing is ever downloaded.
+    Nothing is ever downloaded; `benchmark/weights_store.py` says where files are looked for.
+
+    Args:
+        card: whose weights.
+        weights: the file that the user named.
+        timm: the name of the same weights in timm.
 
     Raises:
         ModelError: naming the file that is wanted, its address and where to put it.
     """
-    if weights is not None:
-        return weights
-    folder = home() / "weights"
-    official = (card.weights_url or "").rpartition("/")[2]
-    names = [card.name.replace("/", "-") + suffix for suffix in SUFFIXES]
-    if official.endswith(SUFFIXES):
-        names.insert(0, official)
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
+    path = weights or weights_store.find(card, timm=timm)
+    if path is not None:
+        return path
     source = f"fetch them from {card.weights_url}, " if card.weights_url else ""
     raise ModelError(
         f"the weights of {card.name} are not on this machine: {source}put them at "
-        f"{folder / names[0]}, or type --weights FILE"
+        f"{weights_store.place(card)}, or type --weights FILE"
     )
 
 
@@ -82,6 +82,8 @@ def load_weights(
     *,
     prefer: Sequence[str] = (),
     ignore: Sequence[str] = HEADS,
+    naming: Naming = NAMINGS["timm"],
+    card: ModelCard | None = None,
 ) -> WeightsReport:
     """Load a backbone from a file, completely or not at all.
 
@@ -91,29 +93,55 @@ def load_weights(
         prefer: beginnings of the prefix to choose by, in this order, where the file holds
             several complete and different backbones (student and teacher).
         ignore: patterns of names that may stand beside the backbone's, below its prefix.
+        naming: how the file names its tensors.
+        card: of the model, to name the one of its family that the file may be.
 
     Raises:
         ModelError: if a tensor is missing, has another shape, is not finite, or one too many
             stands among them; the module is unchanged then.
     """
-    tensors = read_tensors(path)
-    wanted: dict[str, Tensor] = module.state_dict()
-    prefixes = _prefixes(tensors, wanted)
-    matches = [_match(tensors, wanted, prefix, ignore) for prefix in prefixes]
-    complete = [match for match in matches if match.is_complete]
+    return load_tensors(
+        module,
+        read_tensors(path),
+        path,
+        prefer=prefer,
+        ignore=ignore,
+        naming=naming,
+        card=card,
+    )
+
+
+def load_tensors(
+    module: nn.Module,
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    *,
+    prefer: Sequence[str] = (),
+    ignore: Sequence[str] = HEADS,
+    naming: Naming = NAMINGS["timm"],
+    card: ModelCard | None = None,
+) -> WeightsReport:
+    """Do as `load_weights` with the tensors of a file that was read before."""
+    state: dict[str, Tensor] = module.state_dict()
+    wanted = {name: tensor for name, tensor in state.items() if not name.endswith(COUNTERS)}
+    named = _renamed(path, tensors, naming)
+    places = [
+        _match(named, wanted, prefix, naming, (*ignore, *naming.ignore, f"*{COUNTERS}"))
+        for prefix in _prefixes(named, wanted)
+    ]
+    complete = [place for place in places if place.is_complete]
     if not complete:
-        best = max(matches, key=lambda m: (m.matched, len(m.wrong)), default=None)
-        raise ModelError(_refusal(path, tensors, wanted, best))
-    match = _choose(path, complete, tensors, wanted, prefer)
-    found = {name: tensors[match.prefix + name] for name in wanted}
-    _check_finite(path, found)
-    module.load_state_dict(found, strict=True)
-    loaded = {match.prefix + name for name in wanted}
+        best = max(places, key=lambda m: (m.matched, len(m.wrong)), default=None)
+        raise ModelError(_refusal(path, named, wanted, best, card))
+    match = _choose(path, complete, prefer)
+    _check_finite(path, match.found)
+    counters = {name: tensor for name, tensor in state.items() if name not in wanted}
+    module.load_state_dict({**match.found, **counters}, strict=True)
     return WeightsReport(
         revision=f"sha256:{file_sha256(path)}",
         prefix=match.prefix,
         matched=len(wanted),
-        ignored=tuple(sorted(set(tensors) - loaded)),
+        ignored=tuple(sorted(name for name in tensors if not match.has(naming.rename(name)))),
     )
 
 
@@ -125,14 +153,34 @@ class _Match:
     """How the names and shapes below one prefix agree with those that are wanted."""
 
     prefix: str
-    matched: int = 0
+    found: dict[str, Tensor] = field(default_factory=dict)
+    """The wanted tensors, by the backbone's own names."""
+    sources: set[str] = field(default_factory=set)
+    """The renamed names below the prefix that were used."""
     missing: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
 
     @property
+    def matched(self) -> int:
+        return len(self.found)
+
+    @property
     def is_complete(self) -> bool:
         return not (self.missing or self.wrong or self.unexpected)
+
+    def has(self, name: str) -> bool:
+        """Whether a renamed name of the file was used."""
+        return name.startswith(self.prefix) and name[len(self.prefix) :] in self.sources
+
+
+def _renamed(path: Path, tensors: Mapping[str, Tensor], naming: Naming) -> dict[str, Tensor]:
+    named = {naming.rename(name): tensor for name, tensor in tensors.items()}
+    if len(named) < len(tensors):
+        counts = Counter(naming.rename(name) for name in tensors)
+        double = next(name for name, count in counts.items() if count > 1)
+        raise ModelError(f"{path} holds two tensors for {double}; it was put together wrongly")
+    return named
 
 
 def _prefixes(tensors: Iterable[str], wanted: Mapping[str, object]) -> list[str]:
@@ -156,22 +204,28 @@ def _match(
     tensors: Mapping[str, Tensor],
     wanted: Mapping[str, Tensor],
     prefix: str,
+    naming: Naming,
     ignore: Sequence[str],
 ) -> _Match:
+    raw = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+    below = naming.finish(raw, wanted)
     match = _Match(prefix=prefix)
     for name, tensor in wanted.items():
-        found = tensors.get(prefix + name)
+        found = below.get(name)
         if found is None:
             match.missing.append(_named(name, tensor))
         elif not _fits(found, tensor):
             match.wrong.append(f"{_named(name, found)} for {list(tensor.shape)}")
         else:
-            match.matched += 1
-    for key, tensor in tensors.items():
-        name = key.removeprefix(prefix)
-        below = key.startswith(prefix) and name not in wanted
-        if below and not any(fnmatchcase(name, pattern) for pattern in ignore):
+            match.found[name] = found
+    for name, tensor in below.items():
+        if name not in wanted and not any(fnmatchcase(name, pattern) for pattern in ignore):
             match.unexpected.append(_named(name, tensor))
+    match.sources = {name for name in raw if name in wanted or name not in below}
     return match
 
 
@@ -180,13 +234,7 @@ def _fits(found: Tensor, wanted: Tensor) -> bool:
     return found.shape == wanted.shape and same_kind
 
 
-def _choose(
-    path: Path,
-    complete: Sequence[_Match],
-    tensors: Mapping[str, Tensor],
-    wanted: Iterable[str],
-    prefer: Sequence[str],
-) -> _Match:
+def _choose(path: Path, complete: Sequence[_Match], prefer: Sequence[str]) -> _Match:
     """Return the complete backbone that is meant where a file holds several."""
     for beginning in prefer:
         for match in complete:
@@ -194,7 +242,7 @@ def _choose(
                 return match
     first, *others = complete
     for other in others:
-        pairs = ((tensors[first.prefix + n], tensors[other.prefix + n]) for n in wanted)
+        pairs = ((first.found[name], other.found[name]) for name in first.found)
         if not all(a.float().equal(b.float()) for a, b in pairs):
             places = " and ".join(repr(match.prefix) for match in complete)
             raise ModelError(
@@ -214,14 +262,17 @@ def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _refusal(
-    path: Path, tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], best: _Match | None
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    wanted: Mapping[str, Tensor],
+    best: _Match | None,
+    card: ModelCard | None,
 ) -> str:
+    """Say what is missing, wrong or too much, and what the file seems to be."""
+    theirs = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    ours = {name: tuple(tensor.shape) for name, tensor in wanted.items()}
     if best is None:
-        return (
-            f"{path} holds no tensor of this backbone: 0 of {len(wanted)} names are in it, its "
-            f"{len(tensors)} tensors are {_some(sorted(tensors))}; it belongs to another "
-            "architecture"
-        )
+        return refusal(path, f"0 of {len(wanted)} tensors match", theirs, ours, "", card)
     place = f" below {best.prefix!r}" if best.prefix else ""
     counts = [f"{best.matched} of {len(wanted)} tensors match{place}"]
     for word, names in (
@@ -229,36 +280,9 @@ def _refusal(
         ("of another shape", best.wrong),
         ("unexpected", best.unexpected),
     ):
-        counts.append(f"{len(names)} {word} ({_some(names)})" if names else f"0 {word}")
-    return (
-        f"{path} does not hold this backbone: {', '.join(counts)}; {_hint(tensors, wanted, best)}"
-    )
-
-
-def _hint(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], best: _Match) -> str:
-    below = {
-        key.removeprefix(best.prefix): value
-        for key, value in tensors.items()
-        if key.startswith(best.prefix)
-    }
-    theirs, ours = _architecture(below), _architecture(wanted)
-    if theirs and theirs != ours:
-        return f"the file is a {theirs}, expected a {ours}"
-    return "it is another model, or the file was cut or renamed"
-
-
-def _architecture(tensors: Mapping[str, Tensor]) -> str | None:
-    """Name a ViT by its shapes, None for anything else."""
-    patch = tensors.get("patch_embed.proj.weight")
-    if patch is None or patch.ndim != 4:
-        return None
-    blocks = {name.split(".")[1] for name in tensors if name.startswith("blocks.")}
-    return f"ViT of width {patch.shape[0]}, depth {len(blocks)}, patch {patch.shape[-1]}"
+        counts.append(f"{len(names)} {word} ({some(names)})" if names else f"0 {word}")
+    return refusal(path, ", ".join(counts), theirs, ours, best.prefix, card)
 
 
 def _named(name: str, tensor: Tensor) -> str:
     return f"{name} {list(tensor.shape)}"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

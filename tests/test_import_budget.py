@@ -16,6 +16,7 @@ COMMANDS = [
     ["info", "kmeans-clip"],
     ["info", "davis-2017"],
     *([name, "--help"] for name in ("run", "plan", "data", "leaderboard", "cache", "env")),
+    *([name, "--help"] for name in ("weights", "check", "new-model", "submit")),
 ]
 CODE = """
 import sys

@@ -65,8 +65,8 @@ def test_files(rest: str, path: str, attribute: str) -> None:
     ("reference", "sentence"),
     [
         (
-            "hub:facebook/dinov2:vits14",
-            r"unknown scheme 'hub:'; expected a registered name, file:",
+            "huub:facebook/dinov2:vits14",
+            r"unknown scheme 'huub:'; expected a registered name, file:",
         ),
         ("no_such_module.x:build", r"there is no module 'no_such_module'.*PYTHONPATH"),
         ("file:nowhere.py", r"plugin file nowhere\.py does not exist or is no file"),

@@ -1,6 +1,7 @@
 """The DINO family: complete cards, official files, the teacher's weights."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -8,79 +9,105 @@ import torch
 
 from tvseg_bench.benchmark.errors import ModelError
 from tvseg_bench.benchmark.loading import load_model
-from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.dino import ARCHITECTURES, CARDS
-from tvseg_bench.models.weights import find_weights
+from tvseg_bench.benchmark.weights_store import find
+from tvseg_bench.models.dino import BACKBONES
+from tvseg_bench.models.families import Backbone
 
-IDS = [card.name for card in CARDS]
+VITS, RESNET = BACKBONES[:4], BACKBONES[4]
 
 
-@pytest.mark.parametrize("card", CARDS, ids=IDS)
-def test_cards_agree_with_the_architecture(card: ModelCard) -> None:
-    with torch.device("meta"):
-        net = timm.create_model(ARCHITECTURES[card.name], pretrained=False, num_classes=0)
-    config = timm.get_pretrained_cfg(f"{ARCHITECTURES[card.name]}.dino")
-    assert card.embed_dim == net.num_features
-    assert card.patch_size == net.patch_embed.patch_size[0]
-    assert card.num_prefix_tokens == net.num_prefix_tokens
-    assert card.params_m == round(sum(p.numel() for p in net.parameters()) / 1e6, 1)
+def backbone_file(state: dict[str, Any]) -> Any:
+    return state
+
+
+def full_checkpoint(state: dict[str, Any]) -> Any:
+    teacher = {f"backbone.{name}": value for name, value in state.items()}
+    student = {f"module.{name}": value + 1 for name, value in teacher.items()}
+    head = {
+        "head.mlp.0.weight": state["norm.bias"],
+        "head.last_layer.weight_g": state["norm.bias"],
+    }
+    return {"student": student, "teacher": {**teacher, **head}, "epoch": 3}
+
+
+def resnet_file(state: dict[str, Any]) -> Any:
+    """Return a ResNet as it was saved, without the counters that some versions leave out."""
+    return {name: value for name, value in state.items() if "num_batches" not in name}
+
+
+@pytest.mark.parametrize("backbone", VITS, ids=lambda b: b.card.name)
+def test_cards_agree_with_timm(backbone: Backbone, full_size: Any) -> None:
+    full_size(backbone, backbone.arch)
+    card, config = backbone.card, timm.get_pretrained_cfg(backbone.timm)
     assert (card.mean, card.std, card.interpolation) == (config.mean, config.std, "bicubic")
     assert card.weights_url == config.url
     assert card.licence.lower() == config.license
     assert card.pos_interp == "dino"
-    assert not card.trained_on_labels
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a full checkpoint of dino/vits16: a student, a teacher with its head, the rest."""
-    torch.manual_seed(0)
-    net = timm.create_model("vit_small_patch16_224", pretrained=False, num_classes=0)
-    teacher = {f"backbone.{key}": value for key, value in net.state_dict().items()}
-    student = {f"module.{key}": value + 1 for key, value in teacher.items()}
-    path = tmp_path_factory.mktemp("dino") / "full.pth"
-    torch.save({"student": student, "teacher": {**teacher, "head.mlp": torch.ones(2)}}, path)
-    return path
+def test_the_resnet_is_timms(full_size: Any) -> None:
+    full_size(RESNET, "resnet50")
 
 
-def test_a_full_checkpoint_gives_the_teacher(checkpoint: Path) -> None:
-    loaded = load_model("dino/vits16", weights=checkpoint)
-    net = timm.create_model("vit_small_patch16_224", pretrained=False, num_classes=0).eval()
-    stored = torch.load(checkpoint, weights_only=True)["teacher"]
-    net.load_state_dict(
-        {k.removeprefix("backbone."): v for k, v in stored.items() if "head" not in k}
+@pytest.mark.parametrize("write", [backbone_file, full_checkpoint])
+@pytest.mark.parametrize("backbone", VITS, ids=lambda b: b.card.name)
+def test_reads(backbone: Backbone, write: Any, family: Any) -> None:
+    family.reads(backbone, write)
+
+
+@pytest.mark.parametrize("write", [backbone_file, resnet_file])
+def test_reads_the_resnet(write: Any, family: Any) -> None:
+    family.reads(RESNET, write)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "name"), [(VITS[0], "norm.bias"), (RESNET, "bn1.bias")], ids=["vit", "resnet"]
+)
+def test_refuses(backbone: Backbone, name: str, family: Any) -> None:
+    family.refuses(backbone, backbone_file, name)
+
+
+def test_agrees_with_timm_on_the_native_grid(family: Any) -> None:
+    family.agrees_with_timm(VITS[0], [(4, 4)])
+    family.agrees_with_timm(RESNET, [(2, 3), (3, 5)])
+
+
+@pytest.mark.parametrize("backbone", [VITS[0], RESNET], ids=lambda b: b.card.name)
+def test_clusters(backbone: Backbone, family: Any) -> None:
+    family.clusters(family.load(backbone, family.state(backbone)))
+
+
+def test_another_size_is_named_with_the_model_to_try(family: Any) -> None:
+    full: Any = {"patch_embed.proj.weight": (768, 3, 16, 16), "norm.bias": (768,)}
+    full |= {f"blocks.{i}.norm1.weight": (768,) for i in range(12)}
+    path = family.save({name: torch.zeros(shape) for name, shape in full.items()})
+    sentence = (
+        r"holds a ViT-B/16 \(dim 768, depth 12\), not a ViT-S/16 \(dim 384, depth 12\); try "
+        r"--model dino/vitb16: 0 of 150 tensors match, 136 missing"
     )
-    image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        expected = net.forward_features(image)[:, 1:]
-        features = loaded.model.extract(image)
-    torch.testing.assert_close(features.tokens, expected, atol=1e-5, rtol=1e-5)
-    assert features.grid == (14, 14)
-    assert loaded.card.revision.startswith("sha256:")
-    assert loaded.origin["package"] == "tvseg-bench"
-    assert not any(p.requires_grad for p in loaded.model.parameters())
-
-
-def test_the_wrong_size_is_named(checkpoint: Path) -> None:
-    sentence = r"a ViT of width 384, depth 12, patch 16, expected a ViT of width 384, depth 12, p"
     with pytest.raises(ModelError, match=sentence):
-        load_model("dino/vits8", weights=checkpoint)
+        load_model("dino/vits16", weights=path)
 
 
 def test_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TVSEG_HOME", str(tmp_path))
+    for variable in ("TVSEG_HOME", "TORCH_HOME", "HF_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.setattr(
+        "tvseg_bench.benchmark.weights_store.in_hugging_face_cache", lambda _: None
+    )
     with pytest.raises(ModelError, match=r"dino_vitbase8_pretrain\.pth, put them at .*--weights"):
         load_model("dino/vitb8")
 
 
-@pytest.mark.parametrize("card", CARDS, ids=IDS)
+@pytest.mark.parametrize("backbone", BACKBONES, ids=lambda b: b.card.name)
 def test_official_names_are_their_own(
-    card: ModelCard,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TVSEG_HOME", str(tmp_path))
     (tmp_path / "weights").mkdir()
-    for other in CARDS:
-        (tmp_path / "weights" / str(other.weights_url).rpartition("/")[2]).write_text(other.name)
-    assert find_weights(card).read_text() == card.name
+    for other in BACKBONES:
+        name = str(other.card.weights_url).rpartition("/")[2]
+        (tmp_path / "weights" / name).write_text(other.card.name)
+    path = find(backbone.card)
+    assert path is not None
+    assert path.read_text() == backbone.card.name

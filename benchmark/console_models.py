@@ -1,0 +1,76 @@
+"""What the commands for model authors show: weights, check and new-model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+from tvseg_bench.benchmark.console import make_console
+from tvseg_bench.benchmark.errors import ModelError
+from tvseg_bench.benchmark.registry import models
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.check import CheckReport, Outcome
+
+
+def get_weights(name: str, quiet: bool) -> dict[str, Any]:
+    """Fetch the official weights of a model, with a progress bar; return what came.
+
+    Raises:
+        UsageError: no such model, or it has no address.
+        ModelError: the file cannot be fetched or is not the one that was wanted.
+    """
+    from tvseg_bench.benchmark.plugins import find_model
+    from tvseg_bench.benchmark.weights_download import get
+
+    card = find_model(name).entry.card
+    if card is None:
+        raise ModelError(f"the card of {name} names no weights; ask its author where they are")
+    bar = (BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*bar, console=make_console(stderr=True), disable=quiet) as progress:
+        task = progress.add_task(name, total=None)
+        fetched = get(
+            card, progress=lambda n, all_: progress.update(task, completed=n, total=all_)
+        )
+    return {
+        "path": str(fetched.path),
+        "sha256": fetched.sha256,
+        "checked": fetched.checked,
+        "downloaded": fetched.downloaded,
+        "licence": card.licence,
+    }
+
+
+def weights_path(name: str) -> dict[str, Any]:
+    """Return where the weights of a model lie, or where they belong if they are not there."""
+    from tvseg_bench.benchmark import weights_store
+
+    card = models[name].card
+    if card is None:
+        raise ModelError(
+            f"the card of {name} names no weights; type --weights FILE when running it"
+        )
+    found = weights_store.find(card)
+    return {"path": str(found or weights_store.place(card)), "found": found is not None}
+
+
+def run_check(
+    reference: str, weights: Path | None, full: bool, device: str, quiet: bool
+) -> CheckReport:
+    """Run the contract test, telling each outcome as it comes."""
+    from rich.markup import escape
+
+    from tvseg_bench.benchmark.check import check_model
+
+    console = make_console()
+    colours = {"passed": "green", "failed": "red", "warning": "yellow"}
+
+    def tell(outcome: Outcome) -> None:
+        colour = colours.get(outcome.status, "dim")
+        text = escape(f"{outcome.check}: {outcome.message}")
+        console.print(f"[{colour}]{outcome.status:>14}[/{colour}]  {text}")
+
+    listener = None if quiet else tell
+    return check_model(reference, weights=weights, full=full, device=device, listener=listener)
