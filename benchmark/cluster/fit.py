@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -14,20 +14,22 @@ from tvseg_bench.benchmark.cluster.lloyd import (
     FRAMES,
     Fit,
     Piece,
+    Raw,
+    cut,
     label_piece,
     lloyd,
-    prepare,
     step,
 )
 from tvseg_bench.benchmark.cluster.results import (
     Chunk,
     Floating,
     Settings,
+    as_array,
     as_frames,
     check_size,
     shape_of,
 )
-from tvseg_bench.benchmark.cluster.search import Survey, coarse_restarts, survey
+from tvseg_bench.benchmark.cluster.search import Survey, coarse_restarts, fineness, survey
 from tvseg_bench.benchmark.cluster.threads import Workers
 
 Floats = NDArray[np.float64]
@@ -45,8 +47,9 @@ def fit_frames(
     pool: Workers,
 ) -> Fit:
     """Cluster frames [F, h, w, D] that fit in memory."""
-    found = survey([(frames, size)], settings.k, settings.seed)
-    pieces = prepare(frames, size, found.shift)
+    finer = fineness(frames, size, settings.k)
+    found = survey([(frames, size)], settings.k, settings.seed, finer)
+    pieces = [raw.ready() for raw in cut(frames, size, found.shift)]
     if init is not None:
         start = init.astype(np.float64) - found.shift
         return _refine([pieces], found, settings, [start], 1.0, pool)
@@ -91,7 +94,7 @@ def _promising(
 
 
 def _refine(
-    chunks: Iterable[list[Piece]],
+    chunks: Iterable[Sequence[Piece | Raw]],
     found: Survey,
     settings: Settings,
     starts: list[Floats],
@@ -121,8 +124,9 @@ def fit_stream(
             yield as_frames(chunk.features, chunk.name), check_size(chunk.size)
 
     class Passes:
-        def __iter__(self) -> Iterator[list[Piece]]:
-            return (prepare(part, size, found.shift) for part, size in frames())
+        def __iter__(self) -> Iterator[list[Raw]]:
+            for chunk in chunks():  # found finite in the survey
+                yield cut(as_array(chunk.features), chunk.size, found.shift)
 
     found = survey(frames(), settings.k, settings.seed)
     settings.check_init(init, len(found.shift))
@@ -140,11 +144,11 @@ def label_frames(
     labels = np.empty((len(frames), *size), np.int32)
     shift = centers.mean(0, dtype=np.float64)
 
-    def one(start: int) -> None:
-        span = slice(start, start + FRAMES)
-        for piece in prepare(frames[span], size, shift):
-            label_piece(piece, centers - shift, labels[span])
+    pieces = cut(frames, size, shift)
 
-    for _ in pool.map(one, range(0, len(frames), FRAMES)):
+    def one(i: int) -> None:
+        label_piece(pieces[i], centers - shift, labels[i * FRAMES : (i + 1) * FRAMES])
+
+    for _ in pool.map(one, range(len(pieces))):
         pass
     return labels

@@ -68,6 +68,11 @@ class Axis:
         return np.where(self.t > 0.5, self.hi, self.lo)
 
     @cached_property
+    def owned(self) -> Floats:
+        """[n] how many pixels have each patch as their nearest."""
+        return np.bincount(self.owner, minlength=self.n).astype(np.float64)
+
+    @cached_property
     def block(self) -> Floats:
         """[n, n] sum over the pixels that each patch owns, of the upsampled values."""
         out = np.zeros((self.n, self.n))
@@ -90,7 +95,7 @@ class Grid:
     @cached_property
     def owned(self) -> Floats:
         """[h, w] how many pixels have each patch as their nearest."""
-        return np.outer(self.y.block.sum(1), self.x.block.sum(1))
+        return np.outer(self.y.owned, self.x.owned)
 
     def block_means(self, features: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """Return the mean upsampled feature over the pixels that each patch owns.
@@ -104,8 +109,13 @@ class Grid:
         Returns:
             [F, h, w, D], 0 where a patch owns no pixel, in the dtype of `features`.
         """
-        by, bx = (a.block / np.maximum(a.block.sum(1, keepdims=True), 1) for a in (self.y, self.x))
+        by, bx = (a.block / np.maximum(a.owned, 1.0)[:, None] for a in (self.y, self.x))
         return _along_both(by.astype(features.dtype), bx.astype(features.dtype), features)
+
+    def upsample(self, features: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """Return features [F, h, w, D] at every pixel, [F, H, W, D]: for small sizes only."""
+        uy, ux = self.y.matrix.astype(features.dtype), self.x.matrix.astype(features.dtype)
+        return _along_both(uy, ux, features)
 
     def squared_norm(self, features: NDArray[np.floating[Any]]) -> float:
         """Return the sum of squares over all upsampled pixels of features [F, h, w, D]."""

@@ -162,12 +162,12 @@ def contenders(
     zero = scores.dtype.type(0)
     n = 0
     for start in range(0, width, BLOCK):
-        high = scores[a, start] - ra
+        hits = 0
         for k in range(start, start + BLOCK):
             above = larger(scores[a, k] - ra, scores[b, k] - rb)
             below = larger(scores[c, k] - rc, scores[d, k] - rd)
-            high = larger(high, larger(above, below))
-        if high >= zero:
+            hits += 1 if larger(above, below) >= zero else 0
+        if hits > 0:
             for k in range(start, start + BLOCK):
                 found[n] = k
                 above = larger(scores[a, k] - ra, scores[b, k] - rb)
@@ -183,9 +183,9 @@ def contenders(
 @compiled
 def compare(
     scores: Scores, a: int, b: int, c: int, d: int, found: Array, n: int,
-    tx: Scores, ty: Scores, txy: Scores, value: Scores, label: Array,
+    tx: Scores, ty: Scores, txy: Scores, start: int, end: int, value: Scores, label: Array,
 ) -> None:  # fmt: skip
-    """Write the position in found[:n] of the best column for the pixels (tx, ty) of a cell."""
+    """Write the position in found[:n] of the best column for the pixels start:end of a cell."""
     for i in range(n):
         k = found[i]
         base = scores[a, k]
@@ -193,12 +193,14 @@ def compare(
         dy = scores[c, k] - base
         dxy = scores[d, k] - scores[b, k] - dy
         if i == 0:
-            for p in range(len(tx)):
-                value[p] = base + dx * tx[p] + dy * ty[p] + dxy * txy[p]
+            for p in range(end - start):
+                q = start + p
+                value[p] = base + dx * tx[q] + dy * ty[q] + dxy * txy[q]
                 label[p] = 0
         else:
-            for p in range(len(tx)):
-                s = base + dx * tx[p] + dy * ty[p] + dxy * txy[p]
+            for p in range(end - start):
+                q = start + p
+                s = base + dx * tx[q] + dy * ty[q] + dxy * txy[q]
                 label[p] = i if s > value[p] else label[p]
                 value[p] = s if s > value[p] else value[p]
 
@@ -225,7 +227,8 @@ def give(
 @compiled
 def split_in_two(
     scores: Scores, weights: Scores, counts: Array, a: int, b: int, c: int, d: int,
-    low: int, high: int, tx: Scores, ty: Scores, txy: Scores, moments: Scores,
+    low: int, high: int, tx: Scores, ty: Scores, txy: Scores, start: int, end: int,
+    m0: Number, mx: Number, my: Number, mxy: Number,
 ) -> Number:  # fmt: skip
     """Share the pixels of a cell between two columns; return the sum of the best scores."""
     base = scores[a, high] - scores[a, low]
@@ -234,34 +237,34 @@ def split_in_two(
     dxy = scores[d, high] - scores[d, low] - base - dx - dy
     zero, one = scores.dtype.type(0), scores.dtype.type(1)
     n, sx, sy, sxy = zero, zero, zero, zero
-    for p in range(len(tx)):
+    for p in range(start, end):
         won = base + dx * tx[p] + dy * ty[p] + dxy * txy[p] > zero
         n += one if won else zero
         sx += tx[p] if won else zero
         sy += ty[p] if won else zero
         sxy += txy[p] if won else zero
     total = give(scores, weights, counts, a, b, c, d, high, n, sx, sy, sxy)
-    n, sx, sy, sxy = moments[0] - n, moments[1] - sx, moments[2] - sy, moments[3] - sxy
+    n, sx, sy, sxy = m0 - n, mx - sx, my - sy, mxy - sxy
     return total + give(scores, weights, counts, a, b, c, d, low, n, sx, sy, sxy)
 
 
 @compiled
 def share(
     scores: Scores, weights: Scores, counts: Array, a: int, b: int, c: int, d: int,
-    found: Array, n: int, tx: Scores, ty: Scores, txy: Scores, moments: Scores, label: Array,
+    found: Array, n: int, tx: Scores, ty: Scores, txy: Scores, start: int, end: int,
+    m0: Number, mx: Number, my: Number, mxy: Number, label: Array,
 ) -> Number:  # fmt: skip
     """Add up the pixels of n columns as `compare` labelled them; return the sum of the scores."""
     zero, one = scores.dtype.type(0), scores.dtype.type(1)
-    m0, mx, my, mxy = moments[0], moments[1], moments[2], moments[3]
     total = zero
     for i in range(1, n):
         m, sx, sy, sxy = zero, zero, zero, zero
-        for p in range(len(tx)):
+        for p in range(end - start):
             won = label[p] == i
             m += one if won else zero
-            sx += tx[p] if won else zero
-            sy += ty[p] if won else zero
-            sxy += txy[p] if won else zero
+            sx += tx[start + p] if won else zero
+            sy += ty[start + p] if won else zero
+            sxy += txy[start + p] if won else zero
         total += give(scores, weights, counts, a, b, c, d, found[i], m, sx, sy, sxy)
         m0, mx, my, mxy = m0 - m, mx - sx, my - sy, mxy - sxy
     return total + give(scores, weights, counts, a, b, c, d, found[0], m0, mx, my, mxy)

@@ -27,14 +27,14 @@ from tvseg_bench.benchmark.cluster.results import (
     check_size,
     device_of,
 )
-from tvseg_bench.benchmark.cluster.search import coarse_restarts, survey
+from tvseg_bench.benchmark.cluster.search import coarse_restarts, fineness, survey
 from tvseg_bench.benchmark.cluster.threads import Workers, workers
 from tvseg_bench.benchmark.errors import UsageError
 
 Floats = NDArray[np.float64]
 Backend = Literal["auto", "compiled", "torch"]
-_TOGETHER = 64
-"""Problems of one launch on a device."""
+_TOGETHER = 1 << 31
+"""Bytes of the score maps that one frame of all problems in a launch may take on a device."""
 
 
 def kmeans_upsampled(
@@ -59,12 +59,13 @@ def kmeans_upsampled(
             everything else in float32 with float64 sums.
         size: (H, W) that the features are upsampled to (bilinear, half-pixel centres).
         k: number of clusters.
-        n_init: how hard to search. At least as many greedy k-means++ restarts are made on the
-            patches, the best n_init of them tried on pixels, the best of those refined.
+        n_init: how hard to search. That many greedy k-means++ restarts or more are made on the
+            patches, the best quarter is tried on pixels, the best of those refined.
         max_iter: most Lloyd iterations on the pixels.
         seed: of the restarts.
         tol: stop when an iteration lowers the inertia by no more than this part of it.
-        init: [k, D] centres to start from; no restarts then: exactly Lloyd's iteration.
+        init: [k, D] centres to start from. No restarts then, and exactly Lloyd's iteration; the
+            search steps beyond the means to save iterations, and ends where Lloyd's would.
         labels: "pixels" for the label maps [F, H, W], "none" to leave them out.
         backend: "compiled" for the CPU, "torch" for batched torch on the features' device,
             "auto" for torch where they are on a CUDA device. Each repeats itself exactly; they
@@ -104,7 +105,7 @@ def kmeans_upsampled_batch(
     counts = [k] * len(features) if isinstance(k, int) else list(k)
     if len(counts) != len(features):
         raise UsageError(f"{len(counts)} values of k for {len(features)} problems; give one each")
-    problems = [as_frames(part, f"{name}[{i}]") for i, part in enumerate(features)]
+    problems = [as_frames(f, f"{name or 'problem'} {i}") for i, f in enumerate(features)]
     settings = [Settings(each, n_init, max_iter, seed, tol) for each in counts]
     device = _device(features, backend)
     with workers(threads) as pool:
@@ -124,15 +125,16 @@ def kmeans_streamed(
 ) -> KMeansResult:
     """Cluster the upsampled features of a stream that need not fit in memory.
 
-    One pass surveys, every Lloyd iteration is one more; labels come from `assign_upsampled`,
-    frame by frame. All arguments not named here are those of `kmeans_upsampled`.
+    One pass surveys, every iteration is one more; labels come from `assign_upsampled`, frame by
+    frame. The centres are float32. Arguments not named here are those of `kmeans_upsampled`.
 
     Args:
         chunks: called once per pass; yields the same chunks in the same order every time.
             Grids and sizes may differ between chunks, dimensions may not.
 
-    Memory: three copies of one chunk's features, a sample of max(2048, 32 k) patches, and per
-    thread four arrays of patches x k and one of k x D numbers.
+    Memory: one chunk (the survey holds three copies of it in float32, one in float64), a sample
+    of max(2048, 32 k) patches, and per thread four frames, three arrays of h w x k and, in
+    float64, one of k x D.
     """
     settings = Settings(k, n_init, max_iter, seed, tol)
     settings.check()
@@ -226,9 +228,14 @@ def _fit_on_device(
 ) -> list[Fit]:
     """Survey and restart on the host, refine the best starts of many problems in lockstep."""
     fits: list[Fit] = []
-    for begin in range(0, len(problems), _TOGETHER):
-        some, wanted = problems[begin : begin + _TOGETHER], settings[begin : begin + _TOGETHER]
-        found = [survey([(f, size)], w.k, w.seed) for f, w in zip(some, wanted, strict=True)]
+    each = 16 * size[0] * size[1] * max(w.k * w.n_init for w in settings)
+    together = max(1, _TOGETHER // each)
+    for begin in range(0, len(problems), together):
+        some, wanted = problems[begin : begin + together], settings[begin : begin + together]
+        found = [
+            survey([(f, size)], w.k, w.seed, fineness(f, size, w.k))
+            for f, w in zip(some, wanted, strict=True)
+        ]
         starts = [
             [init.astype(np.float64) - s.shift]
             if init is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.cluster.cells import Cells, cells
-from tvseg_bench.benchmark.cluster.results import Floating, shape_of
+from tvseg_bench.benchmark.cluster.results import Floating, precision_of, shape_of
 from tvseg_bench.benchmark.cluster.threads import Workers
 
 Floats = NDArray[np.float64]
@@ -28,6 +28,10 @@ class Piece:
     features: Floating
     """[f, h * w, D + 1] less a common shift; the last column is one."""
     cells: Cells
+
+    def ready(self) -> Piece:
+        """Return itself."""
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +57,30 @@ class Fit:
     empty: int
 
 
-def prepare(frames: Floating, size: tuple[int, int], shift: Floats) -> list[Piece]:
-    """Return frames [F, h, w, D], less the shift [D], as pieces."""
-    count, rows, cols, depth = frames.shape
-    augmented = np.ones((count, rows * cols, depth + 1), frames.dtype)
-    flat = frames.reshape(count, rows * cols, depth)
-    np.subtract(flat, shift.astype(frames.dtype), out=augmented[:, :, :depth])
-    table = cells(shape_of(frames), size, frames.dtype)
-    return [Piece(augmented[i : i + FRAMES], table) for i in range(0, count, FRAMES)]
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """A few frames that become a piece when a thread gets to them, once per pass."""
+
+    frames: Floating
+    """[f, h, w, D]."""
+    size: tuple[int, int]
+    shift: Floats
+    """[D]."""
+
+    def ready(self) -> Piece:
+        """Return the piece."""
+        count, rows, cols, depth = self.frames.shape
+        precision = precision_of(self.frames)
+        augmented = np.ones((count, rows * cols, depth + 1), precision)
+        flat = self.frames.reshape(count, rows * cols, depth)
+        np.subtract(flat, self.shift.astype(precision), out=augmented[:, :, :depth])
+        return Piece(augmented, cells(shape_of(self.frames), self.size, precision))
+
+
+def cut(frames: Floating, size: tuple[int, int], shift: Floats) -> list[Raw]:
+    """Return frames [F, h, w, D], to be taken less the shift [D], a few at a time."""
+    starts = range(0, len(frames), FRAMES)
+    return [Raw(frames[start : start + FRAMES], size, shift) for start in starts]
 
 
 def columns(centers: Floating, dtype: np.dtype[Any]) -> Floating:
@@ -98,18 +118,18 @@ def _pass(
     )
 
 
-def step_piece(piece: Piece, centers: Floats) -> Step:
+def step_piece(piece: Piece | Raw, centers: Floats) -> Step:
     """Assign the pixels of a piece to the best of centers [K, D] and add them up."""
     from tvseg_bench.benchmark.cluster.kernels import BLOCK
 
     k, depth = centers.shape
     padded = -(-k // BLOCK) * BLOCK
     sums, counts = np.zeros((padded, depth)), np.zeros(padded, np.int64)
-    best = _pass(piece, centers, sums, counts, _NO_LABELS)
+    best = _pass(piece.ready(), centers, sums, counts, _NO_LABELS)
     return Step(best, sums[:k], counts[:k])
 
 
-def step(chunks: Iterable[list[Piece]], pool: Workers, centers: Floats) -> Step:
+def step(chunks: Iterable[Sequence[Piece | Raw]], pool: Workers, centers: Floats) -> Step:
     """Make the step over all pieces; they are added up in their order."""
     best, sums = 0.0, np.zeros(centers.shape)
     counts = np.zeros(len(centers), np.int64)
@@ -155,6 +175,6 @@ def lloyd(
     return reached
 
 
-def label_piece(piece: Piece, centers: Floating, labels: NDArray[np.int32]) -> None:
+def label_piece(piece: Piece | Raw, centers: Floating, labels: NDArray[np.int32]) -> None:
     """Write the best of centers [K, D] for the pixels of a piece to labels [f, H, W]."""
-    _pass(piece, centers, np.zeros((0, 0)), np.zeros(0, np.int64), labels)
+    _pass(piece.ready(), centers, np.zeros((0, 0)), np.zeros(0, np.int64), labels)

@@ -44,9 +44,11 @@ def add_sums(weights: Scores, width: int, columns: Array, features: Scores, sums
 
 
 @compiled
-def write(labels: Array, place: Array, found: Array, columns: Array, label: Array) -> None:
+def write(
+    labels: Array, place: Array, cell: int, found: Array, columns: Array, label: Array
+) -> None:
     """Write the columns found[label] of a cell's pixels to their place in labels [H, W]."""
-    top, left, rows, cols = place[0], place[1], place[2], place[3]
+    top, left, rows, cols = place[cell, 0], place[cell, 1], place[cell, 2], place[cell, 3]
     p = 0
     for y in range(top, top + rows):
         for x in range(left, left + cols):
@@ -67,26 +69,31 @@ def visit(
     best = 0.0
     for cell in range(len(kind)):
         a, b, c, d = corners[cell, 0], corners[cell, 1], corners[cell, 2], corners[cell, 3]
-        m = moments[kind[cell]]
-        lo, hi = first[kind[cell]], first[kind[cell] + 1]
-        x, y, xy = tx[lo:hi], ty[lo:hi], txy[lo:hi]
+        pattern = kind[cell]
+        lo, hi = first[pattern], first[pattern + 1]
+        m, mx, my = moments[pattern, 0], moments[pattern, 1], moments[pattern, 2]
+        mxy = moments[pattern, 3]
         winner = won[a]
         n = 1
         found[0] = winner
         if winner != won[b] or winner != won[c] or winner != won[d]:
             n = contenders(scores, width, a, b, c, d, won, found)
         if n == 1 and not len(labels):
-            best += give(scores, weights, tally, a, b, c, d, winner, m[0], m[1], m[2], m[3])
+            best += give(scores, weights, tally, a, b, c, d, winner, m, mx, my, mxy)
         elif n == 2 and not len(labels):
             best += split_in_two(
-                scores, weights, tally, a, b, c, d, found[0], found[1], x, y, xy, m
-            )
+                scores, weights, tally, a, b, c, d, found[0], found[1], tx, ty, txy, lo, hi,
+                m, mx, my, mxy,
+            )  # fmt: skip
         else:
-            compare(scores, a, b, c, d, found, n, x, y, xy, value, label)
+            compare(scores, a, b, c, d, found, n, tx, ty, txy, lo, hi, value, label)
             if len(labels):
-                write(labels, place[cell], found, columns, label)
+                write(labels, place, cell, found, columns, label)
             else:
-                best += share(scores, weights, tally, a, b, c, d, found, n, x, y, xy, m, label)
+                best += share(
+                    scores, weights, tally, a, b, c, d, found, n, tx, ty, txy, lo, hi,
+                    m, mx, my, mxy, label,
+                )  # fmt: skip
     return best
 
 

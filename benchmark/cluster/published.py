@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.cluster.geometry import Grid, grid
 from tvseg_bench.benchmark.cluster.kmeans import assign_upsampled
+from tvseg_bench.benchmark.cluster.lloyd import cut, step
 from tvseg_bench.benchmark.cluster.results import (
     Features,
     Floating,
@@ -23,6 +24,7 @@ from tvseg_bench.benchmark.cluster.results import (
     as_frames,
     check_size,
 )
+from tvseg_bench.benchmark.cluster.threads import workers
 from tvseg_bench.benchmark.errors import MissingExtraError, UsageError
 
 _POINTS_PER_CENTROID = 256
@@ -37,6 +39,7 @@ def published_kmeans(
     nredo: int = 5,
     seed: int = 1,
     spherical: bool = False,
+    threads: int | None = None,
     name: str = "",
 ) -> KMeansResult:
     """Cluster upsampled features [F, h, w, D] into k as `faiss.Kmeans` does by default.
@@ -66,10 +69,9 @@ def published_kmeans(
     kmeans.cp.min_points_per_centroid = 1
     kmeans.train(gather(frames, shape, sampled_pixels(faiss, pixels, k, seed)))
     centers: Floating = np.array(kmeans.centroids, np.float32).reshape(k, -1)
-    labels = assign_upsampled(frames, centers, (height, width))
-    counts = np.bincount(labels.ravel(), minlength=k)
-    inertia = _inertia(frames, shape, labels, centers)
-    return KMeansResult(centers, inertia, niter, False, int((counts == 0).sum()), labels)
+    labels = assign_upsampled(frames, centers, (height, width), threads=threads)
+    inertia, empty = _outcome(frames, shape, centers, threads)
+    return KMeansResult(centers, inertia, niter, False, empty, labels)
 
 
 def sampled_pixels(faiss: Any, pixels: int, k: int, seed: int) -> NDArray[np.int64]:
@@ -94,13 +96,16 @@ def gather(frames: Floating, shape: Grid, ids: NDArray[np.int64]) -> NDArray[np.
     return (above * (1.0 - ty) + below * ty).astype(np.float32)
 
 
-def _inertia(frames: Floating, shape: Grid, labels: NDArray[np.int32], centers: Floating) -> float:
-    total = 0.0
-    for frame, label in zip(frames.astype(np.float64), labels, strict=True):
-        pixels = np.tensordot(shape.y.matrix, frame, 1)
-        for row, ids in zip(pixels, label, strict=True):
-            total += float(((shape.x.matrix @ row - centers[ids]) ** 2).sum())
-    return total
+def _outcome(
+    frames: Floating, shape: Grid, centers: Floating, threads: int | None
+) -> tuple[float, int]:
+    """Return the inertia and the number of empty clusters, by one implicit pass."""
+    shift = frames.mean((0, 1, 2), dtype=np.float64)
+    moved = centers - shift
+    with workers(threads) as pool:
+        now = step([cut(frames, (shape.y.size, shape.x.size), shift)], pool, moved)
+    norm = shape.squared_norm(frames - shift.astype(np.float32))
+    return max(norm - 2.0 * now.best, 0.0), int((now.counts == 0).sum())
 
 
 def _faiss() -> ModuleType:

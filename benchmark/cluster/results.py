@@ -70,21 +70,30 @@ class Settings:
             raise UsageError(f"init has the shape {list(init.shape)}, expected {[self.k, depth]}")
 
 
-def as_frames(features: Features, name: str = "") -> Floating:
-    """Return features [F, h, w, D] as a contiguous float32 or float64 array.
-
-    Raises:
-        ModelError: another shape, no frames, or NaN or infinity (naming the frame).
-    """
+def as_array(features: Features, name: str = "") -> Floating:
+    """Return features [F, h, w, D] as an array on the host; ModelError for any other shape."""
     array: Floating = np.asarray(_on_host(features))
     if array.ndim != 4 or 0 in array.shape:
         raise ModelError(
             f"features{_of(name)} have the shape {list(array.shape)}, "
             "expected [frames, rows, columns, dimensions], each at least 1"
         )
-    if array.dtype != np.float64:
-        array = array.astype(np.float32, copy=False)
-    array = np.ascontiguousarray(array)
+    return array
+
+
+def precision_of(array: Floating) -> np.dtype[Any]:
+    """Return what an array is computed in: float64 stays, everything else is float32."""
+    return np.dtype(np.float64 if array.dtype == np.float64 else np.float32)
+
+
+def as_frames(features: Features, name: str = "") -> Floating:
+    """Return features [F, h, w, D] as a contiguous float32 or float64 array.
+
+    Raises:
+        ModelError: another shape, no frames, or NaN or infinity (naming the frame).
+    """
+    array = as_array(features, name)
+    array = np.ascontiguousarray(array, dtype=precision_of(array))
     if not np.isfinite(array).all():
         frame = int(np.flatnonzero(~np.isfinite(array).all(axis=(1, 2, 3)))[0])
         raise ModelError(
@@ -116,13 +125,8 @@ def device_of(features: Features) -> str | None:
 def _on_host(features: Features) -> Any:
     if isinstance(features, np.ndarray):
         return features
-    return features.detach().cpu().to(_numpy_dtype(features)).numpy()
-
-
-def _numpy_dtype(features: torch.Tensor) -> torch.dtype:
-    import torch
-
-    return torch.float64 if features.dtype == torch.float64 else torch.float32
+    tensor = features.detach().cpu()
+    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
 
 
 def _of(name: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import log
+from math import ceil, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.cluster.geometry import grid
+from tvseg_bench.benchmark.cluster.geometry import Grid, grid
 from tvseg_bench.benchmark.cluster.results import Floating, shape_of
 from tvseg_bench.benchmark.cluster.threads import Workers
 from tvseg_bench.benchmark.errors import ModelError, UsageError
@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 _FIRST_ITERATIONS = 2
 _MORE_ITERATIONS = 6
 _COARSE_TOL = 1e-3
+_POINTS_PER_CLUSTER = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +37,16 @@ class Survey:
 
 
 def survey(
-    frames_and_sizes: Iterable[tuple[Floating, tuple[int, int]]], k: int, seed: int
+    frames_and_sizes: Iterable[tuple[Floating, tuple[int, int]]],
+    k: int,
+    seed: int,
+    finer: int = 1,
 ) -> Survey:
     """Collect the survey of frames [f, h, w, D] with their sizes (H, W).
 
     The sample holds the patches with the smallest of one random number each, so it does not
-    depend on how the frames are cut into chunks.
+    depend on how the frames are cut into chunks. With finer > 1 the points are finer x finer per
+    patch, pixels of a small upsampling.
     """
     limit = sample_size(k)
     rng = np.random.default_rng([seed, 1])
@@ -59,8 +64,7 @@ def survey(
         moved = frames - shift.astype(frames.dtype)
         pixels += len(frames) * shape.pixels
         norm += shape.squared_norm(moved)
-        owned = np.tile(shape.owned.ravel(), len(frames))
-        means = shape.block_means(moved).reshape(-1, len(shift)).astype(np.float32)
+        means, owned = _points(moved, shape, finer)
         draws = rng.random(len(means))
         points = means if points is None else np.concatenate([points, means])
         mass, keys = np.concatenate([mass, owned]), np.concatenate([keys, draws])
@@ -72,6 +76,25 @@ def survey(
     return Survey(pixels, shift, norm, points, mass)
 
 
+def _points(moved: Floating, shape: Grid, finer: int) -> tuple[NDArray[np.float32], Floats]:
+    """Return what stands for the pixels, [n, D], and how many pixels each stands for, [n]."""
+    h, w = shape_of(moved)
+    if finer == 1:
+        means, owned = shape.block_means(moved), shape.owned.ravel()
+    else:
+        means = grid((h, w), (finer * h, finer * w)).upsample(moved)
+        owned = np.full(finer * finer * h * w, shape.pixels / (finer * finer * h * w))
+    points = means.reshape(-1, moved.shape[3]).astype(np.float32)
+    return points, np.tile(owned, len(moved))
+
+
+def fineness(frames: Floating, size: tuple[int, int], k: int) -> int:
+    """Return how many points across a patch restarts need, so that k of them are few."""
+    h, w = shape_of(frames)
+    wanted = ceil(sqrt(_POINTS_PER_CLUSTER * k / (len(frames) * h * w)))
+    return max(1, min(wanted, size[0] // h, size[1] // w))
+
+
 def sample_size(k: int) -> int:
     """Return how many patches the restarts look at."""
     return max(2048, 32 * k)
@@ -80,14 +103,16 @@ def sample_size(k: int) -> int:
 def coarse_restarts(found: Survey, k: int, n_init: int, seed: int, pool: Workers) -> list[Floats]:
     """Return the best quarter of the restarts on the points, best first.
 
-    Several are made for every one asked where they differ most and cost least: at middling k.
+    Several are made for each of the first five asked, most at middling k, where restarts differ
+    most and cost little.
     """
     from tvseg_bench.benchmark.cluster.coarse import descend, seeds
 
     points = np.concatenate([found.points, np.ones((len(found.points), 1), np.float32)], 1)
     norms = np.einsum("nd,nd->n", found.points, found.points)
     rng = np.random.default_rng([seed, 2])
-    restarts = n_init * max(1, min(k, 8, 256 // k))
+    several = max(1, min(3 + k // 4, 8, 256 // k))
+    restarts = n_init + min(n_init, 5) * (several - 1)
     uniforms = rng.random((restarts, k, 2 + int(log(k))))
 
     def seeded(draws: Floats) -> tuple[float, NDArray[np.float32]]:

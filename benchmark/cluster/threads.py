@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import Lock
@@ -35,13 +36,20 @@ class Workers:
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._ahead = 4 * threads
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """Yield function(item) in the order of the items."""
-        ready = list(items)
-        if self._pool is None or len(ready) < 2:
-            return map(function, ready)
-        return self._pool.map(function, ready)
+        """Yield function(item) in the order of the items, a few of them ahead."""
+        if self._pool is None:
+            yield from map(function, items)
+            return
+        ahead: deque[Future[R]] = deque()
+        for item in items:
+            ahead.append(self._pool.submit(function, item))
+            if len(ahead) > self._ahead:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
     def close(self) -> None:
         """Let the threads end."""

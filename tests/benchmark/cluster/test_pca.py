@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,7 +49,7 @@ def test_pieces_in_any_grouping_give_the_same(seed, cuts):
     x = mixed(seed, 80, 6)
     ends = [0, *sorted(cuts), 80]
     streamed, merged = Moments(), Moments()
-    for a, b in zip(ends, ends[1:], strict=False):
+    for a, b in pairwise(ends):
         part = Moments()
         if b > a:
             streamed.update(x[a:b])
@@ -81,9 +83,9 @@ def test_shape_is_kept_and_wrong_input_is_refused():
         projection(x[:, :4])
     with pytest.raises(ModelError, match="no features"):
         Moments().projection(3)
+    moments = Moments()
+    moments.update(x)
     with pytest.raises(ModelError, match="5 dimensions are followed by features of 4"):
-        moments = Moments()
-        moments.update(x)
         moments.update(x[:, :4])
     x[3, 2] = np.nan
     with pytest.raises(ModelError, match="NaN"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def test_out_of_core_equals_in_core(blobs, pieces):
     f = blobs(0, 9, 6, 8, 5)
     size = (24, 32)
     ends = np.cumsum([0, *pieces])
-    parts = [f[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    parts = [f[a:b] for a, b in pairwise(ends)]
     init = f[0, 0, :5]
     whole = kmeans_upsampled(f, size, 5, init=init)
     streamed = kmeans_streamed(lambda: (Chunk(p, size) for p in parts), 5, init=init)
@@ -56,4 +58,4 @@ def test_a_stream_that_cannot_be_clustered_is_refused():
     with pytest.raises(ModelError, match="of dance hold NaN or infinity in frame 1"):
         kmeans_streamed(lambda: [Chunk(bad, (4, 4), "dance")], 2)
     with pytest.raises(UsageError, match="no chunk"):
-        kmeans_streamed(lambda: [], 2)
+        kmeans_streamed(list, 2)
