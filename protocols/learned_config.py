@@ -1,0 +1,49 @@
+"""What the protocols that learn from labelled clips have in common in their configuration.
+
+Nothing here computes; importing this module loads neither numpy nor torch.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tvseg_bench.benchmark.types import Dataset, View
+
+
+class LearnedConfig(BaseModel):
+    """Everything about input and score that moves a number of `linear` and `retrieval`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    size: int = Field(default=224, ge=14, le=4096)
+    """Pixels of the short side (`short-side`) or of both sides (`square`) of the input."""
+    resize: Literal["short-side", "square"] = "short-side"
+    """short-side: aspect kept, both sides multiples of the patch. square: squashed."""
+    statistics: Literal["card", "timet"] = "card"
+    """Input normalisation; `timet` is the release's std .228 for video."""
+    frames: int | None = Field(default=None, ge=1)
+    """Frames per clip, equidistant; null = every frame."""
+    augment: Literal["none"] = "none"
+    """none: features of the frames as they are, extracted once and shared by all protocols. Crops,
+    flips and colour changes need a forward pass per epoch and are not made."""
+
+    score_size: int | Literal["gt"] = "gt"
+    """gt: labels at the ground truth's own size. int: both at a square of that side."""
+    matching: Literal["identity", "hungarian-iou"] = "identity"
+    """identity: a predicted label is that label. hungarian-iou: predicted labels are matched to
+    the true ones as if they were clusters."""
+    absent_class: Literal["skip", "skip-unpredicted", "zero"] = "skip"
+    """What a class of the data set without a true pixel does to the mean: left out; left out
+    unless something is predicted as it; counted as 0."""
+
+    def view(self, dataset: Dataset) -> View:
+        """Return the view of these data; still images are shown with the card's statistics."""
+        still = len(dataset.clips) > 0 and dataset.clips[0].n_frames == 1
+        return View(
+            size=self.size,
+            resize=self.resize,
+            statistics="card" if still else self.statistics,
+            frames=None if still else self.frames,
+        )

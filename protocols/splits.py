@@ -1,0 +1,119 @@
+"""Clips to learn from and clips to score: different clips always, never frames of one clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tvseg_bench.benchmark.errors import NotApplicableError
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, View
+
+_SPARSE = 8
+"""Of how many clips one is read before a subset walks past the others."""
+
+
+@dataclass(eq=False)
+class Subset:
+    """Some clips of a feature set, as a feature set of their own."""
+
+    inner: FeatureSet
+    positions: tuple[int, ...]
+    """Ascending indices into `inner`."""
+    dataset: Dataset = field(init=False)
+    view: View = field(init=False)
+    patch_size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        whole = self.inner.dataset
+        clips = [whole.clips[i] for i in self.positions]
+        self.dataset = replace(whole, clips=clips)
+        self.view, self.patch_size = self.inner.view, self.inner.patch_size
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: int) -> ClipFeatures:
+        return replace(self.inner[self.positions[index]], index=range(len(self))[index])
+
+    def __iter__(self) -> Iterator[ClipFeatures]:
+        """Yield the clips; unless few are wanted, the forward pass runs ahead over all."""
+        if len(self) * _SPARSE < len(self.inner):
+            yield from (self[i] for i in range(len(self)))
+            return
+        place = {position: i for i, position in enumerate(self.positions)}
+        for position, clip in enumerate(self.inner):
+            if position in place:
+                yield replace(clip, index=place[position])
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What is learnt from, and what is scored afterwards."""
+
+    train: FeatureSet
+    test: FeatureSet
+    positions: tuple[int, ...]
+    """Where the scored clips stand in the data set."""
+
+
+def halves(n: int, seed: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Divide n clips by chance; the first half is the smaller one where n is odd.
+
+    Example:
+        >>> halves(5, 0)
+        ((2, 4), (0, 1, 3))
+        >>> halves(5, 1) == halves(5, 0)
+        False
+    """
+    order = np.random.default_rng(seed).permutation(n).tolist()
+    return tuple(sorted(order[: n // 2])), tuple(sorted(order[n // 2 :]))
+
+
+def folds(features: FeatureSet, train: FeatureSet | None, seed: int) -> list[Fold]:
+    """Return what is learnt from and what is scored; together all clips of `features`.
+
+    With a training split there is one fold. Without, the clips are divided in halves by the seed
+    and each half is scored by what was learnt from the other, so that every clip has its row.
+
+    Raises:
+        NotApplicableError: there are fewer than two clips and no training split, or a training
+            split without clips.
+    """
+    name = f"{features.dataset.card.name}:{features.dataset.split}"
+    n = len(features)
+    if train is not None:
+        if not len(train):
+            raise NotApplicableError(
+                f"the training split {train.dataset.split} of {name} holds no clip; "
+                "type: tvseg-bench data status"
+            )
+        return [Fold(train, features, tuple(range(n)))]
+    if n < 2:
+        raise NotApplicableError(
+            f"{name} holds {n} clip{'' if n == 1 else 's'} and has no training split here, and "
+            "nothing may be scored on the clip that it learnt from; choose a data set with two "
+            "clips or more, or add its training split"
+        )
+    first, second = halves(n, seed)
+    return [
+        Fold(Subset(features, learnt), Subset(features, scored), scored)
+        for learnt, scored in ((first, second), (second, first))
+    ]
+
+
+def fraction(features: FeatureSet, share: float, seed: int) -> FeatureSet:
+    """Return that share of the clips, drawn by the seed; at least one, all of them for 1.
+
+    A smaller share of the same seed is a part of a larger one.
+    """
+    n = len(features)
+    wanted = max(1, round(share * n))
+    if wanted >= n:
+        return features
+    order: Sequence[int] = np.random.default_rng([seed, 1]).permutation(n).tolist()
+    return Subset(features, tuple(sorted(order[:wanted])))
