@@ -24,6 +24,7 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.test  ## ratios against what people use now; set TVSEG_DATA for real frames
+	$(BIN)/python scripts/bench_startup.py
 	$(BIN)/python scripts/bench_cluster.py
 
 $(VENV)/bin/python:

@@ -11,6 +11,8 @@ sum of a cluster's scores in a cell, and the weights of its corners in the clust
 from the moments (n, sum x, sum y, sum xy) of its pixels alone.
 
 Everything here is called with arrays that `cells` and `lloyd` have prepared and checked.
+numba's cache looks at the file of a kernel alone: after an edit here, delete `*.nb?` in the
+`__pycache__` beside it, or the kernels of `passes` and `coarse` keep the old ones inside them.
 """
 
 from __future__ import annotations
