@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, cast
 
@@ -155,6 +155,8 @@ class _Runner:
     def _evaluate(self, cell: Cell, features: FeatureSet, loaded: LoadedModel) -> Score:
         """Call the protocol; one that learns also gets the features of its training split."""
         evaluation: Any = cell.protocol.entry.build(cell.protocol.config)
+        if hasattr(evaluation, "device"):
+            evaluation = replace(evaluation, device=self.selection.device)
         if not hasattr(evaluation, "learns"):
             return cast("Score", evaluation(features, seed=cell.seed))
         train = None
