@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
+from tvseg_bench.benchmark.statistics import FEW_CLIPS
+
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.result import Metric, Result
 
 BASELINES = ("baseline/random", "baseline/pixels")
-FEW_CLIPS = 10
-"""Below so many clips an interval is marked."""
 REFERENCES = {"constant": "(constant map)", "oracle": "(patch-grid oracle)"}
 
 
