@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from tvseg_bench.benchmark.arguments import build_parser, parse
 from tvseg_bench.benchmark.errors import TvsegError, UsageError
 from tvseg_bench.benchmark.home import data_root, home
 
-OK, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, SOME_FAILED, USAGE, MISMATCH, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code.
 
-    0 ok, 1 some cells failed or something is wrong with files, 2 usage, 130 interrupted.
+    0 ok, 1 some cells failed or something is wrong with files, 2 usage, 3 verification mismatch, 130
+    interrupted.
     """
     typed = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in typed
@@ -33,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command is None:
             parser.print_help()
             return OK
-        return COMMANDS[arguments.command](arguments)
+        return _handler(arguments.command)(arguments)
     except TvsegError as error:
         if debug:
             raise
@@ -343,6 +345,24 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "cache": _cache,
     "env": _env,
 }
+
+ELSEWHERE: dict[str, str] = {
+    "report": "tvseg_bench.leaderboards.report.console:report",
+    "visualize": "tvseg_bench.leaderboards.report.console:visualize",
+    "verify": "tvseg_bench.leaderboards.console_verify:verify",
+    "train": "tvseg_bench.models.training.console:train",
+}
+"""Commands that live beside what they show; each is loaded when it is typed."""
+
+
+def _handler(command: str) -> Callable[[argparse.Namespace], int]:
+    if command in COMMANDS:
+        return COMMANDS[command]
+    module, _, function = ELSEWHERE[command].partition(":")
+    register_builtins()
+    handler: Callable[[argparse.Namespace], int] = getattr(import_module(module), function)
+    return handler
+
 
 if __name__ == "__main__":
     sys.exit(main())

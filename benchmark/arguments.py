@@ -42,7 +42,9 @@ def build_parser(version: str) -> Parser:
     _run_and_plan(commands)
     _data(commands)
     _leaderboard(commands)
+    _reports(commands)
     _models(commands)
+    _training(commands)
     _cache_and_env(commands)
     return parser
 
@@ -121,8 +123,42 @@ def _leaderboard(commands: argparse._SubParsersAction[Parser]) -> None:
         "-o", "--output", type=Path, metavar="DIR", help="where to write (default: the first DIR)"
     )
     board.add_argument(
-        "--format", default="csv,md", metavar="LIST", help="csv, md (default: csv,md)"
+        "--format",
+        default="csv,md",
+        metavar="LIST",
+        help="csv, md, html (default: csv,md)",
     )
+
+
+def _reports(commands: argparse._SubParsersAction[Parser]) -> None:
+    report = _add(commands, "report", "Show runs as pages that open from disk; runs no model.")
+    report.add_argument("folders", nargs="+", type=Path, metavar="RUN", help="folders of results")
+    report.add_argument(
+        "--compare", nargs=2, metavar=("A", "B"), help="two models of the runs, side by side"
+    )
+    report.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: RUN/report")
+    visualize = _add(commands, "visualize", "Show what a model sees in a video without labels.")
+    visualize.add_argument("model", metavar="MODEL")
+    visualize.add_argument("video", type=Path, metavar="VIDEO", help="a video or frame folder")
+    visualize.add_argument("--weights", type=Path, metavar="FILE", help="weights for the model")
+    visualize.add_argument("--k", type=int, default=6, metavar="K", help="clusters (default: 6)")
+    visualize.add_argument("--size", type=int, default=224, metavar="N", help="short side")
+    visualize.add_argument(
+        "--frames", type=int, default=64, metavar="N", help="equidistant frames (default: 64)"
+    )
+    visualize.add_argument("--seed", type=int, default=0, metavar="N")
+    visualize.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, ...")
+    visualize.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: visualized")
+    verify = _add(
+        commands,
+        "verify",
+        "Compare published numbers with what runs here; exit code 3 on a mismatch.",
+    )
+    verify.add_argument("name", metavar="MODEL|PAPER")
+    verify.add_argument("--weights", type=Path, metavar="FILE", help="weights for the model")
+    verify.add_argument("--data-root", metavar="DIR", help="where data sets lie ($TVSEG_DATA)")
+    verify.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, ...")
+    verify.add_argument("-o", "--output", metavar="DIR", help="folder of results (default: runs)")
 
 
 def _models(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -150,6 +186,33 @@ def _models(commands: argparse._SubParsersAction[Parser]) -> None:
     submit.add_argument("--model", metavar="NAME", help="pack: where runs hold several")
     submit.add_argument("--report", type=Path, metavar="FILE", help="pack: check_report.json")
     submit.add_argument("--against", type=Path, metavar="DIR", help="check: accepted results")
+
+
+def _training(commands: argparse._SubParsersAction[Parser]) -> None:
+    train = _add(
+        commands,
+        "train",
+        "Tune a backbone on unlabelled video; the result is a model like any other.",
+        "Example: tvseg-bench train timet --model dino/vits16 --data davis-2017:train "
+        "-o runs/timet recipe.epochs=10",
+    )
+    train.add_argument("method", metavar="METHOD[:RECIPE]", help="timet, timet:timet, ...")
+    train.add_argument("--model", metavar="NAME", help="the backbone to start from")
+    train.add_argument("--weights", type=Path, metavar="FILE", help="weights for the backbone")
+    train.add_argument(
+        "--data", action="append", metavar="NAME", help="data sets, video files or folders"
+    )
+    train.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: runs/train")
+    train.add_argument("--config", metavar="YAML", type=Path, help="the same keys in a file")
+    train.add_argument(
+        "--resume", choices=("auto", "never"), metavar="{auto,never}", help="default: never"
+    )
+    train.add_argument("--validate", metavar="PROTOCOL@DATASET", help="score now and then")
+    train.add_argument("--tensorboard", action="store_true", help="also write event files")
+    train.add_argument("--data-root", metavar="DIR", help="where data sets lie ($TVSEG_DATA)")
+    train.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
+    train.add_argument("--seed", type=int, metavar="N", help="default: 0")
+    train.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as in recipe.epochs=10")
 
 
 def _cache_and_env(commands: argparse._SubParsersAction[Parser]) -> None:

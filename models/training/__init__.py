@@ -1,0 +1,1 @@
+"""The TimeT trainer: backbones tuned on unlabelled video, and its parts as pure pieces."""
