@@ -24,8 +24,8 @@ OK, SOME_FAILED, USAGE, MISMATCH, INTERRUPTED = 0, 1, 2, 3, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code.
 
-    0 ok, 1 some cells failed or something is wrong with files, 2 usage, 3 verification mismatch, 130
-    interrupted.
+    0 ok, 1 some cells failed or something is wrong with files, 2 usage, 3 verification mismatch,
+    130 interrupted.
     """
     typed = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in typed
