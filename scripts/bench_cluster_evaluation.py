@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +19,6 @@ from tvseg_bench.benchmark.registry import protocols
 from tvseg_bench.benchmark.types import Dataset
 
 PARTS = (
-    ("decode and resize frames", "tvseg_bench.benchmark.extraction", ("_prepare", "_decode")),
     ("read masks", "tvseg_bench.protocols.kmeans", ("read_truth",)),
     ("standardise, PCA", "tvseg_bench.protocols.kmeans_features", ("fit", "fit_projection")),
     ("k-means", "tvseg_bench.protocols.kmeans", ("cluster_frames",)),
@@ -48,6 +49,9 @@ class Clock:
 
     def watch(self) -> None:
         """Wrap the parts of an evaluation, where they are looked up."""
+        from tvseg_bench.benchmark.extraction import Walk
+
+        Walk._decode = self.wrap("decode and resize frames", Walk._decode)  # type: ignore[method-assign]
         for name, module, functions in PARTS:
             home = __import__(module, fromlist=["_"])
             for function in functions:
@@ -59,7 +63,8 @@ def one_clip(real: bool) -> Dataset:
     """Return a data set of one clip: a DAVIS sequence where there is one."""
     tvseg_bench.register_builtins()
     dataset = tvseg_bench.load_dataset("davis-2016:train" if real else "moving-shapes")
-    return replace(dataset, clips=dataset.clips[:1])
+    clip = dataset.clips[0]
+    return replace(dataset, clips=[replace(clip, n_frames=min(clip.n_frames, 32))])
 
 
 def share_of_evaluation(real: bool) -> None:
@@ -97,3 +102,44 @@ def share_of_evaluation(real: bool) -> None:
     for name, spent in [("forward pass", forward), *clock.spent.items()]:
         print(f"| {name} | {1000 * spent / frames:.2f} | {spent / cpu:.2%} |")
     sys.stdout.flush()
+
+
+def sharing(real: bool, seeds: int = 5) -> None:
+    """Print how long several cells take in one run and in runs of their own."""
+    from tvseg_bench.benchmark.run import run_selection
+    from tvseg_bench.benchmark.selection import Selection
+
+    dataset = "davis-2016:train" if real else "moving-shapes"
+    print(
+        f"\n## {dataset}, first clip, in one run and in runs of their own (features on disk)\n\n"
+        "| cells | apart: s of processor time | together | ratio |\n|---|---|---|---|",
+        flush=True,
+    )
+
+    def run(folder: str, protocol: tuple[str, ...], which: tuple[int, ...]) -> None:
+        run_selection(
+            Selection(
+                model=("baseline/pixels",),
+                protocol=protocol,
+                dataset=(dataset,),
+                seeds=which,
+                limit=1,
+                output=Path(folder),
+                force=True,
+            )
+        )
+
+    every = tuple(range(seeds))
+    scopes = ("kmeans-frame", "kmeans-clip", "kmeans-dataset", "overcluster-clip")
+    cases: list[tuple[str, tuple[str, ...], tuple[int, ...]]] = [
+        (f"kmeans-clip, seeds 0-{seeds - 1}", ("kmeans-clip",), every),
+        ("kmeans-frame, kmeans-clip, kmeans-dataset, overcluster-clip", scopes, (0,)),
+        (f"the four, seeds 0-{seeds - 1}", scopes, every),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        run(folder, scopes, (0, 1))  # features are kept, imports done
+        for name, names, which in cases:
+            apart = timed(lambda: [run(folder, (p,), (s,)) for p in names for s in which])  # noqa: B023
+            together = timed(lambda: run(folder, names, which))  # noqa: B023
+            ratio = apart[1] / together[1]
+            print(f"| {name} | {apart[1]:.2f} | {together[1]:.2f} | {ratio:.2f} |", flush=True)
