@@ -63,7 +63,7 @@ def cluster_frames(tokens: Tokens, k: int, seed: int, config: KMeansConfig, name
     size, start = _fit_size(tokens, config), config.first_seed + seed
     if config.kmeans == "faiss-sampled":
         drawn = published_kmeans(
-            tokens, size, k, niter=config.max_iter, nredo=config.n_init, seed=start
+            tokens, size, k, niter=config.max_iter, nredo=config.n_init, seed=start, name=name
         )
         return Found(drawn.centers, drawn.empty, config)
     exact = kmeans_upsampled(

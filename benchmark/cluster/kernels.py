@@ -12,8 +12,8 @@ from the moments (n, sum x, sum y, sum xy) of its pixels alone.
 
 Everything here is called with arrays that `cells` and `lloyd` have prepared and checked.
 numba's cache looks at the file of a kernel alone, although the kernels of `passes` and `coarse`
-hold those of this file inside them: `compiled` names them by the text of the whole folder, so
-that none outlives an edit or an upgrade.
+hold those of this file inside them: `compiled` names them by the text of all such files, so that
+none outlives an edit or an upgrade.
 """
 
 from __future__ import annotations
@@ -44,17 +44,19 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 @lru_cache
 def fingerprint(folder: Path) -> str:
-    """Return eight hexadecimal digits that change with any Python file of a folder."""
+    """Return eight hexadecimal digits that change with any file of a folder that holds kernels."""
     digest = sha256()
     for path in sorted(folder.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        text = path.read_bytes()
+        if b"\n@compiled" in text:
+            digest.update(path.name.encode() + b"\0" + text + b"\0")
     return digest.hexdigest()[:8]
 
 
 def compiled(function: _F) -> _F:
     """Compile to code that releases the GIL, cached wherever a cache folder can be written.
 
-    The cache's files are named after the function and the text of all files in its folder.
+    The cache's files are named after the function and the text of all kernels in its folder.
     """
     options: dict[str, Any] = {
         "nogil": True,

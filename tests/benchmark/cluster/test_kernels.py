@@ -37,15 +37,19 @@ def test_no_kernel_outlives_an_edit_of_one_it_calls(tmp_path, monkeypatch):
     assert as_a_new_process_sees_it(tmp_path, monkeypatch)(40) == 42
 
 
-def test_the_fingerprint_reads_every_file_and_its_name(tmp_path):
+def test_the_fingerprint_reads_every_file_with_kernels_and_its_name(tmp_path):
     def of(**files):
         for path in tmp_path.iterdir():
             path.unlink()
         for name, text in files.items():
-            (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+            (tmp_path / f"{name}.py").write_text(f"\n@compiled{text}", encoding="utf-8")
+        (tmp_path / "other.py").write_text("no kernel", encoding="utf-8")
         fingerprint.cache_clear()
         return fingerprint(tmp_path)
 
     prints = {of(a="1", b="2"), of(a="1", b="3"), of(a="2", b="1"), of(a="12", b=""), of(c="1")}
     assert len(prints) == 5
     assert of(a="1", b="2") in prints
+    (tmp_path / "other.py").write_text("still none", encoding="utf-8")
+    fingerprint.cache_clear()
+    assert fingerprint(tmp_path) in prints
