@@ -246,7 +246,12 @@ def main() -> None:
     parser.add_argument("--scale", action="store_true", help="only the data set out of core")
     parser.add_argument("--frames", type=int, default=94_000, help="frames of --scale")
     parser.add_argument("--folder", help="where --scale writes its features (a temporary folder)")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="of everyone; the rivals' spin where cores are taken",
+    )
     wanted = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(wanted.threads)
