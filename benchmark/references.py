@@ -6,6 +6,7 @@ as a model's clusters, for a frame, a clip or a data set.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -85,14 +86,24 @@ def oracle_table(
 
 def _pooled(
     labels: NDArray[np.integer], grid: tuple[int, int], void: int | None
-) -> tuple[NDArray[np.intp], Contingency]:
+) -> tuple[NDArray[np.integer], Contingency]:
     """Return the cell of each pixel, and how many pixels of each label a cell holds."""
     if labels.ndim != 2:
         raise UsageError(f"truth has the shape {labels.shape}; expected one frame [H, W]")
     if min(grid) < 1:
         raise UsageError(f"the patch grid is {grid[0]} x {grid[1]}; it needs at least one cell")
-    cells = _cells(labels.shape[0], grid[0])[:, None] * grid[1] + _cells(labels.shape[1], grid[1])
+    cells = _cell_map((labels.shape[0], labels.shape[1]), grid)
     return cells, contingency(labels, cells, void=void)
+
+
+@lru_cache(maxsize=16)
+def _cell_map(size: tuple[int, int], grid: tuple[int, int]) -> NDArray[np.integer]:
+    """Return the cell of each pixel, [H, W]; kept, as the frames of a clip share it."""
+    narrow = np.min_scalar_type(grid[0] * grid[1])
+    cells = _cells(size[0], grid[0])[:, None] * grid[1] + _cells(size[1], grid[1])
+    cells = cells.astype(narrow)
+    cells.setflags(write=False)
+    return cells
 
 
 def _majority(pixels: Contingency) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tvseg_bench.benchmark.cache import FeatureCache
 from tvseg_bench.benchmark.errors import NotApplicableError, TvsegError
 from tvseg_bench.benchmark.features import ExtractOptions, feature_set, resolve_device
+from tvseg_bench.benchmark.memo import Memo
 from tvseg_bench.benchmark.plan import Broken, Cell, Plan, load, make_plan
 from tvseg_bench.benchmark.provenance import collect
 from tvseg_bench.benchmark.result import Plugin, Result, Timing, from_score, without_score
@@ -68,6 +69,8 @@ class TimedFeatures:
     dataset: Dataset
     view: View
     patch_size: int
+    memo: Memo
+    """Of all cells of the group."""
     waited_s: float = 0.0
     frames: int = 0
 
@@ -113,9 +116,10 @@ class _Runner:
             for cell in cells:
                 yield self._without(cell, "failed", str(error), None)
             return
+        memo = Memo()
         for cell in cells:
             self.listener.started(cell)
-            yield self._cell(cell, features, loaded)
+            yield self._cell(cell, features, loaded, memo)
 
     def _features(self, loaded: LoadedModel, cells: Sequence[Cell]) -> FeatureSet:
         """Return the features that the cells share, kept where they are read more than once."""
@@ -170,10 +174,10 @@ class _Runner:
             )
         return cast("Score", evaluation(features, seed=cell.seed, train=train))
 
-    def _cell(self, cell: Cell, features: FeatureSet, loaded: LoadedModel) -> Result:
+    def _cell(self, cell: Cell, features: FeatureSet, loaded: LoadedModel, memo: Memo) -> Result:
         """Evaluate one cell and write its result, whatever becomes of it."""
         started, begin = datetime.now(timezone.utc), time.perf_counter()
-        timed = TimedFeatures(features, cell.dataset, cell.view, cell.card.patch_size)
+        timed = TimedFeatures(features, cell.dataset, cell.view, cell.card.patch_size, memo)
         try:
             score = self._evaluate(cell, timed, loaded)
         except NotApplicableError as reason:

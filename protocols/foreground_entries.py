@@ -29,7 +29,7 @@ def _build(config: ForegroundConfig) -> Evaluation | LearningEvaluation:
 
 ENTRIES = {
     "foreground": ProtocolEntry(
-        version=1,
+        version=2,
         title="objects against background: clusters that lie within noisy masks",
         paper=PAPER,
         presets={
@@ -41,7 +41,7 @@ ENTRIES = {
         headline="fg_iou",
     ),
     "foreground-classes": ProtocolEntry(
-        version=1,
+        version=2,
         title="the extracted foreground divided into classes, without a label",
         paper=PAPER,
         presets={

@@ -6,24 +6,16 @@ The scope says which pixels share one clustering and one matching: a frame, a cl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from tvseg_bench.benchmark.cluster import (
-    Chunk,
-    assign_upsampled,
-    kmeans_streamed,
-    kmeans_upsampled,
-    published_kmeans,
-)
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.memo import DEFAULT_LIMIT, Memo, memo_of
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import class_counts
-from tvseg_bench.benchmark.references import oracle_table
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
+from tvseg_bench.protocols.kmeans_clusters import Found, cluster_all, cluster_frames
 from tvseg_bench.protocols.kmeans_features import projected
 from tvseg_bench.protocols.kmeans_score import (
     METRICS,
@@ -37,31 +29,12 @@ from tvseg_bench.protocols.kmeans_score import (
     score_unit,
     silent,
 )
-from tvseg_bench.protocols.truth import distinct, label_kind, read_truth
+from tvseg_bench.protocols.truth import FrameTruth, label_kind, present_in, read_truth
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind, Labels
+    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind
     from tvseg_bench.protocols.kmeans_config import KMeansConfig, Scope
     from tvseg_bench.protocols.kmeans_features import Tokens
-
-
-@dataclass(frozen=True)
-class Found:
-    """Centres of one clustering, ready to label frames at any size."""
-
-    centers: NDArray[np.floating[Any]]
-    empty: int
-    config: KMeansConfig
-
-    def maps(self, tokens: Tokens, truth: Sequence[Labels]) -> Iterator[NDArray[np.int32]]:
-        """Yield the labels of one frame after the other, at the size of its truth."""
-        nearest = self.config.upsample == "labels-nearest"
-        for frame, true in zip(tokens, truth, strict=True):
-            size = frame.shape[:2] if nearest else true.shape
-            labels = assign_upsampled(frame[None], self.centers, size)[0]
-            yield _repeated(labels, true.shape) if nearest else labels
 
 
 @dataclass(frozen=True)
@@ -83,8 +56,10 @@ class KMeansUnits:
         clips: list[UnitScore] = []
         frames: list[UnitScore] = []
         rows: list[list[UnitResult]] = []
+        memo = memo_of(features)
         for clip, tokens in projected(features, config, self.scope):
-            units = self._units(clip, tokens, kind, seed, dataset)
+            truth = _truth(clip, kind, config, memo)
+            units = self._units(clip, tokens, truth, seed, dataset)
             rows.append(units)
             clips.append(_clip_row(clip, units, self.scope))
             if self.scope == "frame":
@@ -114,11 +89,14 @@ class KMeansUnits:
         )
 
     def _units(
-        self, clip: ClipFeatures, tokens: Tokens, kind: LabelKind, seed: int, dataset: Dataset
+        self,
+        clip: ClipFeatures,
+        tokens: Tokens,
+        truth: Sequence[FrameTruth],
+        seed: int,
+        dataset: Dataset,
     ) -> list[UnitResult]:
         """Return the results of the frames of a clip, or the one of the clip."""
-        config = self.config
-        truth = read_truth(clip, kind, config.labels, config.score_size, config.mask_resize)
         n = len(truth)
         parts = [slice(i, i + 1) for i in range(n)] if self.scope == "frame" else [slice(0, n)]
         return [self._unit(clip, tokens[p], truth[p], seed, dataset) for p in parts]
@@ -127,13 +105,13 @@ class KMeansUnits:
         self,
         clip: ClipFeatures,
         tokens: Tokens,
-        truth: Sequence[Labels],
+        truth: Sequence[FrameTruth],
         seed: int,
         dataset: Dataset,
     ) -> UnitResult:
         """Cluster and score one unit."""
         config = self.config
-        present = distinct(truth)
+        present = present_in(truth)
         scored = present if config.void == "class" else present - {VOID}
         if not scored:
             return silent("nothing but void")
@@ -163,9 +141,10 @@ class KMeansDataset:
         kind = label_kind(dataset, "dataset", config.labels)
         clips: list[ClipFeatures] = []
         tokens: list[Tokens] = []
-        present: set[int] = set()
+        present: frozenset[int] = frozenset()
+        memo = memo_of(features, DEFAULT_LIMIT)
         for clip, reduced in projected(features, config, "dataset"):
-            present |= distinct(self._truth(clip, kind))
+            present |= present_in(_truth(clip, kind, config, memo))
             clips.append(clip)
             tokens.append(reduced)
         if not clips:
@@ -180,10 +159,11 @@ class KMeansDataset:
             )
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), "dataset", dataset.card.name)
-        found = _cluster_all(tokens, k, seed, config, dataset.card.name)
+        found = cluster_all(tokens, k, seed, config, dataset.card.name)
         tables, oracles = [], []
         for clip, reduced in zip(clips, tokens, strict=True):
-            table, oracle = _tables(reduced, self._truth(clip, kind), found, VOID)
+            truth = _truth(clip, kind, config, memo)
+            table, oracle = _tables(reduced, truth, found, VOID)
             tables.append(table)
             oracles.append(oracle)
         whole = score_unit(
@@ -195,10 +175,6 @@ class KMeansDataset:
             classes=range(len(dataset.classes)) if config.absent_class == "zero" else None,
         )
         return self._score(whole, clips, tables, dataset, kind)
-
-    def _truth(self, clip: ClipFeatures, kind: LabelKind) -> list[Labels]:
-        config = self.config
-        return read_truth(clip, kind, config.labels, config.score_size, config.mask_resize)
 
     def _score(
         self,
@@ -246,70 +222,26 @@ def _clip_row(clip: ClipFeatures, units: Sequence[UnitResult], scope: Scope) -> 
     return UnitScore(clip=clip.clip.name, n_frames=len(clip.frames), metrics=metrics, note=note)
 
 
+def _truth(
+    clip: ClipFeatures, kind: LabelKind, config: KMeansConfig, memo: Memo
+) -> Sequence[FrameTruth]:
+    """Return the ground truth of a clip's frames, read where the memo does not have it."""
+    how = (kind, config.labels, config.score_size, config.mask_resize)
+    return memo.get(
+        ("truth", clip.index, clip.frames, *how),
+        lambda: [FrameTruth(mask) for mask in read_truth(clip, *how)],
+        lambda frames: sum(frame.mask.nbytes for frame in frames),
+    )
+
+
 def _tables(
-    tokens: Tokens, truth: Sequence[Labels], found: Found, void: int | None
+    tokens: Tokens, truth: Sequence[FrameTruth], found: Found, void: int | None
 ) -> tuple[Contingency, Contingency]:
     """Return the contingency of the clusters and of the patch-grid oracle over some frames."""
     rows, cols = tokens.shape[1:3]
     clusters, oracle = [], []
-    for labels, true in zip(found.maps(tokens, truth), truth, strict=True):
-        clusters.append(contingency(true, labels, void=void))
-        oracle.append(
-            oracle_table(true, (rows, cols), counted="all" if void is None else "labels")
-        )
+    maps = found.maps(tokens, (true.mask.shape for true in truth))
+    for labels, true in zip(maps, truth, strict=True):
+        clusters.append(contingency(true.mask, labels, void=void))
+        oracle.append(true.oracle((rows, cols), "all" if void is None else "labels"))
     return merge(clusters), merge(oracle)
-
-
-def _repeated(labels: NDArray[np.int32], size: tuple[int, ...]) -> NDArray[np.int32]:
-    """Return labels at another size: pixel i takes patch floor(i * patches / pixels)."""
-    rows, cols = (np.arange(n) * m // n for n, m in zip(size, labels.shape, strict=True))
-    return labels[np.ix_(rows, cols)]
-
-
-def _fit_size(tokens: Tokens, config: KMeansConfig) -> tuple[int, int]:
-    """Return the size to which features are upsampled for fitting."""
-    rows, cols = tokens.shape[1:3]
-    if config.fit_size == "grid":
-        return rows, cols
-    if config.fit_size == "grid-x4":
-        return 4 * rows, 4 * cols
-    return config.fit_size, config.fit_size
-
-
-def cluster_frames(tokens: Tokens, k: int, seed: int, config: KMeansConfig, name: str) -> Found:
-    """Cluster frames [T, rows, cols, d] of one shape."""
-    size, start = _fit_size(tokens, config), config.first_seed + seed
-    if config.kmeans == "faiss-sampled":
-        drawn = published_kmeans(
-            tokens, size, k, niter=config.max_iter, nredo=config.n_init, seed=start
-        )
-        return Found(drawn.centers, drawn.empty, config)
-    exact = kmeans_upsampled(
-        tokens,
-        size,
-        k,
-        n_init=config.n_init,
-        max_iter=config.max_iter,
-        tol=config.tol,
-        seed=start,
-        labels="none",
-        name=name,
-    )
-    return Found(exact.centers, exact.empty, config)
-
-
-def _cluster_all(
-    tokens: Sequence[Tokens], k: int, seed: int, config: KMeansConfig, name: str
-) -> Found:
-    """Cluster clips of any shapes together."""
-    if config.kmeans == "faiss-sampled":
-        return cluster_frames(np.concatenate(list(tokens)), k, seed, config, name)
-    result = kmeans_streamed(
-        lambda: (Chunk(t, _fit_size(t, config)) for t in tokens),
-        k,
-        n_init=config.n_init,
-        max_iter=config.max_iter,
-        tol=config.tol,
-        seed=config.first_seed + seed,
-    )
-    return Found(result.centers, result.empty, config)

@@ -51,5 +51,5 @@ def _add(name: str, scope: Scope, title: str, presets: dict[str, KMeansConfig]) 
         return KMeansDataset(config) if scope == "dataset" else KMeansUnits(config, scope)
 
     protocols.register(
-        name, ProtocolEntry(version=1, title=title, paper=PAPER, presets=presets, build=build)
+        name, ProtocolEntry(version=2, title=title, paper=PAPER, presets=presets, build=build)
     )

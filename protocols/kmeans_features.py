@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tvseg_bench.benchmark.cluster import Moments, Projection, fit_projection
+from tvseg_bench.benchmark.memo import memo_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,25 +28,47 @@ def projected(
     """Yield every clip (its raw tokens dropped) with its features as k-means wants them.
 
     The statistics come from the frame, the clip, `batch_clips` clips or the whole data set, which
-    then is read twice; one batch of clips is held at a time.
+    then is read twice; one batch of clips is held at a time. What an earlier evaluation of the
+    feature set left in its memo is not made again: if that is every clip, nothing is read.
     """
+    memo = memo_of(features)
     kept = config.kept(len(features))
     if kept < len(features):
         features = FirstClips(features, kept)
     wanted = scope if config.pca_scope == "unit" else config.pca_scope
-    if config.pca_dims == 0:
+    group = config.batch_clips if wanted == "batch" else 1
+    recipe = ("projected", config.pca_dims, wanted, group, kept)
+    if all((*recipe, i) in memo for i in range(kept)):
+        yield from (memo.get((*recipe, i), _missing, _size) for i in range(kept))
+        return
+    for i, made in enumerate(_made(features, config.pca_dims, wanted, group)):
+        yield memo.get((*recipe, i), lambda made=made: made, _size)  # type: ignore[misc]
+
+
+def _missing() -> tuple[ClipFeatures, Tokens]:
+    raise AssertionError("a memo drops nothing")
+
+
+def _size(made: tuple[ClipFeatures, Tokens]) -> int:
+    return made[1].nbytes
+
+
+def _made(
+    features: FeatureSet, dims: int, wanted: str, size: int
+) -> Iterator[tuple[ClipFeatures, Tokens]]:
+    """Read, fit and project, clip by clip."""
+    if dims == 0:
         yield from ((_slim(c), np.asarray(c.tokens, np.float32)) for c in features)
     elif wanted == "dataset":
-        shared = fit(features, config.pca_dims)
+        shared = fit(features, dims)
         yield from ((_slim(c), shared(c.tokens)) for c in features)
     elif wanted == "frame":
         for clip in features:
-            frames = [fit_projection(t, config.pca_dims)(t) for t in clip.tokens]
+            frames = [fit_projection(t, dims)(t) for t in clip.tokens]
             yield _slim(clip), np.stack(frames)
     else:
-        size = config.batch_clips if wanted == "batch" else 1
         for group in groups(features, size):
-            shared = fit(group, config.pca_dims)
+            shared = fit(group, dims)
             yield from ((_slim(c), shared(c.tokens)) for c in group)
 
 
@@ -83,5 +106,5 @@ def groups(clips: Iterable[ClipFeatures], size: int) -> Iterator[list[ClipFeatur
 
 
 def _slim(clip: ClipFeatures) -> ClipFeatures:
-    """Drop the raw tokens, so that a list of clips costs no memory."""
-    return replace(clip, tokens=clip.tokens[:0], attention=None)
+    """Drop the raw tokens, so that a list of clips costs no memory; a view would hold them."""
+    return replace(clip, tokens=clip.tokens[:0].copy(), attention=None)

@@ -37,7 +37,7 @@ from tvseg_bench.benchmark.errors import DataError, NotApplicableError
 from tvseg_bench.benchmark.flow_files import FlowFolder
 from tvseg_bench.benchmark.references import constant_map, patch_grid_oracle
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
-from tvseg_bench.protocols.kmeans import cluster_frames
+from tvseg_bench.protocols.kmeans_clusters import cluster_frames
 from tvseg_bench.protocols.kmeans_features import projected
 from tvseg_bench.protocols.kmeans_score import average, mean, score_unit
 from tvseg_bench.protocols.temporal_config import LENGTHS
@@ -189,7 +189,9 @@ class Temporal:
         """Return the cluster map of every frame for one seed."""
         found = cluster_frames(tokens, k, seed, self.config, clip.clip.name)
         small = np.min_scalar_type(k)
-        return [labels.astype(small) for labels in found.maps(tokens, truth.labels)]
+        return [
+            labels.astype(small) for labels in found.maps(tokens, [m.shape for m in truth.labels])
+        ]
 
     def _add_miou(self, measured: Mapping[str, Measured], background: int | None) -> None:
         """Add the mean IoUs of `kmeans-clip`."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image as PilImage
 
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.references import oracle_table
 
 if TYPE_CHECKING:
+    from tvseg_bench.benchmark.metrics.contingency import Contingency
+    from tvseg_bench.benchmark.references import Counted
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, LabelKind, Labels
 
 LabelSource = Literal["card", "timet"]
@@ -109,3 +114,29 @@ def distinct(masks: Sequence[Labels]) -> set[int]:
         else:
             found.update(np.unique(mask).tolist())
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class FrameTruth:
+    """The labels of one frame, and what follows from them alone, worked out once."""
+
+    mask: Labels
+    """[H, W], which nobody may change."""
+    _oracles: dict[object, Contingency] = field(default_factory=dict)
+
+    @cached_property
+    def present(self) -> frozenset[int]:
+        """Return the ids that occur."""
+        return frozenset(distinct([self.mask]))
+
+    def oracle(self, grid: tuple[int, int], counted: Counted) -> Contingency:
+        """Return the table of the patch-grid oracle; see `references.oracle_table`."""
+        key = grid, counted
+        if key not in self._oracles:
+            self._oracles[key] = oracle_table(self.mask, grid, counted=counted)
+        return self._oracles[key]
+
+
+def present_in(frames: Sequence[FrameTruth]) -> frozenset[int]:
+    """Return the ids that occur in any of the frames."""
+    return frozenset().union(*(frame.present for frame in frames))

@@ -1,6 +1,6 @@
 """Clustering, side by side: this suite against the published pipeline and all-pixel k-means.
 
-    python scripts/bench_cluster.py                 all tables, about half an hour on two cores
+    python scripts/bench_cluster.py                 all tables, about 25 minutes on two cores
     python scripts/bench_cluster.py --quick         fewer clips and repeats, some minutes
     python scripts/bench_cluster.py --scale         94 000 frames out of core (14 GB of disk)
 
@@ -28,64 +28,24 @@ import torch
 from tvseg_bench.benchmark.cluster import (
     Chunk,
     assign_upsampled,
-    fit_projection,
     kmeans_streamed,
     kmeans_upsampled,
 )
 
 sys.path.insert(0, str(Path(__file__).parent))
+from bench_cluster_evaluation import share_of_evaluation, sharing
 from bench_cluster_features import Source
-
-N_INIT, MAX_ITER = 5, 50
-Timed = tuple[float, float, object]
-
-
-def timed(function: Callable[[], object]) -> Timed:
-    """Return wall-clock seconds, processor seconds and the result."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = function()
-    return time.perf_counter() - wall, time.process_time() - cpu, result
-
-
-def upsampled(f: np.ndarray, size: tuple[int, int], dtype: torch.dtype) -> np.ndarray:
-    """Return all pixels [F * H * W, D] in float32, interpolated in dtype."""
-    maps = torch.from_numpy(f).to(dtype).permute(0, 3, 1, 2)
-    up = torch.nn.functional.interpolate(maps, size=size, mode="bilinear")
-    return up.permute(0, 2, 3, 1).reshape(-1, f.shape[-1]).float().contiguous().numpy()
-
-
-def published(f: np.ndarray, size: tuple[int, int], k: int, seed: int) -> float:
-    """Run TimeT's pipeline as released: float64 upsampling, sampled faiss, all pixels assigned."""
-    import faiss
-
-    pixels = upsampled(f, size, torch.float64)
-    kmeans = faiss.Kmeans(f.shape[-1], k, niter=50, nredo=5, seed=seed)
-    kmeans.train(pixels)
-    return float(kmeans.index.search(pixels, 1)[0].sum(dtype=np.float64))
-
-
-def faiss_all(pixels: np.ndarray, k: int, seed: int, niter: int, nredo: int) -> float:
-    """Run faiss on all pixels; return the inertia."""
-    import faiss
-
-    kmeans = faiss.Kmeans(pixels.shape[1], k, niter=niter, nredo=nredo, seed=seed)
-    kmeans.cp.max_points_per_centroid = len(pixels)
-    kmeans.train(pixels)
-    return float(kmeans.index.search(pixels, 1)[0].sum(dtype=np.float64))
-
-
-def sklearn_all(pixels: np.ndarray, k: int, seed: int, n_init: int = N_INIT) -> float:
-    """Run scikit-learn's Lloyd on all pixels; return the inertia."""
-    from sklearn.cluster import KMeans
-
-    model = KMeans(k, n_init=n_init, max_iter=MAX_ITER, random_state=seed, algorithm="lloyd")
-    return float(model.fit(pixels).inertia_)
-
-
-def ours(f: np.ndarray, size: tuple[int, int], k: int, seed: int, labels: str = "pixels") -> float:
-    """Run the suite's k-means."""
-    settings = {"n_init": N_INIT, "max_iter": MAX_ITER, "seed": seed, "labels": labels}
-    return kmeans_upsampled(f, size, k, **settings).inertia
+from bench_cluster_rivals import (
+    MAX_ITER,
+    N_INIT,
+    faiss_all,
+    ours,
+    peak_mib,
+    published,
+    sklearn_all,
+    timed,
+    upsampled,
+)
 
 
 def row(*cells: object) -> None:
@@ -110,41 +70,41 @@ def against_published(source: Source, clips: list[str], repeats: int) -> None:
     heading(
         "End to end against the published pipeline (5 restarts each)",
         *("frames", "upsampling", "K", "published s", "ours s", "ratio wall", "ratio cpu"),
-        *("inertia ours / published (median)", "explicit MiB (float64)", "patches MiB"),
+        *("target", "inertia ours / published (median, target <= 1)"),
     )
     cases = [(1, 14, k) for k in (3, 5, 10, 21)] + [(4, 14, k) for k in (3, 5, 10, 21)]
     cases += [(16, 14, 10), (64, 14, 3), (64, 14, 10), (64, 14, 21), (1, 28, 10), (4, 28, 10)]
     for frames, grid, k in cases:
         size = (grid * 16, grid * 16)
         slow, fast, inertia = [], [], []
-        for clip in clips:
+        few = frames * grid > 100
+        for clip in clips[:2] if few else clips:
             f = source(clip, frames, grid)
             ours(f, size, k, 0)
-            for seed in range(1, repeats + 1):
+            for seed in range(1, 2 if few else 1 + repeats):
                 slow.append(timed(lambda: published(f, size, k, seed)))  # noqa: B023
                 fast.append(timed(lambda: ours(f, size, k, seed)))  # noqa: B023
                 inertia.append(fast[-1][2] / slow[-1][2])
         pairs = list(zip(slow, fast, strict=True))
-        explicit = frames * size[0] * size[1] * f.shape[-1] * 8 / 2**20
         row(
             *(frames, f"{grid}->{size[0]}", k),
             *(f"{median([t[0] for t in side]):.4f}" for side in (slow, fast)),
             *(f"{median([s[i] / q[i] for s, q in pairs]):.1f}" for i in (0, 1)),
-            *(f"{median(inertia):.4f}", f"{explicit:.0f}", f"{f.nbytes / 2**20:.2f}"),
+            *("2" if frames == 1 or k == 21 else "5", f"{median(inertia):.4f}"),
         )
 
 
-def against_all_pixels(source: Source, clips: list[str], quick: bool) -> None:
-    """Compare with the faster of two exact rivals on explicit pixels."""
+def against_all_pixels(source: Source, clip: str, quick: bool) -> None:
+    """Compare with the faster of two exact rivals on explicit pixels, same restarts."""
     heading(
-        "Against k-means on all explicit pixels, 5 restarts of up to 50 iterations",
+        f"Against k-means on all explicit pixels ({N_INIT} restarts, {MAX_ITER} iterations)",
         *("frames", "upsampling", "K", "faiss s", "scikit-learn s", "ours s"),
-        *("ratio wall", "ratio cpu", "inertia ours / better rival", "explicit MiB (float32)"),
+        *("ratio wall", "ratio cpu", "target", "inertia ours / faiss", "ours / scikit-learn"),
     )
-    cases = [(4, 14, 10), (1, 28, 10), (16, 14, 10)]
-    cases += [] if quick else [(64, 14, 10), (4, 14, 500)]
-    for frames, grid, k in cases:
-        f, size = source(clips[0], frames, grid), (grid * 16, grid * 16)
+    cases = [(1, 14, 224, 10), (1, 28, 448, 10), (4, 14, 224, 10), (16, 14, 224, 10)]
+    cases += [] if quick else [(64, 14, 112, 10), (100, 14, 112, 10), (4, 14, 112, 500)]
+    for frames, grid, side, k in cases:
+        f, size = source(clip, frames, grid), (side, side)
         ours(f, size, k, 0)
         pixels = upsampled(f, size, torch.float32)
         rivals = [
@@ -152,89 +112,82 @@ def against_all_pixels(source: Source, clips: list[str], quick: bool) -> None:
             timed(lambda: sklearn_all(pixels, k, 1)),  # noqa: B023
         ]
         fast = [timed(lambda: ours(f, size, k, seed)) for seed in range(5)]  # noqa: B023
-        best, own = min(rivals, key=lambda r: r[0]), median([t[0] for t in fast])
-        inertia = median([t[2] for t in fast]) / min(r[2] for r in rivals)
+        wall, cpu, inertia = (median([t[i] for t in fast]) for i in range(3))
         row(
-            *(frames, f"{grid}->{size[0]}", k, f"{rivals[0][0]:.2f}", f"{rivals[1][0]:.2f}"),
-            *(f"{own:.3f}", f"{best[0] / own:.0f}"),
-            f"{min(r[1] for r in rivals) / median([t[1] for t in fast]):.0f}",
-            *(f"{inertia:.4f}", f"{pixels.nbytes / 2**20:.0f}"),
+            *(frames, f"{grid}->{side}", k, f"{rivals[0][0]:.2f}", f"{rivals[1][0]:.2f}"),
+            *(f"{wall:.3f}", f"{min(r[0] for r in rivals) / wall:.0f}"),
+            *(f"{min(r[1] for r in rivals) / cpu:.0f}", "50" if k == 500 else "20"),
+            *(f"{inertia / r[2]:.4f}" for r in rivals),
         )
+
+
+def memory(source: Source, clip: str) -> None:
+    """Print the peak memory of one run each, in processes of their own."""
+    heading(
+        "Most memory during one run, beyond imports and features (MiB), 14->224",
+        *("frames", "K", "published", "faiss, all pixels", "ours", "the features"),
+    )
+    for frames, k in [(4, 10), (4, 500), (64, 10)]:
+        f = source(clip, frames, 14)
+        methods = ("published", "ours") if k == 500 else ("published", "faiss", "ours")
+        peaks = {method: f"{peak_mib(method, f, 224, k):.0f}" for method in methods}
+        shown = (peaks.get(m, "not run") for m in ("published", "faiss", "ours"))
+        row(frames, k, *shown, f"{f.nbytes / 2**20:.1f}")
 
 
 def inertia_distribution(source: Source, seeds: int, quick: bool) -> None:
     """Compare the inertia with that of full explicit Lloyd, on all clips x seeds."""
     heading(
-        f"Inertia against full explicit Lloyd (scikit-learn, greedy k-means++, {N_INIT} restarts)",
+        f"Inertia against full explicit Lloyd (scikit-learn, greedy k-means++, {N_INIT} "
+        "restarts); targets: median <= 1.000, 95th percentile <= 1.01",
         *("frames", "upsampling", "K", "clips x seeds", "median", "mean", "95th pct", "max"),
     )
-    for frames, k in [(1, 5), (1, 10), (1, 21)] + ([] if quick else [(4, 10)]):
+    cases = [(1, 5, seeds), (1, 10, seeds), (1, 21, -(-seeds // 4)), (4, 10, -(-seeds // 10))]
+    for frames, k, count in cases[: 2 if quick else None]:
         ratios = []
         for clip in source.clips:
             f, size = source(clip, frames, 14), (112, 112)
-            pixels = upsampled(f, size, torch.float64)
-            for seed in range(seeds):
+            pixels = upsampled(f, size, torch.float32)
+            for seed in range(count):
                 ratios.append(ours(f, size, k, seed, "none") / sklearn_all(pixels, k, seed))
         shown = (np.median(ratios), np.mean(ratios), np.quantile(ratios, 0.95), max(ratios))
-        where = f"{len(source.clips)} x {seeds}"
+        where = f"{len(source.clips)} x {count}"
         row(frames, "14->112", k, where, *(f"{value:.5f}" for value in shown))
 
 
-def data_set(source: Source, quick: bool) -> None:
+def data_set(source: Source, full: bool) -> None:
     """Compare at the size of a data set; the rival's pixels would not fit in memory."""
+    part = 50
     heading(
-        "A data set of 2780 frames, 14->112: one iteration (rival on 100 frames, scaled)",
+        f"A data set of 2780 frames, 14->112: one iteration (faiss on {part} frames, its time "
+        f"multiplied by 2780 / {part})",
         *("K", "faiss s / iteration", "ours s / iteration", "ratio wall", "ratio cpu"),
-        *("ours whole run s", "iterations", "explicit GiB (float32)"),
+        *("ours whole run s", "iterations", "explicit GiB (float32)", "the features GiB"),
     )
-    raw = np.concatenate([source(clip, 64, 14) for clip in source.clips])
+    raw = np.concatenate([source(clip, 64, 14) for clip in source.clips[:5]])
     rng = np.random.default_rng(0)
-    f = np.concatenate([raw] * 4)[:2780]
+    f = np.concatenate([raw] * 9)[:2780]
     f = f + 0.05 * rng.normal(size=f.shape).astype(np.float32)
-    size, part = (112, 112), 100
+    size = (112, 112)
     pixels = upsampled(f[:part], size, torch.float32)
-    for k in (52,) if quick else (52, 500):
+    for k in (52, 500):
         init = f[rng.integers(len(f), size=k), rng.integers(14, size=k), rng.integers(14, size=k)]
-        few = [timed(lambda n=n: faiss_all(pixels, k, 1, n, 1)) for n in (1, 4)]  # noqa: B023
+        few = [timed(lambda n=n: faiss_all(pixels, k, 1, n, 1)) for n in (1, 3)]  # noqa: B023
         runs = [
             timed(lambda n=n: kmeans_upsampled(f, size, k, init=init, max_iter=n, labels="none"))  # noqa: B023
-            for n in (1, 4)
+            for n in (1, 3)
         ]
-        slow = [(few[1][i] - few[0][i]) / 3 * len(f) / part for i in (0, 1)]
-        fast = [(runs[1][i] - runs[0][i]) / 3 for i in (0, 1)]
-        whole = timed(lambda: kmeans_upsampled(f, size, k, labels="none"))  # noqa: B023
+        slow = [(few[1][i] - few[0][i]) / 2 * len(f) / part for i in (0, 1)]
+        fast = [(runs[1][i] - runs[0][i]) / 2 for i in (0, 1)]
+        whole = ("not run (--full)", "")
+        if full or k == 52:
+            seconds, _, result = timed(lambda: kmeans_upsampled(f, size, k, labels="none"))  # noqa: B023
+            whole = (f"{seconds:.0f}", str(result.n_iter))
         row(
             *(k, f"{slow[0]:.1f}", f"{fast[0]:.2f}"),
             *(f"{slow[i] / fast[i]:.0f}" for i in (0, 1)),
-            *(f"{whole[0]:.0f}", whole[2].n_iter, f"{len(f) * 112 * 112 * 200 / 2**30:.1f}"),
+            *(*whole, f"{len(f) * 112 * 112 * 200 / 2**30:.1f}", f"{f.nbytes / 2**30:.2f}"),
         )
-
-
-def share_of_evaluation(frames: int = 16) -> None:
-    """Time what follows the forward pass of a ViT-S/16, as `standard` does it."""
-    import timm
-
-    model = timm.create_model("vit_small_patch16_224", num_classes=0, dynamic_img_size=True).eval()
-    images = torch.rand(frames, 3, 224, 400)
-    with torch.no_grad():
-        model.forward_features(images[:1])
-        forward = timed(lambda: torch.cat([model.forward_features(i[None]) for i in images]))
-    tokens = forward[2][:, 1:].reshape(frames, 14, 25, -1).numpy()
-
-    def rest() -> None:
-        f = fit_projection(tokens.reshape(-1, tokens.shape[-1]), 50)(tokens)
-        centers = kmeans_upsampled(f, (56, 100), 5, n_init=10, max_iter=100, labels="none").centers
-        assign_upsampled(f, centers, (480, 854))
-
-    rest()
-    after = [timed(rest) for _ in range(3)]
-    walls, cpus = (min(t[i] for t in after) for i in (0, 1))
-    print(
-        f"\nShare outside the forward pass, ViT-S/16 fp32 on this CPU, {frames} frames 224x400, "
-        f"K=5, n_init=10, labels at 480x854: {walls / (walls + forward[0]):.1%} of the wall "
-        f"clock, {cpus / (cpus + forward[1]):.1%} of processor time "
-        f"({walls:.2f} s after {forward[0]:.2f} s; untrained weights)"
-    )
 
 
 def write_features(path: Path, frames: int, per: int) -> None:
@@ -288,10 +241,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer clips, seeds and cases")
+    parser.add_argument("--full", action="store_true", help="the data set at K = 500 to the end")
+    parser.add_argument("--only", nargs="+", help="some tables, by name")
     parser.add_argument("--scale", action="store_true", help="only the data set out of core")
     parser.add_argument("--frames", type=int, default=94_000, help="frames of --scale")
     parser.add_argument("--folder", help="where --scale writes its features (a temporary folder)")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="of everyone; the rivals' spin where cores are taken",
+    )
     wanted = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(wanted.threads)
@@ -304,12 +264,22 @@ def main() -> None:
         "real frames, SqueezeNet 1.0" if source.real else "generated smooth maps (no TVSEG_DATA)"
     )
     print(f"Features: {kind}, standardised, PCA to 50; {len(source.clips)} clips")
-    clips = source.clips[:2] if wanted.quick else source.clips[:5]
-    against_published(source, clips, 2 if wanted.quick else 4)
-    against_all_pixels(source, clips, wanted.quick)
-    inertia_distribution(source, 3 if wanted.quick else 20, wanted.quick)
-    data_set(source, wanted.quick)
-    share_of_evaluation()
+    clips = source.clips[:2] if wanted.quick else source.clips[:3]
+    begin = time.perf_counter()
+    real = source.real
+    tables: dict[str, Callable[[], None]] = {
+        "share": lambda: share_of_evaluation(real),
+        "sharing": lambda: sharing(real),
+        "pixels": lambda: against_all_pixels(source, clips[0], wanted.quick),
+        "published": lambda: against_published(source, clips, 2),
+        "inertia": lambda: inertia_distribution(source, 3 if wanted.quick else 20, wanted.quick),
+        "memory": lambda: memory(source, clips[0]),
+        "data-set": lambda: data_set(source, wanted.full),
+    }
+    for name, table in tables.items():
+        if name in (wanted.only or tables):
+            table()
+    print(f"\n{(time.perf_counter() - begin) / 60:.1f} minutes in all")
 
 
 def describe(threads: int) -> None:

@@ -19,7 +19,8 @@ from tvseg_bench.benchmark.cluster.kernels import (
     winners,
 )
 
-_ROWS = 256
+ROWS = 256
+"""Points whose scores are held at a time."""
 
 
 @compiled
@@ -106,8 +107,8 @@ def descend(
     padded = -(-k // BLOCK) * BLOCK
     augmented = np.zeros((depth + 1, padded), points.dtype)
     augmented[depth] = NEVER
-    scores = np.empty((_ROWS, padded), points.dtype)
-    won = np.empty(_ROWS, np.int32)
+    scores = np.empty((ROWS, padded), points.dtype)
+    won = np.empty(ROWS, np.int32)
     sums = np.empty((k, depth), np.float64)
     owned = np.empty(k, np.float64)
     zero = points.dtype.type(0)
@@ -119,8 +120,8 @@ def descend(
         before = inertia
         inertia = 0.0
         far, most = 0, -1.0
-        for start in range(0, n, _ROWS):
-            rows = min(_ROWS, n - start)
+        for start in range(0, n, ROWS):
+            rows = min(ROWS, n - start)
             np.dot(points[start : start + rows], augmented, scores[:rows])
             winners(scores[:rows], padded, won)
             for i in range(rows):

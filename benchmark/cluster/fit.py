@@ -71,10 +71,10 @@ def _promising(
 
     All are tried for a few iterations on some of the frames, the best two run to the end on all.
     """
-    if settings.k == 1:
-        return starts[:1]
     h, w = shape_of(frames)
     small = min(size[0], 4 * h), min(size[1], 4 * w)
+    if settings.k == 1 or (len(starts) == 1 and small == size):
+        return starts[:1]
     norm = found.squared_norm * (small[0] * small[1]) / (size[0] * size[1])
     few = [replace(piece, cells=cells((h, w), small, frames.dtype)) for piece in pieces]
     trial = few[:: -(-len(few) * FRAMES // _TRIAL_FRAMES)]

@@ -11,13 +11,17 @@ sum of a cluster's scores in a cell, and the weights of its corners in the clust
 from the moments (n, sum x, sum y, sum xy) of its pixels alone.
 
 Everything here is called with arrays that `cells` and `lloyd` have prepared and checked.
-numba's cache looks at the file of a kernel alone: after an edit here, delete `*.nb?` in the
-`__pycache__` beside it, or the kernels of `passes` and `coarse` keep the old ones inside them.
+numba's cache looks at the file of a kernel alone, although the kernels of `passes` and `coarse`
+hold those of this file inside them: `compiled` names them by the text of all such files, so that
+none outlives an edit or an upgrade.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import numba
@@ -38,14 +42,29 @@ NEVER = -1e30
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+@lru_cache
+def fingerprint(folder: Path) -> str:
+    """Return eight hexadecimal digits that change with any file of a folder that holds kernels."""
+    digest = sha256()
+    for path in sorted(folder.glob("*.py")):
+        text = path.read_bytes()
+        if b"\n@compiled" in text:
+            digest.update(path.name.encode() + b"\0" + text + b"\0")
+    return digest.hexdigest()[:8]
+
+
 def compiled(function: _F) -> _F:
-    """Compile to code that releases the GIL, cached wherever a cache folder can be written."""
+    """Compile to code that releases the GIL, cached wherever a cache folder can be written.
+
+    The cache's files are named after the function and the text of all kernels in its folder.
+    """
     options: dict[str, Any] = {
         "nogil": True,
         "error_model": "numpy",
         # input is finite and padding a large finite number, so NaN and infinity do not occur
         "fastmath": {"nnan", "ninf", "nsz", "contract", "reassoc"},
     }
+    function.__qualname__ += f"-{fingerprint(Path(function.__code__.co_filename).parent)}"
     try:
         kernel: _F = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder to cache in: every process compiles anew

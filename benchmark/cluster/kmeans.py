@@ -9,7 +9,7 @@ same labels and centres, at the cost of the patch grid.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from tvseg_bench.benchmark.cluster.results import (
     KMeansResult,
     Settings,
     as_frames,
+    check_centers,
     check_size,
     device_of,
 )
@@ -75,7 +76,8 @@ def kmeans_upsampled(
 
     Raises:
         ModelError: features of another shape, or with NaN or infinity.
-        UsageError: a count below 1, a size without pixels, or init of another shape.
+        UsageError: a count below 1, a size without pixels, init of another shape or not finite,
+            a negative seed or an unknown backend.
     """
     settings = Settings(k, n_init, max_iter, seed, tol)
     frames, device = as_frames(features, name), _device(features, backend)
@@ -163,16 +165,15 @@ def assign_upsampled(
     """
     frames = as_frames(features, name)
     height_width = check_size(size)
-    if centers.ndim != 2 or centers.shape[1] != frames.shape[3]:
-        raise UsageError(
-            f"centers have the shape {list(centers.shape)}, expected [k, {frames.shape[3]}]"
-        )
+    check_centers("centers", centers, "k", frames.shape[3])
     with workers(threads) as pool:
         return _label(frames, centers, height_width, _device(features, backend), pool)
 
 
 def _device(features: Features, backend: Backend) -> str | None:
     """Return where torch is to compute, None for compiled code on the CPU."""
+    if backend not in get_args(Backend):
+        raise UsageError(f"unknown backend {backend!r}; known: {', '.join(get_args(Backend))}")
     if backend == "compiled":
         return None
     return device_of(features) or ("cpu" if backend == "torch" else None)

@@ -1,7 +1,8 @@
 """Standardisation and PCA from streamed moments: exact, in float64, for any scope.
 
 One pass collects count, mean and co-moments (Chan, Golub & LeVeque 1979); everything else
-follows from them, so the fit of a data set costs the memory of one D x D matrix.
+follows from them, so the fit of a data set costs the memory of one D x D matrix. BLAS stays on one
+thread: no number depends on how many there are, and they spin beside a model that needs them.
 """
 
 from __future__ import annotations
@@ -47,10 +48,11 @@ class Projection:
         rows = x.reshape(-1, depth)
         loadings = (self.components / self.scale).T
         out = np.empty((len(rows), dims), np.float32)
-        for start in range(0, len(rows), _ROWS):
-            part = rows[start : start + _ROWS].astype(np.float64)
-            part -= self.mean
-            out[start : start + _ROWS] = part @ loadings
+        with single_blas:
+            for start in range(0, len(rows), _ROWS):
+                part = rows[start : start + _ROWS].astype(np.float64)
+                part -= self.mean
+                out[start : start + _ROWS] = part @ loadings
         return out.reshape(*x.shape[:-1], dims)
 
 
@@ -76,7 +78,8 @@ class Moments:
             part = rows[start : start + _ROWS].astype(np.float64)
             mean = part.mean(0)
             part -= mean
-            self._add(len(part), mean, part.T @ part)
+            with single_blas:
+                self._add(len(part), mean, part.T @ part)
 
     def merge(self, other: Moments) -> None:
         """Add the rows that another instance has seen."""
@@ -118,7 +121,7 @@ class Moments:
         correlation = self.comoment / self.count / np.outer(scale, scale)
         correlation[constant] = 0.0
         correlation[:, constant] = 0.0
-        with single_blas:  # threads that spin cost more than they bring at this size
+        with single_blas:
             values, vectors = np.linalg.eigh(correlation)
         return _leading(self.mean.copy(), scale, values, vectors, dims)
 
@@ -163,6 +166,7 @@ def _fit_few(rows: Floats, dims: int) -> Projection:
     rows = np.where(constant, 0.0, rows / scale)
     with single_blas:
         values, vectors = np.linalg.eigh(rows @ rows.T / len(rows))
-    values, vectors = values[-dims:], vectors[:, -dims:]
-    length = np.sqrt(np.maximum(values, np.finfo(float).tiny) * len(rows))
-    return _leading(mean, scale, values, rows.T @ (vectors / length), dims)
+        values, vectors = values[-dims:], vectors[:, -dims:]
+        length = np.sqrt(np.maximum(values, np.finfo(float).tiny) * len(rows))
+        loadings = rows.T @ (vectors / length)
+    return _leading(mean, scale, values, loadings, dims)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 Floating = NDArray[np.floating[Any]]
 Features = Union[Floating, "torch.Tensor"]
+_REACH = 1e12
+"""Largest feature, and the inverse of the smallest maximum; squares stay well within float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,21 +62,34 @@ class Settings:
     tol: float
 
     def check(self) -> None:
-        """Raise UsageError unless every count is at least 1."""
+        """Raise UsageError unless every count is a whole number, at least 1, and the seed 0."""
         counts = {"k": self.k, "n_init": self.n_init, "max_iter": self.max_iter}
         for word, value in counts.items():
-            if value < 1:
-                raise UsageError(f"{word}={value} clusters nothing; give {word}=1 or more")
+            if not isinstance(value, Integral) or value < 1:
+                raise UsageError(f"{word}={value!r} clusters nothing; give {word}=1 or more")
+        if not isinstance(self.seed, Integral) or self.seed < 0:
+            raise UsageError(f"seed={self.seed!r} is no seed; give seed=0 or more")
 
     def check_init(self, init: Floating | None, depth: int) -> None:
-        """Raise UsageError unless the centres to start from are None or [k, depth]."""
-        if init is not None and init.shape != (self.k, depth):
-            raise UsageError(f"init has the shape {list(init.shape)}, expected {[self.k, depth]}")
+        """Raise UsageError unless the centres to start from are None or finite [k, depth]."""
+        if init is not None:
+            check_centers("init", init, self.k, depth)
+
+
+def check_centers(word: str, centers: Floating, k: int | str, depth: int) -> None:
+    """Raise UsageError unless centers are finite and [k, depth]; a word for k takes any number."""
+    rows = centers.shape[0] if centers.ndim == 2 and isinstance(k, str) else k
+    if centers.shape != (rows, depth) or rows == 0:
+        raise UsageError(f"{word} have the shape {list(centers.shape)}, expected [{k}, {depth}]")
+    if not np.isfinite(centers).all():
+        raise UsageError(f"{word} hold NaN or infinity; give finite centres")
 
 
 def as_array(features: Features, name: str = "") -> Floating:
     """Return features [F, h, w, D] as an array on the host; ModelError for any other shape."""
     array: Floating = np.asarray(_on_host(features))
+    if array.dtype.kind not in "fiub":
+        raise ModelError(f"features{_of(name)} are {array.dtype}, expected real numbers")
     if array.ndim != 4 or 0 in array.shape:
         raise ModelError(
             f"features{_of(name)} have the shape {list(array.shape)}, "
@@ -90,15 +107,22 @@ def as_frames(features: Features, name: str = "") -> Floating:
     """Return features [F, h, w, D] as a contiguous float32 or float64 array.
 
     Raises:
-        ModelError: another shape, no frames, or NaN or infinity (naming the frame).
+        ModelError: another shape, no frames, NaN or infinity (naming the frame), or numbers whose
+            squares leave float32.
     """
     array = as_array(features, name)
     array = np.ascontiguousarray(array, dtype=precision_of(array))
-    if not np.isfinite(array).all():
+    reach = max(float(array.max()), -float(array.min()))
+    if not isfinite(reach):
         frame = int(np.flatnonzero(~np.isfinite(array).all(axis=(1, 2, 3)))[0])
         raise ModelError(
             f"the features{_of(name)} hold NaN or infinity in frame {frame}; "
             "run the model in float32 and look at what it returns for this frame"
+        )
+    if reach and not 1 / _REACH <= reach <= _REACH:
+        raise ModelError(
+            f"the features{_of(name)} reach {reach:.1e}, and k-means compares squares of them; "
+            f"scale them to between {1 / _REACH:.0e} and {_REACH:.0e}"
         )
     return array
 
@@ -110,7 +134,9 @@ def shape_of(frames: Floating) -> tuple[int, int]:
 
 def check_size(size: tuple[int, int]) -> tuple[int, int]:
     """Return (H, W) as integers; UsageError unless both are at least 1."""
-    height, width = (int(v) for v in size)
+    if len(size) != 2 or not all(isinstance(side, Integral) for side in size):
+        raise UsageError(f"the size {size!r} is no (height, width) in pixels; give two integers")
+    height, width = (int(side) for side in size)
     if height < 1 or width < 1:
         raise UsageError(f"the size {height}x{width} has no pixels; give (height, width)")
     return height, width
@@ -123,7 +149,7 @@ def device_of(features: Features) -> str | None:
 
 
 def _on_host(features: Features) -> Any:
-    if isinstance(features, np.ndarray):
+    if not hasattr(features, "detach"):
         return features
     tensor = features.detach().cpu()
     return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()

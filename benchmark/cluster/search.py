@@ -19,6 +19,10 @@ _FIRST_ITERATIONS = 2
 _MORE_ITERATIONS = 6
 _COARSE_TOL = 1e-3
 _POINTS_PER_CLUSTER = 4
+_POINTS_OF_MANY = 16
+_TRIALS_OF_MANY = 3
+_MANY = 128
+"""From more clusters than this on, restarts are few and their centres are moved about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +95,8 @@ def _points(moved: Floating, shape: Grid, finer: int) -> tuple[NDArray[np.float3
 def fineness(frames: Floating, size: tuple[int, int], k: int) -> int:
     """Return how many points across a patch restarts need, so that k of them are few."""
     h, w = shape_of(frames)
-    wanted = ceil(sqrt(_POINTS_PER_CLUSTER * k / (len(frames) * h * w)))
+    each = _POINTS_OF_MANY if k > _MANY else _POINTS_PER_CLUSTER
+    wanted = ceil(sqrt(each * k / (len(frames) * h * w)))
     return max(1, min(wanted, size[0] // h, size[1] // w))
 
 
@@ -101,34 +106,66 @@ def sample_size(k: int) -> int:
 
 
 def coarse_restarts(found: Survey, k: int, n_init: int, seed: int, pool: Workers) -> list[Floats]:
-    """Return the best quarter of the restarts on the points, best first.
+    """Return the best of the restarts on the points, best first.
 
     Several are made for each of the first five asked, most at middling k, where restarts differ
-    most and cost little.
+    most and cost little, and the best quarter is returned. Of many clusters restarts are alike:
+    one is made for every five asked, and its centres move to where they are needed.
     """
-    from tvseg_bench.benchmark.cluster.coarse import descend, seeds
-
     points = np.concatenate([found.points, np.ones((len(found.points), 1), np.float32)], 1)
     norms = np.einsum("nd,nd->n", found.points, found.points)
+    coarse = _Coarse(points, norms, found.mass)
+    if k > _MANY:
+        return _moved(coarse, k, -(-n_init // 5), seed, pool)
     rng = np.random.default_rng([seed, 2])
-    several = max(1, min(3 + k // 4, 8, 256 // k))
+    several = min(3 + k // 4, 8, 256 // k)
     restarts = n_init + min(n_init, 5) * (several - 1)
     uniforms = rng.random((restarts, k, 2 + int(log(k))))
-
-    def seeded(draws: Floats) -> tuple[float, NDArray[np.float32]]:
-        centers = np.empty((k, found.points.shape[1]), np.float32)
-        seeds(points, norms, found.mass, draws, centers)
-        return further(centers, _FIRST_ITERATIONS)
-
-    def further(
-        centers: NDArray[np.float32], iterations: int
-    ) -> tuple[float, NDArray[np.float32]]:
-        return descend(points, norms, found.mass, centers, iterations, _COARSE_TOL), centers
-
-    ends = sorted(pool.map(seeded, uniforms), key=lambda end: end[0])
+    ends = sorted(pool.map(coarse.seeded, uniforms), key=lambda end: end[0])
     better = [centers for _, centers in ends[: max(2, restarts // 2)]]
     ends = sorted(
-        pool.map(lambda centers: further(centers, _MORE_ITERATIONS), better),
+        pool.map(lambda centers: coarse.further(centers, _MORE_ITERATIONS), better),
         key=lambda end: end[0],
     )
     return [centers.astype(np.float64) for _, centers in ends[: max(2, restarts // 4)]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Coarse:
+    """The points as the compiled search reads them."""
+
+    points: NDArray[np.float32]
+    """[n, D + 1] with a last column of ones."""
+    norms: NDArray[np.float32]
+    mass: Floats
+
+    def seeded(self, draws: Floats) -> tuple[float, NDArray[np.float32]]:
+        """Return inertia and centres [k, D] of a start by greedy k-means++, draws [k, trials]."""
+        from tvseg_bench.benchmark.cluster.coarse import seeds
+
+        centers = np.empty((len(draws), self.points.shape[1] - 1), np.float32)
+        seeds(self.points, self.norms, self.mass, draws, centers)
+        return self.further(centers, _FIRST_ITERATIONS)
+
+    def further(
+        self, centers: NDArray[np.float32], iterations: int
+    ) -> tuple[float, NDArray[np.float32]]:
+        """Move the centres by some iterations of Lloyd, in place."""
+        from tvseg_bench.benchmark.cluster.coarse import descend
+
+        args = self.points, self.norms, self.mass, centers
+        return descend(*args, iterations, _COARSE_TOL), centers
+
+
+def _moved(coarse: _Coarse, k: int, starts: int, seed: int, pool: Workers) -> list[Floats]:
+    """Return the starts of many clusters, best first."""
+    from tvseg_bench.benchmark.cluster.breathing import breathe
+
+    def one(start: int) -> tuple[float, NDArray[np.float32]]:
+        draws = np.random.default_rng([seed, 2, start]).random((k, _TRIALS_OF_MANY))
+        inertia, centers = coarse.seeded(draws)
+        args = coarse.points, coarse.norms, coarse.mass
+        return breathe(*args, centers, inertia, [seed, 3, start])
+
+    ends = sorted(pool.map(one, range(starts)), key=lambda end: end[0])
+    return [centers.astype(np.float64) for _, centers in ends]

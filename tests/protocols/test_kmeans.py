@@ -9,8 +9,10 @@ import pytest
 
 import tvseg_bench.protocols  # noqa: F401
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.memo import Memo
 from tvseg_bench.benchmark.registry import protocols
 from tvseg_bench.benchmark.types import Score
+from tvseg_bench.protocols.kmeans_features import projected
 
 NAMES = [name for name in protocols if name.startswith(("kmeans-", "overcluster-"))]
 UNITS = ["kmeans-frame", "kmeans-clip"]
@@ -228,3 +230,62 @@ def test_labels_may_be_repeated_instead_of_features_upsampled(toy: Any) -> None:
     assert smooth != blocky
     whole_patches = np.array(blocky["tp"]) + np.array(blocky["fp"])
     assert (whole_patches % 64 == 0).all()
+
+
+class Counting:
+    """A feature set with a memo that counts what is read."""
+
+    def __init__(self, inner: Any, limit: int) -> None:
+        self.reads: dict[str, int] = {"features": 0, "masks": 0}
+        self.inner, self.patch_size, self.view = inner, inner.patch_size, None
+        self.memo = Memo(limit)
+        clips = [replace(c, semantic=self._counted(c.semantic)) for c in inner.dataset.clips]
+        self.dataset = replace(inner.dataset, clips=clips)
+
+    def _counted(self, read: Any) -> Any:
+        def mask(t: int) -> Any:
+            self.reads["masks"] += 1
+            return read(t)
+
+        return mask
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def __iter__(self) -> Any:
+        for features, clip in zip(self.inner, self.dataset.clips, strict=True):
+            self.reads["features"] += 1
+            yield replace(features, clip=clip)
+
+
+SWEEP = [("kmeans-clip", {}), ("kmeans-clip", {"k": 5}), ("overcluster-clip", {})]
+
+
+@pytest.mark.parametrize("limit", [0, 3000, 1 << 30])
+def test_cells_that_share_a_memo_give_what_they_give_alone(toy: Any, limit: int) -> None:
+    shared = Counting(toy, limit)
+    frames = sum(clip.n_frames for clip in toy.dataset.clips)
+    cells = [(name, seed, changes) for name, changes in SWEEP for seed in (0, 1)]
+    for name, seed, changes in [*cells, ("kmeans-dataset", 0, {}), ("kmeans-frame", 0, {})]:
+        together = evaluate(name, shared, seed=seed, **changes)
+        alone = evaluate(name, toy, seed=seed, **changes)
+        assert together.metrics == alone.metrics
+        assert together.references == alone.references
+        assert together.per_class == alone.per_class
+    assert shared.memo.used <= limit
+    if limit == 1 << 30:  # once by clip, twice by data set, once by frame; the masks once
+        assert shared.reads == {"features": 4 * len(toy), "masks": frames}
+    else:
+        assert shared.reads["features"] == (len(cells) + 3) * len(toy)
+
+
+def test_a_data_set_reads_each_mask_once(toy: Any) -> None:
+    alone = Counting(toy, 0)
+    del alone.memo
+    evaluate("kmeans-dataset", alone)
+    assert alone.reads["masks"] == sum(clip.n_frames for clip in toy.dataset.clips)
+
+
+def test_slim_clips_hold_no_raw_tokens(toy: Any) -> None:
+    config = protocols["kmeans-clip"].presets["standard"]
+    assert all(clip.tokens.base is None for clip, _ in projected(toy, config, "clip"))

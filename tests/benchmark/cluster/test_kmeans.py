@@ -206,7 +206,7 @@ def test_wrong_calls_say_what_is_wrong():
         kmeans_upsampled(f, (0, 4), 2)
     with pytest.raises(UsageError, match="k=0"):
         kmeans_upsampled(f, (4, 4), 0)
-    with pytest.raises(UsageError, match=r"init has the shape \[3, 4\], expected \[2, 4\]"):
+    with pytest.raises(UsageError, match=r"init have the shape \[3, 4\], expected \[2, 4\]"):
         kmeans_upsampled(f, (4, 4), 2, init=np.zeros((3, 4)))
 
 

@@ -90,3 +90,23 @@ def test_shape_is_kept_and_wrong_input_is_refused():
     x[3, 2] = np.nan
     with pytest.raises(ModelError, match="NaN"):
         fit_projection(x, 3)
+
+
+def test_blas_has_one_thread_while_a_projection_is_fitted_and_used(monkeypatch):
+    from tvseg_bench.benchmark.cluster import pca
+    from tvseg_bench.benchmark.cluster.threads import _controller
+
+    seen = []
+
+    class Watched(type(pca.single_blas)):
+        def __enter__(self):
+            super().__enter__()
+            libraries = _controller().info()
+            seen.append({lib["num_threads"] for lib in libraries if lib["user_api"] == "blas"})
+
+    monkeypatch.setattr(pca, "single_blas", Watched())
+    for rows in (10, 100):  # fewer rows than dimensions, and more
+        x = mixed(3, rows, 20)
+        fit_projection(x, 5)(x)
+    assert seen == [{1}] * len(seen)
+    assert len(seen) >= 5
