@@ -34,7 +34,8 @@ class TunedBackbone(nn.Module):
         self.card = card
         self.dim = card.embed_dim
         self.chosen = choose(module, parse_tune(tune))
-        self._extractor = () if extractor is module else (extractor,)  # hidden from nn.Module
+        # in a tuple, since its tensors are the module's already
+        self._extractor: tuple[Any, ...] = () if extractor is module else (extractor,)
         self.eval()
 
     def train(self, mode: bool = True) -> TunedBackbone:
@@ -99,7 +100,8 @@ class TunedViT(TunedBackbone):
         if self._first is None:
             return images
         tokens, _ = self._dense._embed(images)
-        for block in self.module.blocks[: self._first]:  # type: ignore[index]
+        net: Any = self.module
+        for block in net.blocks[: self._first]:
             tokens = block(tokens)
         return tokens
 
@@ -108,7 +110,8 @@ class TunedViT(TunedBackbone):
         tokens = self._last_blocks(state)
         net: Any = self.module
         tokens = net.norm(tokens)[:, net.num_prefix_tokens :]
-        return tokens.reshape(len(tokens), *grid, self.dim)
+        out: Tensor = tokens.reshape(len(tokens), *grid, self.dim)
+        return out
 
     @torch.no_grad()
     def attention(self, state: Tensor, grid: tuple[int, int]) -> Tensor:

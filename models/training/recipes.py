@@ -15,7 +15,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
+from tvseg_bench.models.training.augment import Augmentation
 from tvseg_bench.models.training.objectives import OBJECTIVES, objective_entry
+from tvseg_bench.models.training.sampling import Sampling
 from tvseg_bench.models.training.schedules import ScheduleName
 
 
@@ -31,12 +33,13 @@ class Recipe(BaseModel):
     """Of a clip."""
     size: int = Field(default=224, ge=16)
     """Sides of what the model is shown, in pixels; a multiple of its patch."""
-    sampling: Literal["uniform", "dense", "regular", "full"] = "uniform"
+    sampling: Sampling = "uniform"
     """Which frames. uniform: a random sorted subset of the clip. dense: neighbours. regular: every
-    `stride`-th, the last one repeated where the clip ends. full: all, in turn."""
+    `stride`-th from a random one on. equidistant: the same every time. Past the clip's end the
+    last frame is repeated."""
     stride: int = Field(default=3, ge=1)
     """Of `regular`."""
-    augmentation: Literal["none", "standard", "timet", "mosic"] = "standard"
+    augmentation: Augmentation = "standard"
     """none: resized, the same pixels every time. standard: TimeT's, with its faults mended. timet:
     the release's, where only the last of the four colour changes acts and nothing is mirrored.
     mosic: crop and mirror, no colour."""
