@@ -1,8 +1,9 @@
 """What a model reference points to: parsing it, and importing a stranger's code with care.
 
 A reference is a registered name (`dino/vits16`), `timm:NAME`, `file:./my_model.py:build`,
-`file:FOLDER` that training left behind, or `pkg.module:build` (`build` is the default attribute: a
-function or a class), with an optional `@sha256:…` that pins the weights. Importing this module loads no torch.
+`file:FOLDER` that training left behind, or `pkg.module:build` (`build` is the default attribute:
+a function or a class), with an optional `@sha256:…` that pins the weights. Importing this module
+loads no torch.
 
 A `file:` plugin is one file: it is imported under a name of its own and `sys.path` stays as it
 is, so it can import every installed package but not its neighbours. Several files are a package,

@@ -11,7 +11,7 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,6 +22,7 @@ from tvseg_bench.benchmark.types import FeatureModel, ModelCard
 
 CARD, WEIGHTS = "card.json", "model.safetensors"
 SCHEME = "trained"
+SCHEMA: Final = "tvseg-bench/trained@1"
 _MAX_CARD_BYTES = 1 << 20
 
 
@@ -56,9 +57,9 @@ class Training(BaseModel):
 class Trained(BaseModel):
     """What `card.json` holds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_: Literal["tvseg-bench/trained@1"] = Field("tvseg-bench/trained@1", alias="schema")
+    schema_: Literal["tvseg-bench/trained@1"] = Field(alias="schema")
     base: Base
     training: Training
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image as Pictures
 from PIL import ImageEnhance, ImageFilter, ImageOps
 
-from tvseg_bench.benchmark.types import Image
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import Image
 
 Augmentation = Literal["none", "standard", "timet", "mosic"]
 

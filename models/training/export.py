@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tvseg_bench.benchmark.loading import LoadedModel
 from tvseg_bench.benchmark.plugins import split_file, split_pin
 from tvseg_bench.benchmark.result_file import write_whole
-from tvseg_bench.models.trained import CARD, WEIGHTS, Base, Trained, Training
+from tvseg_bench.models.trained import CARD, SCHEMA, WEIGHTS, Base, Trained, Training
 from tvseg_bench.models.training.backbone import TunedBackbone
 from tvseg_bench.models.training.checkpoints import write_json
 
@@ -57,7 +57,9 @@ def export(
     """
     write_whole(folder / WEIGHTS, save(exported_tensors(backbone, objective)))
     trained = Trained(
-        base=_base(loaded), training=Training.model_validate({**training, "data": tuple(data)})
+        schema=SCHEMA,
+        base=_base(loaded),
+        training=Training.model_validate({**training, "data": tuple(data)}),
     )
     write_json(folder / CARD, trained.model_dump(mode="json", by_alias=True))
 

@@ -7,17 +7,21 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from tvseg_bench.benchmark.errors import DataError, UsageError
 from tvseg_bench.benchmark.frames import TIMET_STATISTICS, checked, normalised
-from tvseg_bench.benchmark.types import Clip, Image, ModelCard
+from tvseg_bench.benchmark.types import Clip, ModelCard
 from tvseg_bench.models.training.augment import augmented
 from tvseg_bench.models.training.contract import ClipBatch
 from tvseg_bench.models.training.recipes import Recipe
 from tvseg_bench.models.training.sampling import choose_frames, clip_order, generator
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import Image
 
 AHEAD = 2
 """Batches in the making while one is at work."""
