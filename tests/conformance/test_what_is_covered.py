@@ -11,8 +11,6 @@ pytestmark = pytest.mark.conformance
 NOT_YET = (
     "davis_jf_crosscheck_vosbench",
     "mosic_loss",
-    "sinkhorn",
-    "timet_loss",
 )
 COVERED_GROUPS = (
     "davis_jf/e2e",
