@@ -13,31 +13,7 @@ from torch import Tensor
 from torch.distributed import ProcessGroup
 from torch.nn.functional import cross_entropy
 
-from tvseg_bench.benchmark.propagation import PropagationRule, propagate
 from tvseg_bench.models.training.ranks import summed
-
-
-@torch.no_grad()
-def forwarded(features: Tensor, assigned: Tensor, rule: PropagationRule) -> Tensor:
-    """Carry the assignments of the first frames to the last ones: the Feature Forwarder.
-
-    Args:
-        features: [B, T, h, w, D] of the backbone, not projected.
-        assigned: [B, h, w, K] of frame 0.
-        rule: which patches give their assignments.
-
-    Returns:
-        [B, h, w, K] of frame T - 1, in double precision, as published: hard targets come from it,
-        and near ties would fall otherwise. Of one frame, what was given.
-
-    Source: SMSD75/Timetuning mask_propagation.py (FeatureForwarder).
-    """
-    first = assigned.permute(0, 3, 1, 2).double()
-    if features.shape[1] == 1:
-        return first.permute(0, 2, 3, 1)
-    with torch.autocast(features.device.type, enabled=False):
-        last = propagate(features, first, rule)[:, -1]
-    return last.permute(0, 2, 3, 1)
 
 
 def temporal_loss(

@@ -17,15 +17,18 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
-from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.benchmark.propagation import PropagationRule
-from tvseg_bench.benchmark.propagation_window import Window
 from tvseg_bench.models.training.contract import ClipBatch, StepLoss
 from tvseg_bench.models.training.feature_queue import FeatureQueue, drawn_rows
 from tvseg_bench.models.training.foreground import foreground_masks
+from tvseg_bench.models.training.forwarder import (
+    ClipFeatures,
+    ForwarderConfig,
+    clip_features,
+    forwarded,
+)
 from tvseg_bench.models.training.heads import (
     PUBLISHED_HIDDEN,
     PUBLISHED_OUT,
@@ -37,13 +40,11 @@ from tvseg_bench.models.training.ranks import all_ranks
 from tvseg_bench.models.training.schedules import value_at
 from tvseg_bench.models.training.sinkhorn import sinkhorn
 from tvseg_bench.models.training.teacher import Orientation, Teacher
-from tvseg_bench.models.training.temporal_loss import forwarded, temporal_loss, usage
+from tvseg_bench.models.training.temporal_loss import temporal_loss, usage
 
 
-class TimeTConfig(BaseModel):
+class TimeTConfig(ForwarderConfig):
     """Every constant of the objective that moves the loss."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     prototypes: int = Field(default=200, ge=2)
     """K, clusters over all first frames of a step."""
@@ -64,17 +65,6 @@ class TimeTConfig(BaseModel):
     all their frames, of which the first ones are then used (TimeT_clean)."""
     temperature: float = Field(default=0.1, gt=0)
     """Of the cross-entropy."""
-
-    n_context: int = Field(default=7, ge=0)
-    """Frames before the current one that give their assignments, beside the first."""
-    radius: int = Field(default=6, ge=0)
-    """Patches around a patch, within which the Feature Forwarder looks."""
-    window: Window = "square"
-    """Shape of what lies within the radius; none = the whole frame."""
-    topk: int = Field(default=5, ge=1)
-    """Patches that give their assignment to a patch."""
-    affinity_temperature: float = Field(default=0.1, gt=0)
-    """Of the Feature Forwarder."""
 
     teacher: Literal["none", "ema"] = "none"
     """ema: first frames are assigned by an exponential mean of backbone, head and prototypes."""
@@ -125,13 +115,7 @@ class TimeTObjective(nn.Module):
         self.prototypes = Prototypes(config.prototypes, config.out)
         self.teacher = Teacher(config.ema_orientation) if config.teacher == "ema" else None
         self.queue = FeatureQueue(config.queue, config.out) if config.queue else None
-        self.rule = PropagationRule(
-            temperature=config.affinity_temperature,
-            topk=config.topk,
-            window=config.window,
-            radius=config.radius,
-            n_context=config.n_context,
-        )
+        self.rule = config.rule()
 
     def forward(self, backbone: Any, batch: ClipBatch) -> StepLoss:
         """Return the loss of a step.
@@ -139,24 +123,13 @@ class TimeTObjective(nn.Module):
         Raises:
             UsageError: Clips of fewer than 2 frames.
         """
-        b, t, _, height, width = batch.images.shape
-        if t < 2:
-            raise UsageError(
-                f"clips of {t} frame have no last frame beside the first; "
-                "TimeT needs 2 frames per clip at least"
-            )
         if self.config.normalise == "before-step":
             self.prototypes.normalise()
-        grid = backbone.grid(height, width)
-        with torch.no_grad():
-            state = backbone.frozen(batch.images.flatten(0, 1)).unflatten(0, (b, t))
-            earlier = backbone.tuned(state[:, :-1].flatten(0, 1), grid).unflatten(0, (b, t - 1))
-        last = backbone.tuned(state[:, -1], grid)
-        features = torch.cat([earlier, last.detach()[:, None].to(earlier.dtype)], dim=1)
-        masks = self._masks(backbone, state, grid)
-        source = self._sources(backbone, state, features, grid, masks)
+        clips = clip_features(backbone, batch.images)
+        masks = self._masks(backbone, clips)
+        source = self._sources(backbone, clips, masks)
         own = None if masks is None else masks[:, -1]
-        return self.loss(features, source, self.head(last), own)
+        return self.loss(clips.all, source, self.head(clips.last), own)
 
     def loss(
         self, features: Tensor, source: Tensor, projected: Tensor, mask: Tensor | None = None
@@ -221,28 +194,21 @@ class TimeTObjective(nn.Module):
             normalised.div_(normalised.norm(dim=1, keepdim=True).clamp_min(1e-12))
 
     @torch.no_grad()
-    def _sources(
-        self,
-        backbone: Any,
-        state: Tensor,
-        features: Tensor,
-        grid: tuple[int, int],
-        masks: Tensor | None,
-    ) -> Tensor:
+    def _sources(self, backbone: Any, clips: ClipFeatures, masks: Tensor | None) -> Tensor:
         """Return the projections that are assigned, [B, T', h, w, d]."""
         frames = slice(0, 1 if self.config.assigned == "first-frames" else None)
+        features = clips.all[:, frames]
         if self.teacher is None:
-            source: Tensor = self.head(features[:, frames])
+            source: Tensor = self.head(features)
         else:
-            wanted = state[:, frames]
-            seen = self.teacher.tuned(backbone, wanted.flatten(0, 1), grid)
-            source = self.teacher.run("head", self.head, seen).unflatten(0, wanted.shape[:2])
+            seen = self.teacher.tuned(backbone, clips.state[:, frames].flatten(0, 1), clips.grid)
+            source = self.teacher.run("head", self.head, seen.view(features.shape))
         return source if masks is None else source * masks[:, frames, ..., None]
 
-    def _masks(self, backbone: Any, state: Tensor, grid: tuple[int, int]) -> Tensor | None:
+    def _masks(self, backbone: Any, clips: ClipFeatures) -> Tensor | None:
         if self.config.foreground == "none":
             return None
-        return foreground_masks(backbone, state, grid, self.config.foreground_mass)
+        return foreground_masks(backbone, clips.state, clips.grid, self.config.foreground_mass)
 
 
 def build(config: TimeTConfig, dim: int) -> TimeTObjective:

@@ -145,7 +145,7 @@ def test_background_costs_nothing(backbone: Any) -> None:
 
 
 def test_one_frame_is_refused(backbone: Any) -> None:
-    with pytest.raises(UsageError, match=r"clips of 1 frame .* TimeT needs 2 frames"):
+    with pytest.raises(UsageError, match=r"clips of 1 frame .* choose 2 frames per clip"):
         objective()(backbone, batch(t=1))
 
 
