@@ -12,8 +12,8 @@ and a patch is hidden by making it the mean colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from copy import deepcopy
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from zlib import crc32
 
@@ -23,35 +23,44 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tvseg_bench.models.training.contract import ClipBatch, StepLoss
+from tvseg_bench.models.training.ranks import all_ranks
+from tvseg_bench.models.training.schedules import value_at
+from tvseg_bench.models.training.sinkhorn import sinkhorn
+from tvseg_bench.models.training.teacher import Teacher
+from tvseg_bench.models.training.temporal_loss import usage
 from tvseg_bench.models.training.views import Looks, correspond, cut, draws, placements, relight
 
 
 class SelfDistilConfig(BaseModel):
     """What the objective needs to know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    view: int = Field(112, ge=16)
+    view: int = Field(default=112, ge=16)
     """Side of the two views of the student and the teacher, in pixels."""
-    local_view: int = Field(48, ge=16)
+    local_view: int = Field(default=48, ge=16)
     """Side of the small views, which only the student sees."""
-    n_local: int = Field(0, ge=0)
+    n_local: int = Field(default=0, ge=0)
     """Small views of each image."""
-    prototypes: int = Field(256, ge=2)
-    hidden: int = Field(512, ge=1)
-    bottleneck: int = Field(128, ge=1)
-    student_temperature: float = Field(0.1, gt=0)
-    teacher_temperature: float = Field(0.05, gt=0)
-    sinkhorn_iterations: int = Field(3, ge=1)
-    hidden_share: float = Field(0.35, ge=0, lt=1)
+    prototypes: int = Field(default=256, ge=2)
+    hidden: int = Field(default=512, ge=1)
+    bottleneck: int = Field(default=128, ge=1)
+    student_temperature: float = Field(default=0.1, gt=0)
+    teacher_temperature: float = Field(default=0.05, gt=0)
+    sinkhorn_iterations: int = Field(default=3, ge=1)
+    hidden_share: float = Field(default=0.35, ge=0, lt=1)
     """Share of the student's patches that are hidden."""
-    momentum: float = Field(0.99, ge=0, le=1)
+    momentum: float = Field(default=0.99, ge=0, le=1)
     """Of the teacher at the first step; rises to 1 by a cosine."""
-    image_weight: float = Field(1.0, ge=0)
-    hidden_weight: float = Field(1.0, ge=0)
-    place_weight: float = Field(1.0, ge=0)
+    image_weight: float = Field(default=1.0, ge=0)
+    hidden_weight: float = Field(default=1.0, ge=0)
+    place_weight: float = Field(default=1.0, ge=0)
     zoom: tuple[float, float] = (0.75, 1.33)
-    grey: float = Field(0.1, ge=0, le=1)
+    """Pixels of the image per pixel of a view, least and most."""
+    grey: float = Field(default=0.1, ge=0, le=1)
+    """Share of views without colour."""
+    seed: int = 0
+    """Of the views."""
 
 
 class Head(nn.Module):
@@ -74,6 +83,10 @@ class Head(nn.Module):
                 nn.init.trunc_normal_(layer.weight, std=layer.in_features**-0.5)
                 nn.init.zeros_(layer.bias)
 
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Map features [N, h, w, D] to `image` and `patches`."""
+        return self.image(features), self.patches(features)
+
     def patches(self, features: Tensor) -> Tensor:
         """Map features [..., D] to cosines [..., K]."""
         return self._scores(features, 1)
@@ -90,19 +103,20 @@ class Head(nn.Module):
 
 
 class SelfDistil(nn.Module):
-    """The objective: a head of the student, and a teacher that follows backbone and head."""
+    """The objective: a head of the student, and a teacher that follows backbone and head.
+
+    Args:
+        config: every constant.
+        dim: channels of the backbone's features.
+    """
 
     taken: Tensor
 
-    def __init__(self, backbone: Any, config: SelfDistilConfig, seed: int = 0) -> None:
+    def __init__(self, config: SelfDistilConfig, dim: int) -> None:
         super().__init__()
         self.config = config
-        self.seed = seed
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.head = Head(backbone.dim, config)
-        self.teacher = deepcopy(backbone).requires_grad_(False)
-        self.teacher_head = deepcopy(self.head).requires_grad_(False)
+        self.head = Head(dim, config)
+        self.teacher = Teacher("corrected")
         self.looks = Looks(zoom=config.zoom, grey=config.grey)
         self.register_buffer("taken", torch.zeros((), dtype=torch.long))
 
@@ -112,81 +126,85 @@ class SelfDistil(nn.Module):
 
     def forward(self, backbone: Any, batch: ClipBatch) -> StepLoss:
         """Return the loss over the frames of the batch, each an image of its own."""
-        config = self.config
         images = batch.images.flatten(0, 1)
-        names = [
-            f"{name}/{frame}"
-            for name, frames in zip(batch.names, batch.frames, strict=True)
-            for frame in frames
-        ]
-        maps, views = zip(*(self._view(images, names, v, config.view) for v in (0, 1)), strict=True)
-        whole = torch.cat(views)
-        with torch.no_grad():
-            targets, at_patches = self._targets(whole)
-        grid = at_patches.shape[1:3]
-        hidden = self._hidden(names, (grid[0], grid[1])).to(whole.device)
-        seen = backbone(_hide(whole, hidden))
+        names = _names(batch)
+        both = [self._view(images, names, view, self.config.view) for view in (0, 1)]
+        maps = [placement for placement, _ in both]
+        whole = torch.cat([pixels for _, pixels in both])
+        targets, at_patches = self._targets(backbone, whole)
+        hidden = self._hidden(names, at_patches.shape[1:3]).to(whole.device)
+        seen = backbone(hide(whole, hidden))
         parts = {
-            "image": self._image(seen, targets, images, names, backbone),
+            "image": self._image(backbone, seen, targets, images, names),
             "hidden": self._at_hidden(seen, at_patches, hidden),
             "place": self._at_places(seen, at_patches, maps),
         }
-        weights = (config.image_weight, config.hidden_weight, config.place_weight)
-        value = sum((w * part for w, part in zip(weights, parts.values(), strict=True)), whole.new_zeros(()))
+        config = self.config
+        value = (
+            config.image_weight * parts["image"]
+            + config.hidden_weight * parts["hidden"]
+            + config.place_weight * parts["place"]
+        )
         stats = {name: part.detach() for name, part in parts.items()}
-        return StepLoss(value=value, stats={**stats, **_usage(at_patches)})
+        used = usage(at_patches.argmax(-1), config.prototypes, all_ranks())
+        return StepLoss(value=value, stats={**stats, **used})
 
     @torch.no_grad()
     def after_step(self, backbone: Any, step: int, n_steps: int) -> None:
         """Let the teacher follow: m · teacher + (1 - m) · student, m rising to 1 by a cosine."""
         self.taken.fill_(step + 1)
-        rest = 1 - self.config.momentum
-        m = 1 - rest * (1 + torch.cos(torch.tensor(torch.pi * step / max(n_steps, 1))).item()) / 2
-        for ours, theirs in ((self.teacher, backbone), (self.teacher_head, self.head)):
-            for old, new in zip(ours.parameters(), theirs.parameters(), strict=True):
-                old.lerp_(new, 1 - m)
+        momentum = value_at(step, n_steps, self.config.momentum, 1.0)
+        self.teacher.follow({"backbone": backbone, "head": self.head}, momentum)
 
     # ------------------------------------------------------------------------- views
 
     def _view(
-        self, images: Tensor, names: list[str], view: int, side: int
+        self, images: Tensor, names: Sequence[str], view: int, side: int
     ) -> tuple[Tensor, Tensor]:
         """Return where view number `view` of each image looks, and its pixels."""
-        u = draws(names, self.seed, int(self.taken), view)
+        u = draws(names, self.config.seed, int(self.taken), view)
         maps = placements(u, (images.shape[-2], images.shape[-1]), side, self.looks.zoom)
         return maps, relight(cut(images, maps, side), u, self.looks)
 
-    def _hidden(self, names: list[str], grid: tuple[int, int]) -> Tensor:
+    def _hidden(self, names: Sequence[str], grid: Sequence[int]) -> Tensor:
         """Return [2 N, h, w] which patches the student does not see, the same number in each."""
         n = grid[0] * grid[1]
         order = []
         for view in (0, 1):
             for name in names:
                 generator = torch.Generator().manual_seed(
-                    crc32(f"{self.seed}/{int(self.taken)}/{view}/{name}/hidden".encode())
+                    crc32(f"{self.config.seed}/{int(self.taken)}/{view}/{name}/hidden".encode())
                 )
                 order.append(torch.randperm(n, generator=generator))
         hidden = torch.stack(order) < round(self.config.hidden_share * n)
-        return hidden.unflatten(1, grid)
+        return hidden.view(len(hidden), *grid)
 
     # ------------------------------------------------------------------------ losses
 
-    def _targets(self, whole: Tensor) -> tuple[Tensor, Tensor]:
+    @torch.no_grad()
+    def _targets(self, backbone: Any, whole: Tensor) -> tuple[Tensor, Tensor]:
         """Return the teacher's assignments of the views [2 N, K] and patches [2 N, h, w, K]."""
-        features = self.teacher(whole)
-        image = self.teacher_head.image(features)
-        patches = self.teacher_head.patches(features)
-        flat = self._balance(patches.flatten(0, 2))
-        return self._balance(image), flat.unflatten(0, patches.shape[:3])
+        grid = backbone.grid(*whole.shape[-2:])
+        features = self.teacher.tuned(backbone, backbone.frozen(whole), grid)
+        image, patches = self.teacher.run("head", self.head, features)
+        return self._balance(image), self._balance(patches.flatten(0, 2)).view_as(patches)
 
     def _balance(self, scores: Tensor) -> Tensor:
-        q = ((scores - 1) / self.config.teacher_temperature).exp().T
-        for _ in range(self.config.sinkhorn_iterations):
-            q = q / q.sum(1, keepdim=True).clamp_min(1e-12) / len(q)
-            q = q / q.sum(0, keepdim=True).clamp_min(1e-12) / q.shape[1]
-        return q.T * len(scores)
+        return sinkhorn(
+            scores,
+            epsilon=self.config.teacher_temperature,
+            iterations=self.config.sinkhorn_iterations,
+            group=all_ranks(),
+        )
 
-    def _image(self, seen: Tensor, targets: Tensor, images: Tensor, names: list[str], backbone: Any) -> Tensor:
+    def _image(
+        self,
+        backbone: Any,
+        seen: Tensor,
+        targets: Tensor,
+        images: Tensor,
+        names: Sequence[str],
+    ) -> Tensor:
         """Each view against the teacher's other view, small views against both."""
         n = len(images)
         loss = self._cross_entropy(self.head.image(seen), targets.roll(n, 0)).mean()
@@ -203,7 +221,7 @@ class SelfDistil(nn.Module):
     def _at_hidden(self, seen: Tensor, targets: Tensor, hidden: Tensor) -> Tensor:
         return self._cross_entropy(self.head.patches(seen[hidden]), targets[hidden]).mean()
 
-    def _at_places(self, seen: Tensor, targets: Tensor, maps: tuple[Tensor, ...]) -> Tensor:
+    def _at_places(self, seen: Tensor, targets: Tensor, maps: Sequence[Tensor]) -> Tensor:
         """Each patch against what the teacher says of its place in the other view."""
         grid, n = seen.shape[1], len(maps[0])
         losses = []
@@ -223,7 +241,7 @@ class SelfDistil(nn.Module):
         return -(targets * (scores / self.config.student_temperature).log_softmax(-1)).sum(-1)
 
 
-def _hide(images: Tensor, hidden: Tensor) -> Tensor:
+def hide(images: Tensor, hidden: Tensor) -> Tensor:
     """Return images [N, 3, H, W] whose hidden patches [N, h, w] are the mean colour, 0."""
     height, width = images.shape[-2:]
     rows = height // hidden.shape[1]
@@ -232,10 +250,16 @@ def _hide(images: Tensor, hidden: Tensor) -> Tensor:
     return images * ~mask[:, None]
 
 
-def _usage(targets: Tensor) -> dict[str, Tensor]:
-    """Say how evenly the prototypes are used: entropy 0..1 of hard choices, and how many never."""
-    k = targets.shape[-1]
-    share = torch.bincount(targets.argmax(-1).flatten(), minlength=k).float()
-    share = share / share.sum()
-    entropy = -(share * share.clamp_min(1e-12).log()).sum() / torch.log(torch.tensor(float(k)))
-    return {"entropy": entropy, "empty": (share == 0).sum()}
+def _names(batch: ClipBatch) -> list[str]:
+    """Name every frame of a batch by its clip and index."""
+    clips = zip(batch.names, batch.frames, strict=True)
+    return [f"{name}/{frame}" for name, frames in clips for frame in frames]
+
+
+STANDARD = SelfDistilConfig()
+PRESETS: Mapping[str, SelfDistilConfig] = MappingProxyType({"standard": STANDARD})
+
+
+def build(config: SelfDistilConfig, dim: int) -> SelfDistil:
+    """Return the objective for features of so many channels."""
+    return SelfDistil(config, dim)
