@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
-from tvseg_bench.models.training import contrast, mosic, timet
+from tvseg_bench.models.training import contrast, mosic, selfdistil, timet
 from tvseg_bench.models.training.contract import Objective
 
 
@@ -19,17 +19,18 @@ class Entry:
     """An objective that can be trained with."""
 
     config: type[BaseModel]
-    """Its constants, with their defaults."""
+    """Its constants; the defaults are our own choice, with the known faults mended."""
     build: Callable[[Any, int], Objective]
     """Make it from its config and the channels of the backbone's features."""
     presets: Mapping[str, BaseModel]
-    """Named configs; the one of the objective's own name is the default."""
+    """Configs by name, as recipes use them: the published ones and ours."""
 
 
 OBJECTIVES: Mapping[str, Entry] = MappingProxyType(
     {
         "timet": Entry(timet.TimeTConfig, timet.build, timet.PRESETS),
         "contrast": Entry(contrast.ContrastConfig, contrast.build, contrast.PRESETS),
+        "selfdistil": Entry(selfdistil.SelfDistilConfig, selfdistil.build, selfdistil.PRESETS),
         "mosic": Entry(mosic.MoSiCConfig, mosic.build, mosic.PRESETS),
     }
 )

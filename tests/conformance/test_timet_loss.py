@@ -1,6 +1,8 @@
 """The training step of TimeT (time_tuning.py): targets, loss, gradients, queue, teacher."""
 
+import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ ARRAYS = (
     *("loss", "grad_head", "grad_prototypes"),
 )
 QUEUED_PER_CLIP = 10
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
 def test_loss(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +101,25 @@ def as_published(found: dict[str, Tensor]) -> Callable[[Tensor, int], Tensor]:
         return drawn
 
     return draw
+
+
+def test_direct_implementation(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the trainer's speed is compared with is the release's step too."""
+    entry = case.fields(*FIELDS)
+    if entry["teacher"] or entry["mask_features"] or entry["queue"]:
+        pytest.skip("the speed is compared without teacher, mask and queue")
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    direct = importlib.import_module("published_timet")
+    found = {k: torch.from_numpy(v) for k, v in case.arrays(*ARRAYS).items() if v.ndim}
+    head = found["head"].clone().requires_grad_()
+    prototypes = found["prototypes"].clone().requires_grad_()
+    near = direct.window(entry["grid"], entry["grid"], head.device)
+    clips = (entry["bs"], entry["frames"])
+    value = direct.loss(head, found["backbone"], prototypes, near, clips)
+    value.backward()
+    np.testing.assert_allclose(value.item(), entry["loss"], rtol=0, atol=1e-6)
+    close(head.grad, found["grad_head"])
+    close(prototypes.grad, found["grad_prototypes"])
 
 
 def close(ours: Tensor | None, published: Tensor) -> None:
