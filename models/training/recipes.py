@@ -111,7 +111,7 @@ MOSIC = Recipe(
 RECIPES: Mapping[str, Mapping[str, Recipe]] = MappingProxyType(
     {
         "timet": {"standard": STANDARD, "timet": PUBLISHED, "timet-clean": CLEAN},
-        "mosic": {"standard": MOSIC, "mosic": MOSIC},
+        "mosic": {"standard": MOSIC.model_copy(update={"tune": "last:2"}), "mosic": MOSIC},
         "contrast": {"standard": STANDARD},
     }
 )
