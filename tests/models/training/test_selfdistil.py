@@ -120,8 +120,16 @@ def test_places_correspond() -> None:
 
 def test_relighting_by_nothing_changes_nothing() -> None:
     images = torch.randn(2, 3, 4, 4)
-    same = Looks(gain=0, offset=0, tint=0, hue=0, grey=0)
+    same = Looks(gain=0, offset=0, tint=0, slope=0, hue=0, grey=0)
     torch.testing.assert_close(relight(images, torch.rand(2, 16), same), images)
+
+
+def test_a_slope_leaves_the_middle_as_it_is() -> None:
+    images = torch.zeros(3, 3, 5, 5)
+    lit = relight(images, torch.rand(3, 16), Looks(offset=0, slope=1.0))
+    torch.testing.assert_close(lit[..., 2, 2], torch.zeros(3, 3))
+    assert (lit[..., 0, 0] + lit[..., 4, 4]).abs().max() < 1e-6
+    assert lit.abs().max() > 0
 
 
 def test_grey_views_have_no_colour() -> None:
