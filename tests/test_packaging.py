@@ -31,7 +31,7 @@ def test_every_folder_with_an_init_is_listed() -> None:
 def is_data(path: Path, package: Path) -> bool:
     """Whether a file is no code and belongs to this package, not to one below it."""
     nearest = next(parent for parent in path.parents if (parent / "__init__.py").is_file())
-    return nearest == package and path.suffix not in {".py", ".pyc"}
+    return nearest == package and path.suffix != ".py" and "__pycache__" not in path.parts
 
 
 def test_every_data_file_is_shipped() -> None:
