@@ -4,7 +4,7 @@ All are timed in turns in one run, on the same backbone, images, threads and opt
   bare       one forward of the whole backbone over the step's frames, and the backward of the
              tuned blocks for the frames that carry a gradient (the last of each clip)
   bare-all   the same with the backward for all frames
-  ours       a whole step: loss, backward, optimiser, prototypes
+  ours       a whole step without a teacher: loss, backward, optimiser, prototypes
   published  the same as in published_timet.py, which passes conformance/timet_loss
 
     python scripts/bench_training.py
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from tvseg_bench.models.training.contract import ClipBatch
-from tvseg_bench.models.training.timet import TIMET, TimeTObjective
+from tvseg_bench.models.training.timet import TimeTConfig, TimeTObjective
 
 TUNED = 2
 """Blocks, the last ones."""
@@ -71,7 +71,7 @@ class Steps:
         torch.manual_seed(0)
         self.device = torch.device(given.device)
         backbone = Backbone(given.model).to(self.device)
-        objective = TimeTObjective(TIMET, backbone.dim).to(self.device)
+        objective = TimeTObjective(TimeTConfig(teacher="none"), backbone.dim).to(self.device)
         shape = (given.batch, given.frames, 3, given.size, given.size)
         self.images = torch.randn(shape, device=self.device)
         self.autocast = partial(

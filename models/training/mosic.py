@@ -84,11 +84,9 @@ class MoSiCConfig(BaseModel):
 
 MOSIC = MoSiCConfig(tracker="given", track_order="published")
 """The published release, whose tracker is a network of its own."""
-MOSIC_STANDARD = MoSiCConfig()
-"""The same with points read where they are, followed without foreign weights."""
-PRESETS: Mapping[str, MoSiCConfig] = MappingProxyType(
-    {"mosic": MOSIC_STANDARD, "mosic-published": MOSIC}
-)
+STANDARD = MoSiCConfig()
+"""Ours: points are read where they are, and followed without foreign weights."""
+PRESETS: Mapping[str, MoSiCConfig] = MappingProxyType({"mosic": MOSIC, "mosic-standard": STANDARD})
 
 
 class MoSiCObjective(nn.Module):
@@ -156,6 +154,7 @@ class MoSiCObjective(nn.Module):
             targets=self.config.targets,
             symmetric=self.config.loss == "symmetric",
             counted=self.config.counted,
+            group=all_ranks(),
         )
         stats = usage(assigned.argmax(-1), self.config.prototypes, all_ranks())
         return StepLoss(value=value, stats={**stats, "visible": visible.float().mean()})

@@ -19,11 +19,11 @@ class Entry:
     """An objective that can be trained with."""
 
     config: type[BaseModel]
-    """Its constants, with their defaults."""
+    """Its constants; the defaults are our own choice, with the known faults mended."""
     build: Callable[[Any, int], Objective]
     """Make it from its config and the channels of the backbone's features."""
     presets: Mapping[str, BaseModel]
-    """Named configs; the one of the objective's own name is the default."""
+    """Configs by name, as recipes use them: the published ones and ours."""
 
 
 OBJECTIVES: Mapping[str, Entry] = MappingProxyType(

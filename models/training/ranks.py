@@ -19,6 +19,11 @@ def all_ranks() -> dist.ProcessGroup | None:
     return dist.group.WORLD
 
 
+def n_ranks(group: dist.ProcessGroup | None) -> int:
+    """Return how many processes a group has; 1 without one."""
+    return 1 if group is None else dist.get_world_size(group)
+
+
 def summed(values: Tensor, group: dist.ProcessGroup | None) -> Tensor:
     """Return the sum of a tensor over the group; the tensor itself without one."""
     return values if group is None else _reduced(values, dist.ReduceOp.SUM, group)
@@ -36,7 +41,7 @@ def joined(rows: Tensor, group: dist.ProcessGroup | None) -> Tensor:
     """
     if group is None:
         return rows.detach()
-    parts = [torch.empty_like(rows) for _ in range(dist.get_world_size(group))]
+    parts = [torch.empty_like(rows) for _ in range(n_ranks(group))]
     dist.all_gather(parts, rows.detach().contiguous(), group)
     return torch.cat(parts)
 

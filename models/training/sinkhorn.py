@@ -62,9 +62,11 @@ def sinkhorn(
             return kernel / kernel.sum(-1, keepdim=True)
         highest = largest(best.amax(-2, keepdim=True), group)
         samples = (best - highest).exp_()
+        # samples give 1 each, so prototypes get B / K: one sum, or the scalings would run away
+        share = summed(kernel.new_tensor(float(kernel.shape[-2])), group) / kernel.shape[-1]
         prototypes = samples
         for _ in range(iterations):
-            prototypes = _inverse(summed(kernel.mT @ samples, group))
+            prototypes = _inverse(summed(kernel.mT @ samples, group)).mul_(share)
             samples = _inverse(kernel @ prototypes)
         plan = kernel.mul_(prototypes.mT)
         return plan.div_(plan.sum(-1, keepdim=True))

@@ -66,8 +66,9 @@ class TimeTConfig(ForwarderConfig):
     temperature: float = Field(default=0.1, gt=0)
     """Of the cross-entropy."""
 
-    teacher: Literal["none", "ema"] = "none"
-    """ema: first frames are assigned by an exponential mean of backbone, head and prototypes."""
+    teacher: Literal["none", "ema"] = "ema"
+    """Who assigns the first frames. none: the student. ema: an exponential mean of the tuned part
+    of the backbone, of head and prototypes."""
     ema_orientation: Orientation = "corrected"
     """published: the momentum weighs the student, as released. corrected: it weighs the
     teacher."""
@@ -89,12 +90,15 @@ class TimeTConfig(ForwarderConfig):
     """Share of the attention that the foreground holds."""
 
 
-TIMET = TimeTConfig()
-"""The published release: no teacher (its README's default), effective constants."""
-TIMET_CLEAN = TimeTConfig(assigned="all-frames", n_context=6, normalise="before-step")
+TIMET = TimeTConfig(ema_orientation="published")
+"""The published release with the constants that take effect. Its code has a teacher by default,
+of which its README says that it is off; as its momentum weighs the student, that is nearly so."""
+TIMET_CLEAN = TimeTConfig(
+    assigned="all-frames", n_context=6, normalise="before-step", teacher="none"
+)
 """TimeT_clean."""
 STANDARD = TimeTConfig()
-"""Ours: TimeT's, where a teacher, if one is asked for, follows the right way round."""
+"""Ours: TimeT's, with a teacher that follows the right way round."""
 PRESETS: Mapping[str, TimeTConfig] = MappingProxyType(
     {"timet": TIMET, "timet-clean": TIMET_CLEAN, "standard": STANDARD}
 )

@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import Literal
 
 from torch import Tensor
+from torch.distributed import ProcessGroup
+
+from tvseg_bench.models.training.ranks import n_ranks, summed
 
 Targets = Literal["hard", "soft"]
 """hard: the prototype of the largest assignment. soft: the assignment itself."""
@@ -25,6 +28,7 @@ def tracked_loss(
     targets: Targets = "hard",
     symmetric: bool = False,
     counted: Counted = "all",
+    group: ProcessGroup | None = None,
 ) -> Tensor:
     """Return the cross-entropy of points in frame 0 with their assignments in every frame.
 
@@ -37,6 +41,8 @@ def tracked_loss(
         targets: what an assignment asks for.
         symmetric: add the same for the scores of every frame and the assignments of frame 0.
         counted: what the mean is taken over.
+        group: processes that hold other clips of the step: what is visible on all of them is
+            counted, so that the mean of their losses is that of all clips.
 
     Example:
         >>> import torch
@@ -52,8 +58,10 @@ def tracked_loss(
     if symmetric:
         cost = cost + _cost(log_shares, assigned[:, :1], targets)
     seen = visible.to(cost.dtype)
-    total = cost.numel() if counted == "all" else seen.sum().clamp_min(1)
-    return (cost * seen).sum() / total
+    if counted == "all":
+        return (cost * seen).mean()
+    per_rank = summed(seen.sum(), group) / n_ranks(group)
+    return (cost * seen).sum() / per_rank.clamp_min(1)
 
 
 def _cost(log_shares: Tensor, assigned: Tensor, targets: Targets) -> Tensor:

@@ -128,7 +128,7 @@ def test_state_returns(backbone: Any) -> None:
 
 
 def test_presets() -> None:
-    published = PRESETS["mosic-published"]
+    published = PRESETS["mosic"]
     assert (published.prototypes, published.ema_momentum, published.points) == (100, 0.99, 16)
     assert (published.track_order, published.tracker) == ("published", "given")
-    assert PRESETS["mosic"].track_order == "xy"
+    assert PRESETS["mosic-standard"].track_order == "xy"

@@ -9,7 +9,7 @@ from tvseg_bench.benchmark.errors import ModelError, UsageError
 from tvseg_bench.models.training.contract import ClipBatch, StepLoss
 from tvseg_bench.models.training.timet import PRESETS, TimeTConfig, TimeTObjective
 
-SMALL: dict[str, Any] = {"prototypes": 5, "hidden": (12,), "out": 6}
+SMALL: dict[str, Any] = {"prototypes": 5, "hidden": (12,), "out": 6, "teacher": "none"}
 VARIANTS: list[dict[str, Any]] = [
     {},
     {"teacher": "ema"},
@@ -164,4 +164,5 @@ def test_presets_are_the_published_constants() -> None:
     assert (published.epsilon, published.iterations, published.temperature) == (0.05, 10, 0.1)
     clean = PRESETS["timet-clean"]
     assert (clean.assigned, clean.n_context, clean.normalise) == ("all-frames", 6, "before-step")
-    assert PRESETS["standard"].ema_orientation == "corrected"
+    assert (published.teacher, published.ema_orientation) == ("ema", "published")
+    assert PRESETS["standard"] == published.model_copy(update={"ema_orientation": "corrected"})
