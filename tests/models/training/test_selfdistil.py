@@ -168,6 +168,12 @@ def test_the_teacher_is_a_moving_average() -> None:
     torch.testing.assert_close(after, before + (1 - TINY.momentum))
 
 
+def test_at_the_end_the_backbone_is_the_teacher() -> None:
+    backbone, objective, _ = train(3)
+    copies = objective.teacher.copies("backbone", backbone)
+    assert all(torch.equal(copies[name], p) for name, p in backbone.named_parameters())
+
+
 def test_the_teacher_gets_no_gradient_and_the_student_does() -> None:
     backbone, objective = make()
     objective(backbone, batch()).value.backward()
