@@ -30,8 +30,13 @@ SCHEMES = ("timm:", "hub:", "file:", "folder:")
 class Selection:
     """A grid and how to run it; the same names serve in YAML, on the command line, in Python."""
 
-    model: tuple[str, ...] = ("baseline/random", "baseline/pixels")
-    protocol: tuple[str, ...] = ("kmeans-frame", "kmeans-clip", "kmeans-dataset")
+    model: tuple[str, ...] = (
+        "timet/tiny",
+        "selfdistil/tiny",
+        "baseline/random",
+        "baseline/pixels",
+    )
+    protocol: tuple[str, ...] = ("kmeans-frame", "kmeans-clip", "kmeans-dataset", "temporal")
     dataset: tuple[str, ...] = ("moving-shapes",)
     output: Path = Path("runs")
     seeds: tuple[int, ...] = (0,)

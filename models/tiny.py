@@ -18,6 +18,9 @@ from tvseg_bench.models.families import TOKENS, Backbone
 FILES = Path(__file__).with_name("flagship")
 """Weights, recipes and metrics of the runs that made them."""
 
+SUMS = FILES / "SHA256SUMS"
+"""What the files hash to, as `sha256sum` writes it."""
+
 _OPTIONS = {"embed_dim": 128, "depth": 6, "num_heads": 4}
 _SEEN = (
     "Trained without labels on clips of moving-shapes of other seeds than any split has, which "
@@ -26,7 +29,28 @@ _SEEN = (
 )
 
 
-def _card(name: str, revision: str, notes: str, paper: str | None, **more: object) -> ModelCard:
+def _sums() -> dict[str, str]:
+    """Return file name -> sha256."""
+    lines = SUMS.read_text(encoding="utf-8").splitlines()
+    return {name: digest for digest, name in (line.split() for line in lines)}
+
+
+def _file(name: str) -> str:
+    return f"{name.replace('/', '-')}.safetensors"
+
+
+def _trained(name: str, notes: str, paper: str) -> ModelCard:
+    digest = _sums()[_file(name)]
+    return replace(
+        _card(name, f"sha256:{digest}", f"{_SEEN} {notes}"),
+        paper=paper,
+        pretraining_data=("moving-shapes",),
+        trained_on_eval_data=("moving-shapes",),
+        weights_sha256=digest,
+    )
+
+
+def _card(name: str, revision: str, notes: str) -> ModelCard:
     return ModelCard(
         name=name,
         revision=revision,
@@ -37,16 +61,8 @@ def _card(name: str, revision: str, notes: str, paper: str | None, **more: objec
         num_prefix_tokens=1,
         pos_interp="dino",
         licence="Apache-2.0",
-        paper=paper,
         notes=f"{TOKENS} A ViT of 6 blocks, 128 channels and 4 heads. {notes}",
-        **more,  # type: ignore[arg-type]
     )
-
-
-_DATA = {
-    "pretraining_data": ("moving-shapes",),
-    "trained_on_eval_data": ("moving-shapes",),
-}
 
 
 RANDOM = _card(
@@ -54,22 +70,17 @@ RANDOM = _card(
     "seed:0/init:1",
     "Untrained: weights are drawn from raw PCG64 integers, seeded by the name of each tensor, and "
     "so are the same on every machine. What selfdistil/tiny and timet/tiny began with.",
-    None,
 )
-IMAGES = _card(
+IMAGES = _trained(
     "selfdistil/tiny",
-    "sha256:",
-    f"{_SEEN} Pre-trained on single frames: a small DINO with losses of patches. The starting "
+    "Pre-trained on single frames: a small DINO with losses of patches. The starting "
     "point of timet/tiny.",
     "https://arxiv.org/abs/2104.14294",
-    **_DATA,
 )
-CLIPS = _card(
+CLIPS = _trained(
     "timet/tiny",
-    "sha256:",
-    f"{_SEEN} selfdistil/tiny, tuned by TimeT.",
+    "selfdistil/tiny, tuned by TimeT.",
     "https://arxiv.org/abs/2308.11796",
-    **_DATA,
 )
 
 
@@ -80,7 +91,7 @@ def backbone(card: ModelCard) -> Backbone:
 
 def file_of(card: ModelCard) -> Path:
     """Return where a model's weights lie in the package."""
-    return FILES / f"{card.name.replace('/', '-')}.safetensors"
+    return FILES / _file(card.name)
 
 
 def build_random() -> FeatureModel:

@@ -230,8 +230,9 @@ def _step(run: _Run, step: int, batch: ClipBatch) -> dict[str, float | None]:
     torch.manual_seed(int(generator(run.setup.seed, 3, step, run.ranks.rank).integers(2**62)))
     set_rates(run.optimiser, recipe, step, run.stream.n_steps)
     batch = _moved(batch, device)
+    backbone = _seen(run, batch)
     with _precision(recipe.precision, device):
-        loss: StepLoss = run.objective(_seen(run, batch), batch)
+        loss: StepLoss = run.objective(backbone, batch)
     value = float(run.ranks.mean(loss.value))
     _refuse_nan(run, step, batch, "loss", value)
     run.optimiser.zero_grad(set_to_none=True)
@@ -242,7 +243,7 @@ def _step(run: _Run, step: int, batch: ClipBatch) -> dict[str, float | None]:
     norm = float(nn.utils.clip_grad_norm_(parameters, limit))
     _refuse_nan(run, step, batch, "gradient", norm)
     run.optimiser.step()
-    run.objective.after_step(run.backbone, step, run.stream.n_steps)
+    run.objective.after_step(backbone, step, run.stream.n_steps)
     seconds = time.perf_counter() - began
     return {
         "step": step,

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tvseg_bench.models.training.contract import ClipBatch, StepLoss
+from tvseg_bench.models.training.heads import cosine_scores
 from tvseg_bench.models.training.ranks import all_ranks
 from tvseg_bench.models.training.schedules import value_at
 from tvseg_bench.models.training.sinkhorn import sinkhorn
@@ -98,8 +99,9 @@ class Head(nn.Module):
         return self._scores(torch.einsum("np,npd->nd", weight, flat), 0)
 
     def _scores(self, features: Tensor, which: int) -> Tensor:
-        z = functional.normalize(self.mlp(features).float(), dim=-1)
-        return z @ functional.normalize(self.prototypes[which].float(), dim=-1).T
+        return cosine_scores(
+            self.mlp(features), functional.normalize(self.prototypes[which], dim=1)
+        )
 
 
 class SelfDistil(nn.Module):
@@ -151,10 +153,18 @@ class SelfDistil(nn.Module):
 
     @torch.no_grad()
     def after_step(self, backbone: Any, step: int, n_steps: int) -> None:
-        """Let the teacher follow: m · teacher + (1 - m) · student, m rising to 1 by a cosine."""
+        """Let the teacher follow: m · teacher + (1 - m) · student, m rising to 1 by a cosine.
+
+        After the last step the backbone becomes the teacher, which is what DINO is known by.
+        """
         self.taken.fill_(step + 1)
         momentum = value_at(step, n_steps, self.config.momentum, 1.0)
         self.teacher.follow({"backbone": backbone, "head": self.head}, momentum)
+        if step + 1 == n_steps:
+            copies = self.teacher.copies("backbone", backbone)
+            for name, parameter in backbone.named_parameters():
+                if name in copies:
+                    parameter.copy_(copies[name])
 
     # ------------------------------------------------------------------------- views
 
@@ -164,7 +174,8 @@ class SelfDistil(nn.Module):
         """Return where view number `view` of each image looks, and its pixels."""
         u = draws(names, self.config.seed, int(self.taken), view)
         maps = placements(u, (images.shape[-2], images.shape[-1]), side, self.looks.zoom)
-        return maps, relight(cut(images, maps, side), u, self.looks)
+        with torch.autocast(images.device.type, enabled=False):
+            return maps, relight(cut(images, maps, side), u, self.looks)
 
     def _hidden(self, names: Sequence[str], grid: Sequence[int]) -> Tensor:
         """Return [2 N, h, w] which patches the student does not see, the same number in each."""

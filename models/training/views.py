@@ -33,6 +33,8 @@ class Looks:
     """Brightness is shifted by up to this, in standard deviations of the normalisation."""
     tint: float = 0.1
     """Every channel is multiplied by 1 ± this."""
+    slope: float = 0.3
+    """Brightness rises by up to this, in standard deviations, from the middle to an edge."""
     hue: float = 0.1
     """Colours are turned by up to this part of the circle."""
     grey: float = 0.1
@@ -89,9 +91,9 @@ def cut(images: Tensor, maps: Tensor, side: int) -> Tensor:
 
 
 def relight(images: Tensor, u: Tensor, looks: Looks) -> Tensor:
-    """Return images [N, 3, H, W] with other contrast, brightness, tint and hue, or grey.
+    """Return images [N, 3, H, W] with other contrast, light, tint and hue, or grey.
 
-    All of it is one affine map of the normalised channels: quick, and the same on every device.
+    All of it is an affine map of the normalised channels: quick, and the same on every device.
 
     Args:
         images: normalised, so that 0 is a middling colour.
@@ -104,8 +106,18 @@ def relight(images: Tensor, u: Tensor, looks: Looks) -> Tensor:
     grey = torch.tensor(_GREY).expand(3, 3)
     mixed = torch.where(u[:, 9, None, None] < looks.grey, grey @ turned, turned)
     matrix = (gain[:, :, None] * mixed).to(images)
-    shift = (looks.offset * centred[:, 10]).to(images)
-    return torch.einsum("nij,njhw->nihw", matrix, images) + shift[:, None, None, None]
+    lit = torch.einsum("nij,njhw->nihw", matrix, images)
+    return lit + _shade(u, images, looks)[:, None]
+
+
+def _shade(u: Tensor, images: Tensor, looks: Looks) -> Tensor:
+    """Return [N, H, W] what is added: an offset, and a slope in some direction."""
+    ys, xs = (torch.linspace(-1, 1, n).to(images) for n in images.shape[-2:])
+    angle = 2 * torch.pi * u[:, 11]
+    across = (looks.slope * u[:, 12] * angle.cos()).to(images)[:, None, None] * xs
+    down = (looks.slope * u[:, 12] * angle.sin()).to(images)[:, None, None] * ys[:, None]
+    offset: Tensor = (looks.offset * (2 * u[:, 10] - 1)).to(images)[:, None, None]
+    return offset + across + down
 
 
 def _hue(angle: Tensor) -> Tensor:

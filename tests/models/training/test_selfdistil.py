@@ -120,8 +120,16 @@ def test_places_correspond() -> None:
 
 def test_relighting_by_nothing_changes_nothing() -> None:
     images = torch.randn(2, 3, 4, 4)
-    same = Looks(gain=0, offset=0, tint=0, hue=0, grey=0)
+    same = Looks(gain=0, offset=0, tint=0, slope=0, hue=0, grey=0)
     torch.testing.assert_close(relight(images, torch.rand(2, 16), same), images)
+
+
+def test_a_slope_leaves_the_middle_as_it_is() -> None:
+    images = torch.zeros(3, 3, 5, 5)
+    lit = relight(images, torch.rand(3, 16), Looks(offset=0, slope=1.0))
+    torch.testing.assert_close(lit[..., 2, 2], torch.zeros(3, 3))
+    assert (lit[..., 0, 0] + lit[..., 4, 4]).abs().max() < 1e-6
+    assert lit.abs().max() > 0
 
 
 def test_grey_views_have_no_colour() -> None:
@@ -158,6 +166,12 @@ def test_the_teacher_is_a_moving_average() -> None:
     objective.after_step(backbone, 0, 10)
     after = objective.teacher.copies("backbone", backbone)["top.weight"]
     torch.testing.assert_close(after, before + (1 - TINY.momentum))
+
+
+def test_at_the_end_the_backbone_is_the_teacher() -> None:
+    backbone, objective, _ = train(3)
+    copies = objective.teacher.copies("backbone", backbone)
+    assert all(torch.equal(copies[name], p) for name, p in backbone.named_parameters())
 
 
 def test_the_teacher_gets_no_gradient_and_the_student_does() -> None:
