@@ -8,7 +8,7 @@ from tvseg_bench.models.training.loop import Setup
 from tvseg_bench.models.training.recipes import make_plan
 from tvseg_bench.models.training.sources import open_clips
 
-PLUGIN = '''
+PLUGIN = """
 import timm
 import torch
 
@@ -28,7 +28,7 @@ def build():
         dynamic_img_size=True, num_classes=0, global_pool="",
     )
     return DenseViT(net, CARD)
-'''
+"""
 DATA = "moving-shapes?clips=3&frames=3&height=32&width=48"
 TYPED = (
     *("recipe.batch=2", "recipe.size=32", "recipe.frames=3", "recipe.checkpoint_every=2"),

@@ -235,7 +235,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(
     times = iter(range(100))
 
     def full(descriptor: int) -> None:
-        if next(times) == 5:  # journal, config, first checkpoint with their folders come before
+        if next(times) == 6:  # config, journal, first checkpoint, each with its folder
             raise OSError(errno.ENOSPC, "No space left on device")
         real(descriptor)
 
