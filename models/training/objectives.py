@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
-from tvseg_bench.models.training import contrast, mosic, timet
+from tvseg_bench.models.training import contrast, mosic, selfdistil, timet
 from tvseg_bench.models.training.contract import Objective
 
 
@@ -30,6 +30,7 @@ OBJECTIVES: Mapping[str, Entry] = MappingProxyType(
     {
         "timet": Entry(timet.TimeTConfig, timet.build, timet.PRESETS),
         "contrast": Entry(contrast.ContrastConfig, contrast.build, contrast.PRESETS),
+        "selfdistil": Entry(selfdistil.SelfDistilConfig, selfdistil.build, selfdistil.PRESETS),
         "mosic": Entry(mosic.MoSiCConfig, mosic.build, mosic.PRESETS),
     }
 )
