@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= runs/demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check lint types bench
+.PHONY: demo test check lint types bench flagship
 
 demo: $(VENV)/.base  ## the main job on the embedded data set, offline
 	$(BIN)/tvseg-bench run --output $(OUT)
@@ -28,6 +28,10 @@ bench: $(VENV)/.test  ## ratios against what people use now; set TVSEG_DATA for 
 	$(BIN)/python scripts/bench_cluster.py
 	$(BIN)/python scripts/bench_probes.py
 	$(BIN)/python scripts/bench_propagation.py
+	$(BIN)/python scripts/bench_training.py
+
+flagship: $(VENV)/.base  ## train the tiny models again, from nothing; about half an hour on two cores
+	$(BIN)/python scripts/flagship.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "tvseg-bench needs Python 3.10 or newer; type: make PYTHON=python3.12 demo")'

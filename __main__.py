@@ -350,7 +350,7 @@ ELSEWHERE: dict[str, str] = {
     "report": "tvseg_bench.leaderboards.report.console:report",
     "visualize": "tvseg_bench.leaderboards.report.console:visualize",
     "verify": "tvseg_bench.leaderboards.console_verify:verify",
-    "train": "tvseg_bench.models.training.console:train",
+    "train": "tvseg_bench.models.training.console:run",
 }
 """Commands that live beside what they show; each is loaded when it is typed."""
 

@@ -202,6 +202,7 @@ def _training(commands: argparse._SubParsersAction[Parser]) -> None:
     train.add_argument(
         "--data", action="append", metavar="NAME", help="data sets, video files or folders"
     )
+    train.add_argument("--clips", metavar="LIST", help="names of the clips to train on")
     train.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: runs/train")
     train.add_argument("--config", metavar="YAML", type=Path, help="the same keys in a file")
     train.add_argument(
@@ -212,6 +213,7 @@ def _training(commands: argparse._SubParsersAction[Parser]) -> None:
     train.add_argument("--data-root", metavar="DIR", help="where data sets lie ($TVSEG_DATA)")
     train.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
     train.add_argument("--seed", type=int, metavar="N", help="default: 0")
+    train.add_argument("--workers", type=int, metavar="N", help="threads that decode (default: 2)")
     train.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as in recipe.epochs=10")
 
 

@@ -1,8 +1,9 @@
 """What a model reference points to: parsing it, and importing a stranger's code with care.
 
-A reference is a registered name (`dino/vits16`), `timm:NAME`, `file:./my_model.py:build` or
-`pkg.module:build` (`build` is the default attribute: a function or a class), with an optional
-`@sha256:…` that pins the weights. Importing this module loads no torch.
+A reference is a registered name (`dino/vits16`), `timm:NAME`, `file:./my_model.py:build`,
+`file:FOLDER` that training left behind, or `pkg.module:build` (`build` is the default attribute:
+a function or a class), with an optional `@sha256:…` that pins the weights. Importing this module
+loads no torch.
 
 A `file:` plugin is one file: it is imported under a name of its own and `sys.path` stays as it
 is, so it can import every installed package but not its neighbours. Several files are a package,
@@ -67,6 +68,9 @@ def find_model(reference: str) -> Found:
         package, _, number = ("tvseg-bench" if colon else name).partition(" ")
         origin = _origin(package, number or None)
         return Found(target=target, entry=entry, origin=origin, pin=pin, registered=not colon)
+    if prefix == "file" and Path(rest).expanduser().is_dir():
+        entry = models[f"trained:{rest}"]
+        return Found(target=target, entry=entry, origin=_origin("tvseg-bench", None), pin=pin)
     if prefix == "file":
         path, attribute = split_file(rest)
         module, origin = import_file(path)

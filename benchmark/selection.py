@@ -30,8 +30,13 @@ SCHEMES = ("timm:", "hub:", "file:", "folder:")
 class Selection:
     """A grid and how to run it; the same names serve in YAML, on the command line, in Python."""
 
-    model: tuple[str, ...] = ("baseline/random", "baseline/pixels")
-    protocol: tuple[str, ...] = ("kmeans-frame", "kmeans-clip", "kmeans-dataset")
+    model: tuple[str, ...] = (
+        "timet/tiny",
+        "selfdistil/tiny",
+        "baseline/random",
+        "baseline/pixels",
+    )
+    protocol: tuple[str, ...] = ("kmeans-frame", "kmeans-clip", "kmeans-dataset", "temporal")
     dataset: tuple[str, ...] = ("moving-shapes",)
     output: Path = Path("runs")
     seeds: tuple[int, ...] = (0,)
@@ -244,8 +249,18 @@ def parse_weights(given: Any) -> dict[str, Path]:
     return out
 
 
-def parse_overrides(items: Iterable[str]) -> dict[str, Any]:
+_TYPE = {
+    "protocol": "type for example --model baseline/pixels or protocol.kmeans-clip.k=21",
+    "recipe": "type for example --model dino/vits16, recipe.epochs=10 or objective.epsilon=0.05",
+}
+
+
+def parse_overrides(items: Iterable[str], owners: Sequence[str] = ("protocol",)) -> dict[str, Any]:
     """Return overrides from `key=value`, the value read as YAML.
+
+    Args:
+        items: as typed.
+        owners: what keys may begin with.
 
     Example:
         >>> parse_overrides(["protocol.kmeans-clip.k=21"])
@@ -254,11 +269,8 @@ def parse_overrides(items: Iterable[str]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for item in items:
         key, equals, value = item.partition("=")
-        if not equals or not key.startswith("protocol."):
-            raise UsageError(
-                f"{item!r} is neither an option nor an override; "
-                "type for example --model baseline/pixels or protocol.kmeans-clip.k=21"
-            )
+        if not equals or key.partition(".")[0] not in owners:
+            raise UsageError(f"{item!r} is neither an option nor an override; {_TYPE[owners[0]]}")
         try:
             out[key] = yaml.safe_load(value)
         except yaml.YAMLError:

@@ -28,12 +28,18 @@ def test_every_folder_with_an_init_is_listed() -> None:
     assert found == set(CONFIG["packages"])
 
 
+def is_data(path: Path, package: Path) -> bool:
+    """Whether a file is no code and belongs to this package, not to one below it."""
+    nearest = next(parent for parent in path.parents if (parent / "__init__.py").is_file())
+    return nearest == package and path.suffix != ".py" and "__pycache__" not in path.parts
+
+
 def test_every_data_file_is_shipped() -> None:
     shipped = CONFIG["package-data"]
     for package in CONFIG["packages"]:
         folder = ROOT.joinpath(*package.split(".")[1:])
         if folder != ROOT:
-            data = {p for p in folder.iterdir() if p.is_file() and p.suffix != ".py"}
+            data = {p for p in folder.rglob("*") if p.is_file() and is_data(p, folder)}
             assert data == {p for g in shipped.get(package, []) for p in folder.glob(g)}, package
 
 

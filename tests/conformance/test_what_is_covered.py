@@ -8,12 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.conformance
 
-NOT_YET = (
-    "davis_jf_crosscheck_vosbench",
-    "mosic_loss",
-    "sinkhorn",
-    "timet_loss",
-)
+NOT_YET = ("davis_jf_crosscheck_vosbench",)
 COVERED_GROUPS = (
     "davis_jf/e2e",
     "davis_jf/stats",

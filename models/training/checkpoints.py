@@ -1,0 +1,132 @@
+"""The state of a run on disk: one safetensors file, exchanged in one move; nothing is unpickled.
+
+Chance needs no state: every random number of a step is drawn from a stream of (seed, step), and
+the sampler's position is the step.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from tvseg_bench.benchmark.errors import TvsegError
+from tvseg_bench.benchmark.result_file import write_whole
+
+NAME = "checkpoint.safetensors"
+SCHEMA = "tvseg-bench/checkpoint@1"
+_PLACES = ("backbone", "objective")
+
+
+class TrainingError(TvsegError):
+    """Training cannot go on; what was reached so far is kept."""
+
+
+def named_parameters(modules: Mapping[str, nn.Module]) -> dict[str, nn.Parameter]:
+    """Return what is tuned, by the names under which a checkpoint keeps its moments."""
+    return {
+        f"{place}/{name}": parameter
+        for place, module in modules.items()
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    config_sha256: str,
+    modules: Mapping[str, nn.Module],
+    optimiser: torch.optim.Optimizer,
+) -> None:
+    """Write the state after `step` steps; the checkpoint before it is there until this one is.
+
+    Raises:
+        ResultError: if the disk is full or the folder cannot be written.
+    """
+    tensors: dict[str, Tensor] = {}
+    for place, module in modules.items():
+        for name, tensor in module.state_dict().items():
+            tensors[f"{place}/{name}"] = tensor
+    for name, parameter in named_parameters(modules).items():
+        for key, value in optimiser.state.get(parameter, {}).items():
+            tensors[f"optimiser/{key}/{name}"] = torch.as_tensor(value)
+    plain = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    header = {"schema": SCHEMA, "step": str(step), "config_sha256": config_sha256}
+    write_whole(folder / NAME, save(plain, metadata=header))
+
+
+def read_step(folder: Path, config_sha256: str) -> int | None:
+    """Return how many steps the checkpoint of a folder has behind it, None where there is none.
+
+    Raises:
+        TrainingError: if it is damaged or of a run with another configuration.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+        step = int(header["step"])
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise TrainingError(
+            f"{path} is no checkpoint that could be read ({error}); move it away to start again"
+        ) from None
+    if header.get("schema") != SCHEMA or header.get("config_sha256") != config_sha256:
+        raise TrainingError(
+            f"{path} belongs to a run with other settings (see config.json beside it); give the "
+            "same settings, or another folder with -o"
+        )
+    return step
+
+
+def load_checkpoint(
+    folder: Path, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer
+) -> None:
+    """Bring modules and optimiser to the state of the folder's checkpoint.
+
+    Raises:
+        TrainingError: if it does not fit them.
+    """
+    path = folder / NAME
+    tensors = _read(path)
+    for place, module in modules.items():
+        own = {
+            name.removeprefix(f"{place}/"): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(f"{place}/")
+        }
+        try:
+            module.load_state_dict(own, strict=True)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:300]
+            raise TrainingError(f"{path} does not fit this run: {reason}") from None
+    for name, parameter in named_parameters(modules).items():
+        state = {
+            key: tensors[f"optimiser/{key}/{name}"]
+            for key in ("step", "exp_avg", "exp_avg_sq")
+            if f"optimiser/{key}/{name}" in tensors
+        }
+        if state:
+            moved = {k: v if k == "step" else v.to(parameter.device) for k, v in state.items()}
+            optimiser.state[parameter] = moved
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise TrainingError(f"{path} cannot be read: {error}") from None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a small file of settings in one move."""
+    write_whole(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())

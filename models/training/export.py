@@ -1,0 +1,77 @@
+"""What a run leaves behind: weights and a card, which `--model file:FOLDER` takes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from tvseg_bench.benchmark.loading import LoadedModel
+from tvseg_bench.benchmark.plugins import split_file, split_pin
+from tvseg_bench.benchmark.result_file import write_whole
+from tvseg_bench.models.trained import CARD, SCHEMA, WEIGHTS, Base, Trained, Training
+from tvseg_bench.models.training.backbone import TunedBackbone
+from tvseg_bench.models.training.checkpoints import write_json
+
+BACKBONE = "feature_extractor.backbone."
+HEAD = "feature_extractor."
+
+
+def exported_tensors(backbone: TunedBackbone, objective: nn.Module) -> dict[str, Tensor]:
+    """Return the tensors of a file in TimeT's layout: backbone, and head and prototypes if any.
+
+    The backbone's own names stand behind `feature_extractor.backbone.`, with adapters merged.
+    """
+    tensors = {f"{BACKBONE}{k}": v for k, v in deepcopy(backbone).plain_state().items()}
+    state = objective.state_dict()
+    if "prototypes.weight" in state and any(name.startswith("head.") for name in state):
+        tensors["prototypes"] = state["prototypes.weight"]
+        tensors |= {f"{HEAD}{k}": v for k, v in state.items() if k.startswith("head.")}
+    return {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+
+
+def export(
+    folder: Path,
+    backbone: TunedBackbone,
+    objective: nn.Module,
+    loaded: LoadedModel,
+    training: Mapping[str, Any],
+    data: Sequence[str],
+) -> None:
+    """Write `model.safetensors` and `card.json`.
+
+    Args:
+        folder: where to.
+        backbone: what was tuned.
+        objective: what it was tuned by.
+        loaded: the model that it was before.
+        training: method, recipe, objective, seed, steps: what made the weights.
+        data: names of what it was trained on.
+
+    Raises:
+        ResultError: if the disk is full or the folder cannot be written.
+    """
+    write_whole(folder / WEIGHTS, save(exported_tensors(backbone, objective)))
+    trained = Trained(
+        schema=SCHEMA,
+        base=_base(loaded),
+        training=Training.model_validate({**training, "data": tuple(data)}),
+    )
+    write_json(folder / CARD, trained.model_dump(mode="json", by_alias=True))
+
+
+def _base(loaded: LoadedModel) -> Base:
+    reference = split_pin(loaded.reference)[0]
+    if reference.startswith("file:"):
+        path, attribute = split_file(reference.removeprefix("file:"))
+        reference = f"file:{path.expanduser().resolve()}:{attribute}"
+    return Base(
+        reference=reference,
+        name=loaded.card.name,
+        revision=loaded.card.revision,
+        code_sha256=loaded.origin["file_sha256"],
+    )

@@ -1,0 +1,338 @@
+"""The loop: batch -> objective -> backward -> optimiser, written down as it goes.
+
+Step s depends on the weights after step s - 1 and on (seed, s) alone, so a run that was killed
+goes on from its last checkpoint with the losses of one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tvseg_bench import __version__
+from tvseg_bench.benchmark.errors import UsageError
+from tvseg_bench.benchmark.loading import LoadedModel
+from tvseg_bench.benchmark.types import Clip
+from tvseg_bench.models.training.backbone import TunedBackbone, open_backbone
+from tvseg_bench.models.training.checkpoints import NAME as CHECKPOINT
+from tvseg_bench.models.training.checkpoints import (
+    TrainingError,
+    load_checkpoint,
+    read_step,
+    save_checkpoint,
+    write_json,
+)
+from tvseg_bench.models.training.contract import ClipBatch, StepLoss
+from tvseg_bench.models.training.export import export
+from tvseg_bench.models.training.journal import Journal
+from tvseg_bench.models.training.kept import KeptStates
+from tvseg_bench.models.training.objectives import objective_entry
+from tvseg_bench.models.training.optimiser import make_optimiser, set_rates
+from tvseg_bench.models.training.processes import Processes
+from tvseg_bench.models.training.recipes import Plan
+from tvseg_bench.models.training.sampling import generator
+from tvseg_bench.models.training.stream import ClipStream
+
+Validate = Callable[[Path], Mapping[str, float | None]]
+"""From a folder with weights and card to scores; the first one chooses where labels may."""
+
+
+OURS = ("config.json", "metrics.jsonl", "card.json", "model.safetensors", CHECKPOINT)
+"""Files of a run, which no other run replaces."""
+
+
+class TrainListener:
+    """Hears what happens; the command line shows it, a library call stays silent."""
+
+    def started(self, step: int, n_steps: int, clips: int) -> None:
+        """Hear where the run begins and how long it is."""
+
+    def stepped(self, step: int, row: Mapping[str, float | None]) -> None:
+        """Hear what is written down about a step."""
+
+    def skipped(self, name: str, reason: str) -> None:
+        """Hear of a clip that cannot be read, once."""
+
+    def validated(self, step: int, scores: Mapping[str, float | None]) -> None:
+        """Hear scores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """A run."""
+
+    plan: Plan
+    model: str
+    """Reference of the model to start from."""
+    clips: Sequence[Clip]
+    manifests: Mapping[str, str]
+    """Source -> hash, as `sources.open_clips` gives them."""
+    output: Path
+    weights: Path | None = None
+    seed: int = 0
+    device: str = "cpu"
+    resume: bool = False
+    workers: int = 2
+    validate: Validate | None = None
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run gave."""
+
+    folder: Path
+    steps: int
+    skipped: Mapping[str, str]
+    already_finished: bool = False
+
+
+@dataclass
+class _Run:
+    setup: Setup
+    ranks: Processes
+    listener: TrainListener
+    backbone: TunedBackbone
+    loaded: LoadedModel
+    objective: Any
+    stream: ClipStream
+    optimiser: torch.optim.Optimizer
+    config: dict[str, Any]
+    best: float = -math.inf
+    """Best validation so far, where validation chooses the weights."""
+    saved: int | None = None
+    """Steps behind the last checkpoint."""
+    kept: KeptStates | None = None
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        return {"backbone": self.backbone, "objective": self.objective}
+
+    @property
+    def chooses(self) -> bool:
+        """Whether validation chooses the weights, and not the number of steps."""
+        return self.setup.validate is not None and self.setup.plan.recipe.selection == "published"
+
+    @property
+    def config_sha256(self) -> str:
+        return hashlib.sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()
+
+
+def train(
+    setup: Setup, ranks: Processes | None = None, listener: TrainListener | None = None
+) -> Outcome:
+    """Run a training to its end, or on from where it was killed.
+
+    Raises:
+        UsageError: the output folder is in use, or a setting does not fit.
+        TrainingError: the loss is not a number any more, or the checkpoint does not fit.
+        ResultError: the disk is full or the folder cannot be written; what was there stays.
+        DataError: no clip can be read.
+    """
+    run = _open(setup, ranks or Processes(), listener or TrainListener())
+    start = _begin(run)
+    if start is None:
+        return Outcome(
+            folder=setup.output, steps=run.stream.n_steps, skipped={}, already_finished=True
+        )
+    journal = Journal(setup.output, start, setup.tensorboard) if run.ranks.first else None
+    with journal or nullcontext():
+        if journal:
+            run.best = max((_headline(row) for row in journal.validated), default=-math.inf)
+        run.listener.started(start, run.stream.n_steps, len(setup.clips))
+        for step, batch in enumerate(run.stream.batches(start), start):
+            row = _step(run, step, batch)
+            if journal:
+                journal.write(row)
+            run.listener.stepped(step, row)
+            _after(run, step, journal)
+        if journal:
+            journal.write({"finished": run.stream.n_steps, "skipped": len(run.stream.skipped)})
+    if run.ranks.first and not run.chooses:
+        _export(run, setup.output, run.stream.n_steps)
+    return Outcome(folder=setup.output, steps=run.stream.n_steps, skipped=dict(run.stream.skipped))
+
+
+def _open(setup: Setup, ranks: Processes, listener: TrainListener) -> _Run:
+    plan = setup.plan
+    torch.manual_seed(setup.seed)
+    backbone, loaded = open_backbone(setup.model, plan.recipe.tune, setup.weights)
+    device = torch.device(setup.device)
+    backbone.to(device)
+    torch.manual_seed(setup.seed)
+    objective: Any = objective_entry(plan.method).build(plan.objective, backbone.dim)
+    objective.to(device)
+    stream = ClipStream(
+        setup.clips,
+        plan.recipe,
+        loaded.card,
+        setup.seed,
+        rank=ranks.rank,
+        world=ranks.world,
+        workers=setup.workers,
+        skip=listener.skipped,
+    )
+    config = {
+        "method": plan.method,
+        "recipe_name": plan.name,
+        "recipe": plan.recipe.model_dump(mode="json"),
+        "objective": plan.objective.model_dump(mode="json"),
+        "seed": setup.seed,
+        "steps": stream.n_steps,
+        "manifests": dict(setup.manifests),
+        "clips": [clip.name for clip in setup.clips],
+        "model": loaded.card.name,
+        "revision": loaded.card.revision,
+        "suite": __version__,
+    }
+    return _Run(
+        setup=setup,
+        ranks=ranks,
+        listener=listener,
+        backbone=backbone,
+        loaded=loaded,
+        objective=objective,
+        stream=stream,
+        optimiser=make_optimiser(backbone, objective, plan.recipe),
+        config=config,
+    )
+
+
+def _begin(run: _Run) -> int | None:
+    """Return the first step to take, None where the run has finished before."""
+    folder = run.setup.output
+    step = read_step(folder, run.config_sha256) if run.setup.resume else None
+    used = [
+        name for name in ("config.json", "metrics.jsonl", "card.json") if (folder / name).exists()
+    ]
+    if used and not run.setup.resume:
+        raise UsageError(
+            f"{folder} holds a run already ({used[0]}); type --resume auto to go on with it, or "
+            "choose another folder with -o"
+        )
+    if (folder / "card.json").is_file() and step == run.stream.n_steps:
+        return None
+    run.ranks.wait()  # all have seen the folder as it was
+    if run.ranks.first:
+        write_json(folder / "config.json", run.config)
+    if step is not None:
+        load_checkpoint(folder, run.modules, run.optimiser)
+        run.saved = step
+    return step or 0
+
+
+def _step(run: _Run, step: int, batch: ClipBatch) -> dict[str, float | None]:
+    """Take one step; return what is written down about it."""
+    began = time.perf_counter()
+    recipe, device = run.setup.plan.recipe, torch.device(run.setup.device)
+    torch.manual_seed(int(generator(run.setup.seed, 3, step, run.ranks.rank).integers(2**62)))
+    set_rates(run.optimiser, recipe, step, run.stream.n_steps)
+    batch = _moved(batch, device)
+    backbone = _seen(run, batch)
+    with _precision(recipe.precision, device):
+        loss: StepLoss = run.objective(backbone, batch)
+    value = float(run.ranks.mean(loss.value))
+    _refuse_nan(run, step, batch, "loss", value)
+    run.optimiser.zero_grad(set_to_none=True)
+    loss.value.backward()  # type: ignore[no-untyped-call]
+    parameters = [p for group in run.optimiser.param_groups for p in group["params"]]
+    run.ranks.average_gradients(parameters)
+    limit = recipe.clip_gradient or math.inf
+    norm = float(nn.utils.clip_grad_norm_(parameters, limit))
+    _refuse_nan(run, step, batch, "gradient", norm)
+    run.optimiser.step()
+    run.objective.after_step(backbone, step, run.stream.n_steps)
+    seconds = time.perf_counter() - began
+    return {
+        "step": step,
+        "epoch": step // run.stream.steps_per_epoch,
+        "loss": value,
+        **{name: float(run.ranks.mean(stat.float())) for name, stat in loss.stats.items()},
+        "gradient": norm,
+        "rate": run.optimiser.param_groups[0]["lr"],
+        "clips_per_s": round(recipe.batch / seconds, 3),
+    }
+
+
+def _seen(run: _Run, batch: ClipBatch) -> Any:
+    """Return the backbone, with a memory of frozen states where the same pixels come again."""
+    if not batch.repeatable:
+        return run.backbone
+    run.kept = run.kept or KeptStates(run.backbone)
+    run.kept.expect(batch)
+    return run.kept
+
+
+def _after(run: _Run, step: int, journal: Journal | None) -> None:
+    """Keep the state and validate, when it is time."""
+    recipe, done, last = run.setup.plan.recipe, step + 1, run.stream.n_steps
+    if run.ranks.first and (done % recipe.checkpoint_every == 0 or done == last):
+        save_checkpoint(run.setup.output, done, run.config_sha256, run.modules, run.optimiser)
+        run.saved = done
+    every = recipe.validate_every * run.stream.steps_per_epoch
+    if run.setup.validate and run.ranks.first and (done % every == 0 or done == last):
+        _validate(run, done, journal)
+
+
+def _validate(run: _Run, done: int, journal: Journal | None) -> None:
+    assert run.setup.validate is not None
+    folder = run.setup.output / "candidate"
+    _export(run, folder, done)
+    scores = run.setup.validate(folder)
+    run.listener.validated(done, scores)
+    if journal:
+        journal.write({"validated": done, **scores})
+    if run.chooses and _headline(scores) > run.best:
+        run.best = _headline(scores)
+        _export(run, run.setup.output, done)
+
+
+def _headline(scores: Mapping[str, Any]) -> float:
+    """Return the first score, below every other where there is none."""
+    values = [value for name, value in scores.items() if name != "validated"]
+    return -math.inf if not values or values[0] is None else float(values[0])
+
+
+def _export(run: _Run, folder: Path, steps: int) -> None:
+    keys = ("method", "recipe_name", "recipe", "objective", "seed", "manifests", "suite")
+    training = {**{key: run.config[key] for key in keys}, "steps": steps}
+    export(folder, run.backbone, run.objective, run.loaded, training, tuple(run.setup.manifests))
+
+
+def _refuse_nan(run: _Run, step: int, batch: ClipBatch, what: str, value: float) -> None:
+    if math.isfinite(value):
+        return
+    clips = ", ".join(
+        f"{name} {list(frames)}" for name, frames in zip(batch.names, batch.frames, strict=True)
+    )
+    kept = f"the checkpoint after step {run.saved} is kept" if run.saved else "no checkpoint yet"
+    raise TrainingError(
+        f"the {what} of step {step} is {value}; its clips: {clips[:600]}; {kept}; try a lower "
+        "recipe.head_rate and recipe.backbone_rate, recipe.clip_gradient=1, or fp32"
+    )
+
+
+def _moved(batch: ClipBatch, device: torch.device) -> ClipBatch:
+    if device.type == "cpu":
+        return batch
+    found: dict[str, Any] = {**vars(batch)}
+    for name in ("images", "tracks", "visible"):
+        if isinstance(found[name], Tensor):
+            found[name] = found[name].to(device, non_blocking=True)
+    return ClipBatch(**found)
+
+
+def _precision(name: str, device: torch.device) -> AbstractContextManager[Any]:
+    if name == "fp32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)

@@ -1,0 +1,72 @@
+"""The processes of a run: one, or several that `torchrun` started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Which process this is."""
+
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+    """Number of this process on its machine."""
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes what the run leaves behind."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Go on when every process is here."""
+        if self.world > 1:
+            dist.barrier()
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Return the mean of a tensor over all processes."""
+        if self.world == 1:
+            return value.detach()
+        total = value.detach().clone()
+        dist.all_reduce(total)
+        return total / self.world
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Make every gradient the mean over all processes, in one exchange per type."""
+        if self.world == 1:
+            return
+        groups: dict[torch.dtype, list[nn.Parameter]] = {}
+        for parameter in parameters:
+            groups.setdefault(parameter.dtype, []).append(parameter)
+        for members in groups.values():
+            gradients = [
+                torch.zeros_like(p) if p.grad is None else p.grad.contiguous() for p in members
+            ]
+            flat = torch.cat([g.flatten() for g in gradients])
+            dist.all_reduce(flat)
+            flat /= self.world
+            parts = torch.split(flat, [p.numel() for p in members])
+            for p, part in zip(members, parts, strict=True):
+                p.grad = part.view_as(p).clone()
+
+
+@contextmanager
+def processes(device_type: str) -> Iterator[Processes]:
+    """Join the processes that `torchrun` started, for as long as the block lasts."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield Processes()
+        return
+    dist.init_process_group("nccl" if device_type == "cuda" else "gloo")
+    try:
+        yield Processes(dist.get_rank(), world, int(os.environ.get("LOCAL_RANK", "0")))
+    finally:
+        dist.destroy_process_group()
