@@ -63,7 +63,7 @@ def weights_path(name: str) -> dict[str, Any]:
         raise ModelError(
             f"the card of {name} names no weights; type --weights FILE when running it"
         )
-    found = weights_store.find(card)
+    found = weights_store.find(card, timm=entry.timm)
     return {"path": str(found or weights_store.place(card)), "found": found is not None}
 
 
