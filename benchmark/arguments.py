@@ -157,6 +157,12 @@ def _reports(commands: argparse._SubParsersAction[Parser]) -> None:
     verify.add_argument("name", metavar="MODEL|PAPER")
     verify.add_argument("--weights", type=Path, metavar="FILE", help="weights for the model")
     verify.add_argument("--data-root", metavar="DIR", help="where data sets lie ($TVSEG_DATA)")
+    verify.add_argument(
+        "--published",
+        type=Path,
+        metavar="CSV",
+        help="another table of numbers, with the columns of leaderboards/published.csv",
+    )
     verify.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, ...")
     verify.add_argument("-o", "--output", metavar="DIR", help="folder of results (default: runs)")
 

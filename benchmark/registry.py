@@ -48,6 +48,8 @@ class ModelEntry:
     takes_weights: bool = False
     needs_weights: bool = False
     """Whether a weights file has to be on this machine."""
+    timm: str | None = None
+    """The same weights under their name in timm, whose cache is then looked at too."""
 
 
 class DatasetOpener(Protocol):

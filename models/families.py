@@ -64,5 +64,6 @@ def add_family(
             build=partial(build, backbone),
             takes_weights=True,
             needs_weights=True,
+            timm=backbone.timm,
         )
         models.register(backbone.card.name, entry)
