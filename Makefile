@@ -28,6 +28,7 @@ bench: $(VENV)/.test  ## ratios against what people use now; set TVSEG_DATA for 
 	$(BIN)/python scripts/bench_cluster.py
 	$(BIN)/python scripts/bench_probes.py
 	$(BIN)/python scripts/bench_propagation.py
+	$(BIN)/python scripts/bench_boundary.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "tvseg-bench needs Python 3.10 or newer; type: make PYTHON=python3.12 demo")'
