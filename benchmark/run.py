@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tvseg_bench.benchmark.cache import FeatureCache
 from tvseg_bench.benchmark.errors import NotApplicableError, TvsegError
 from tvseg_bench.benchmark.features import ExtractOptions, feature_set, resolve_device
-from tvseg_bench.benchmark.plan import Broken, Cell, Plan, load, make_plan
+from tvseg_bench.benchmark.plan import Broken, Cell, Plan, load, make_plan, shared_view
 from tvseg_bench.benchmark.provenance import collect
 from tvseg_bench.benchmark.result import Plugin, Result, Timing, from_score, without_score
 from tvseg_bench.benchmark.result_store import ResultStore
@@ -124,7 +124,7 @@ class _Runner:
         return self._extract(
             loaded,
             first.dataset,
-            first.view,
+            shared_view(cells),
             keep=sum(passes) > 1,
             progress=lambda done, total: self.listener.extracting(cells, done, total),
         )
@@ -145,7 +145,7 @@ class _Runner:
         return feature_set(
             loaded.model,  # type: ignore[arg-type]
             dataset,
-            view,
+            self.cache.kept_view(loaded.card, dataset, view, options.dtype),
             options,
             cache=self.cache,
             keep=keep,
