@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=4)
     parser.add_argument("--frames", type=int, default=5, help="frames timed")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     measure(given.grid, given.dim, given.labels, given.frames, torch.device(given.device))
