@@ -29,6 +29,7 @@ bench: $(VENV)/.test  ## ratios against what people use now; set TVSEG_DATA for 
 	$(BIN)/python scripts/bench_probes.py
 	$(BIN)/python scripts/bench_propagation.py
 	$(BIN)/python scripts/bench_training.py
+	$(BIN)/python scripts/bench_boundary.py
 
 flagship: $(VENV)/.base  ## train the tiny models again, from nothing; about half an hour on two cores
 	$(BIN)/python scripts/flagship.py

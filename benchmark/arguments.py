@@ -81,6 +81,12 @@ def _run_and_plan(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     _selection(run)
     run.add_argument("--force", action="store_true", help="compute again, keep the old aside")
+    run.add_argument(
+        "--save-predictions",
+        type=Path,
+        metavar="DIR",
+        help="write what is predicted as palette PNGs, as DAVIS tools read them",
+    )
     run.add_argument("--fail-fast", action="store_true", help="stop at the first failed cell")
     plan = _add(commands, "plan", "Show what 'run' with the same selection would do.")
     _selection(plan)

@@ -19,15 +19,18 @@ import threading
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark import cachefile
 from tvseg_bench.benchmark.cacheentry import CacheEntry, CacheKey, cache_key, in_use
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.home import home
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import Dataset, ModelCard, View
 
 DEFAULT_LIMIT = 50 * 10**9
 SPARE_DISK = 10**9
@@ -99,6 +102,20 @@ class FeatureCache:
     def entry(self, key: CacheKey) -> CacheEntry:
         """Open an entry, which need not exist yet; it is not pruned while the object lives."""
         return CacheEntry(self.root, key, self._make_room, self._no_room)
+
+    def kept_view(self, card: ModelCard, dataset: Dataset, view: View, dtype: str) -> View:
+        """Return a view under which every clip is kept and which serves this one, else this one.
+
+        What was kept with attention, where the model has any, holds the tokens without it too.
+        """
+        wider = replace(view, attention="if-any")
+        if view.attention is False and view.output == "features" and dataset.clips:
+            for candidate in (view, wider):
+                key = cache_key(card, dataset, candidate, dtype)
+                entry = None if key is None else self.entry(key)
+                if entry is not None and all(entry.holds(clip) for clip in dataset.clips):
+                    return candidate
+        return view
 
     def status(self) -> list[CacheRow]:
         """Return every entry, the one used last first."""

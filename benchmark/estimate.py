@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tvseg_bench.benchmark.cache import FeatureCache
 from tvseg_bench.benchmark.cacheentry import STORED
 from tvseg_bench.benchmark.frames import choose_frames, target_size
-from tvseg_bench.benchmark.plan import Cell, Plan, load, make_plan
+from tvseg_bench.benchmark.plan import Cell, Plan, load, make_plan, shared_view
 from tvseg_bench.benchmark.result_store import ResultStore
 
 if TYPE_CHECKING:
@@ -80,10 +80,11 @@ def _passes(plan: Plan, selection: Selection, done: set[str]) -> list[Pass]:
 
 def _pass(cells: Sequence[Cell], selection: Selection) -> Pass:
     first = cells[0]
-    dataset, view, card = first.dataset, first.view, first.card
+    dataset, card, cache = first.dataset, first.card, FeatureCache()
+    view = cache.kept_view(card, dataset, shared_view(cells), selection.dtype)
     counts = [len(choose_frames(c.n_frames, view, c.name)) for c in dataset.clips]
     key = FeatureCache.key(card, dataset, view, selection.dtype)
-    entry = FeatureCache().entry(key) if key else None
+    entry = cache.entry(key) if key else None
     held = [entry is not None and entry.holds(clip) for clip in dataset.clips]
     cached = sum(n for n, is_held in zip(counts, held, strict=True) if is_held)
     reads = sum(c.protocol.entry.build(c.protocol.config).passes for c in cells)

@@ -71,8 +71,9 @@ def nearest(
     _check(queries, memory, k)
     default = (_QUERIES_CUDA, _ROWS_CUDA) if memory.is_cuda else (_QUERIES, _ROWS)
     step, rows = blocks or default
+    room = memory.new_empty(min(step, len(queries)) * min(rows, len(memory)))
     parts = [
-        _search(queries[start : start + step], memory, k, rows)
+        _search(queries[start : start + step], memory, k, rows, room)
         for start in range(0, len(queries), step)
     ]
     if not parts:
@@ -83,13 +84,17 @@ def nearest(
     )
 
 
-def _search(queries: torch.Tensor, memory: torch.Tensor, k: int, rows: int) -> Neighbours:
+def _search(
+    queries: torch.Tensor, memory: torch.Tensor, k: int, rows: int, room: torch.Tensor
+) -> Neighbours:
     """Compare one block of queries with the memory, block by block, keeping the best k."""
     best = queries.new_zeros(len(queries), 0)
     index = best.long()
     for start in range(0, len(memory), rows):
-        similarity = queries @ memory[start : start + rows].T
-        value, at = similarity.topk(min(k, similarity.shape[1]), dim=1, sorted=False)
+        block = memory[start : start + rows]
+        similarity = room[: len(queries) * len(block)].view(len(queries), len(block))
+        torch.mm(queries, block.T, out=similarity)
+        value, at = similarity.topk(min(k, len(block)), dim=1, sorted=False)
         best, index = torch.cat([best, value], 1), torch.cat([index, at + start], 1)
         if best.shape[1] > k:
             best, kept = best.topk(k, dim=1, sorted=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,12 +67,22 @@ class Plan:
     broken: tuple[Broken, ...] = ()
 
     def groups(self) -> Iterator[tuple[Cell, ...]]:
-        """Yield the cells that share model, data set and view."""
+        """Yield the cells that share model, data set and view.
+
+        A pass that keeps attention where there is any also serves the views without it.
+        """
         grouped: dict[Any, list[Cell]] = {}
         for cell in self.cells:
-            shared = (cell.model, cell.key.dataset, cell.key.split, cell.view)
+            optional = cell.view.attention in (False, "if-any")
+            tokens = replace(cell.view, attention=False) if optional else cell.view
+            shared = (cell.model, cell.key.dataset, cell.key.split, tokens)
             grouped.setdefault(shared, []).append(cell)
         yield from map(tuple, grouped.values())
+
+
+def shared_view(cells: Sequence[Cell]) -> View:
+    """Return the view of a group that serves all its cells: the tokens are the same."""
+    return next((cell.view for cell in cells if cell.view.attention), cells[0].view)
 
 
 def make_plan(selection: Selection) -> Plan:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,9 @@ from PIL import Image
 
 from tvseg_bench.benchmark.errors import DataError, UsageError
 from tvseg_bench.benchmark.result_file import write_whole
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import Clip
 
 COLOURED = 22
 """How many ids DAVIS gives a colour of their own; the others are shades of grey."""
@@ -42,43 +45,35 @@ def davis_palette() -> NDArray[np.uint8]:
     return palette.astype(np.uint8)
 
 
-def write_predictions(
-    folder: Path, clip: str, maps: Iterable[ArrayLike], frame_names: Sequence[str] = ()
-) -> list[Path]:
-    """Write the label maps [H, W] of one clip, and return the files.
+class PredictionFolder:
+    """Writes label maps, one frame after the other, so that long clips need no memory.
 
     What lies in the folder is never overwritten: a file that is already there has to be, byte for
-    byte, the one that would be written.
+    byte, the one that would be written, as when a killed run goes on.
 
     Args:
-        folder: of all clips; is made where it is missing.
-        clip: its name; `a/b` becomes two folders.
-        maps: ids 0..255, one map after the other, so that a long clip needs no memory.
-        frame_names: file stems, one per map; empty = 00000, 00001, ...
-
-    Raises:
-        UsageError: A name leads out of the folder or is no file name, there are more or fewer maps
-            than names, or a map holds an id that a palette lacks.
-        DataError: Another file is in the way, or the disk refuses.
+        root: of all clips; is made where it is missing.
     """
-    root = Path(folder)
-    parts = [_safe(part, f"the clip {clip!r}") for part in clip.split("/")]
-    target = root.joinpath(*parts)
-    written = []
-    for t, labels in enumerate(maps):
-        if frame_names and t >= len(frame_names):
-            raise UsageError(
-                f"the clip {clip!r} has more maps than its {len(frame_names)} frame names"
-            )
-        stem = _safe(frame_names[t], f"frame {t} of {clip!r}") if frame_names else f"{t:05d}"
-        path = target / f"{stem}.png"
-        _put(root, path, _encoded(labels, f"frame {t} of {clip!r}"))
-        written.append(path)
-    if frame_names and len(written) < len(frame_names):
-        raise UsageError(
-            f"the clip {clip!r} has {len(written)} maps, but {len(frame_names)} frame names"
-        )
-    return written
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def __call__(self, clip: Clip, frame: int, labels: ArrayLike) -> Path:
+        """Write the ids [H, W], within 0..255, of one frame, and return the file.
+
+        `a/b` as a clip's name becomes two folders; a frame without a name is 00000, 00001, ...
+
+        Raises:
+            UsageError: A name leads out of the folder or is no file name, or the map holds an id
+                that a palette lacks.
+            DataError: Another file is in the way, or the disk refuses.
+        """
+        what = f"frame {frame} of {clip.name!r}"
+        parts = [_safe(part, f"the clip {clip.name!r}") for part in clip.name.split("/")]
+        stem = _safe(clip.frame_names[frame], what) if clip.frame_names else f"{frame:05d}"
+        path = self.root.joinpath(*parts, f"{stem}.png")
+        _put(self.root, path, _encoded(labels, what))
+        return path
 
 
 def _safe(part: str, what: str) -> str:

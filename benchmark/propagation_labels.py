@@ -94,7 +94,8 @@ def hard_labels(
         >>> hard_labels(soft, (1, 2), "nearest", "minmax-dino").tolist()
         [[0, 1]]
     """
-    return rescaled(upsampled(soft, size, upsampling), rescale).argmax(0)
+    # max() and not argmax(), which takes three times as long over the first axis on a CPU
+    return rescaled(upsampled(soft, size, upsampling), rescale).max(0).indices
 
 
 def upsampled(soft: Tensor, size: tuple[int, int], upsampling: Upsampling) -> Tensor:

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, cast
 
+from tvseg_bench.benchmark import run_files
 from tvseg_bench.benchmark.cache import FeatureCache
 from tvseg_bench.benchmark.errors import NotApplicableError, TvsegError
 from tvseg_bench.benchmark.features import ExtractOptions, feature_set, resolve_device
 from tvseg_bench.benchmark.memo import Memo
-from tvseg_bench.benchmark.plan import Broken, Cell, Plan, load, make_plan
+from tvseg_bench.benchmark.plan import Broken, Cell, Plan, load, make_plan, shared_view
 from tvseg_bench.benchmark.provenance import collect
 from tvseg_bench.benchmark.result import Plugin, Result, Timing, from_score, without_score
 from tvseg_bench.benchmark.result_store import ResultStore
-from tvseg_bench.benchmark.run_files import write_manifest, write_trace
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.loading import LoadedModel
@@ -128,7 +128,7 @@ class _Runner:
         return self._extract(
             loaded,
             first.dataset,
-            first.view,
+            shared_view(cells),
             keep=sum(passes) > 1,
             progress=lambda done, total: self.listener.extracting(cells, done, total),
         )
@@ -149,7 +149,7 @@ class _Runner:
         return feature_set(
             loaded.model,  # type: ignore[arg-type]
             dataset,
-            view,
+            self.cache.kept_view(loaded.card, dataset, view, options.dtype),
             options,
             cache=self.cache,
             keep=keep,
@@ -161,6 +161,8 @@ class _Runner:
         evaluation: Any = cell.protocol.entry.build(cell.protocol.config)
         if hasattr(evaluation, "device"):
             evaluation = replace(evaluation, device=self.selection.device)
+        if self.selection.save_predictions is not None and hasattr(evaluation, "sink"):
+            evaluation = replace(evaluation, sink=run_files.predictions_of(cell, self.selection))
         if not hasattr(evaluation, "learns"):
             return cast("Score", evaluation(features, seed=cell.seed))
         train = None
@@ -185,7 +187,9 @@ class _Runner:
         except TvsegError as error:
             return self._without(cell, "failed", str(error), loaded)
         except Exception as error:  # one broken cell must not take the grid down
-            trace = write_trace(self.store.directory, cell.key.cell_id, traceback.format_exc())
+            trace = run_files.write_trace(
+                self.store.directory, cell.key.cell_id, traceback.format_exc()
+            )
             text = f"{type(error).__name__}: {error} (errors/{trace.name})".replace("\n", " ")
             return self._without(cell, "failed", text, loaded)
         seconds = time.perf_counter() - begin
@@ -241,15 +245,17 @@ def run_selection(
         command: the command line as typed, for the record.
 
     Raises:
-        UsageError: a name or parameter that does not exist; nothing was run.
+        UsageError: a name or parameter that does not exist, or predictions asked of protocols
+            that make none; nothing was run.
         ResultError: the output folder cannot be written.
     """
     listener = listener or Listener()
     resolve_device(selection.device)
     plan = make_plan(selection)
     store = ResultStore(selection.output)
-    write_manifest(selection.output, plan)
+    run_files.write_manifest(selection.output, plan)
     done = {} if selection.force else finished(plan, store)
+    run_files.check_predictions(plan, done)
     listener.planned(plan, len(plan.cells) - len(done))
     for part in plan.broken:
         listener.broken(part)

@@ -1,16 +1,22 @@
-"""What stands beside the results of a run: the grid, written first, and traces of failures."""
+"""What stands beside the results of a run: the grid, written first, traces of failures, and
+predictions where they are asked for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import warnings
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tvseg_bench.benchmark.cachefile import slug
+from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.result_file import write_whole
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.plan import Plan
+    from tvseg_bench.benchmark.plan import Cell, Plan
+    from tvseg_bench.benchmark.prediction_files import PredictionFolder
+    from tvseg_bench.benchmark.selection import Selection
 
 SCHEMA = "tvseg-bench/manifest@1"
 
@@ -32,6 +38,44 @@ def write_trace(directory: Path, cell_id: str, trace: str) -> Path:
     path = directory / "errors" / f"{cell_id}.txt"
     write_whole(path, trace.encode())
     return path
+
+
+def predictions_of(cell: Cell, selection: Selection) -> PredictionFolder:
+    """Return where the predictions of a cell are written: a folder that official tools take."""
+    from tvseg_bench.benchmark.prediction_files import PredictionFolder
+
+    return PredictionFolder(_folder(cell, selection))
+
+
+def check_predictions(plan: Plan, done: Collection[str]) -> None:
+    """Refuse `--save-predictions` where nothing would be saved; warn of cells that are done.
+
+    Raises:
+        UsageError: none of the chosen protocols makes predictions that can be written.
+    """
+    if plan.selection.save_predictions is None or not plan.cells:
+        return
+    able = [c for c in plan.cells if hasattr(c.protocol.entry.build(c.protocol.config), "sink")]
+    if not able:
+        chosen = ", ".join(dict.fromkeys(cell.protocol.label for cell in plan.cells))
+        raise UsageError(
+            f"--save-predictions: {chosen} writes no predictions; leave it out, or add "
+            "--protocol propagation"
+        )
+    for cell in able:
+        if cell.key.cell_id in done and not _folder(cell, plan.selection).is_dir():
+            warnings.warn(
+                f"{cell.label} is done already, so its predictions are not saved; type --force "
+                "to compute it again",
+                stacklevel=3,
+            )
+
+
+def _folder(cell: Cell, selection: Selection) -> Path:
+    assert selection.save_predictions is not None
+    key = cell.key
+    words = (slug(key.model), slug(cell.protocol.label), slug(f"{key.dataset}-{key.split}"))
+    return selection.save_predictions / "_".join((*words, key.cell_id))
 
 
 def _rows(plan: Plan) -> list[dict[str, Any]]:

@@ -55,6 +55,8 @@ class Selection:
     force: bool = False
     """Compute again what is done; the older result is kept aside."""
     fail_fast: bool = False
+    save_predictions: Path | None = None
+    """Folder for label maps, of protocols that predict any; no part of what a cell is."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ def make_selection(values: Mapping[str, Any]) -> Selection:
         given["seeds"] = parse_seeds(given["seeds"])
         if not given["seeds"]:
             raise UsageError("--seeds is empty; type for example --seeds 0-4")
-    for key in ("output", "data_root"):
+    for key in ("output", "data_root", "save_predictions"):
         if key in given:
             given[key] = Path(given[key]).expanduser()
     if "weights" in given:

@@ -214,7 +214,9 @@ class View:
     """short-side: aspect kept, long side to the nearest patch multiple; square: squashed;
     short-side-up: both sides up to the next patch multiple (DINOv3's tracking); short-side-64:
     long side down to a multiple of 64 (DINO's video script)."""
-    interpolation: Literal["card", "bilinear", "bicubic"] = "bilinear"
+    interpolation: Literal["card", "bilinear", "bicubic", "opencv"] = "bilinear"
+    """Filter of the resizing. card: the model's own; bilinear, bicubic: Pillow's, antialiased;
+    opencv: bilinear from the four nearest pixels, as cv2.resize does (DINO's video script)."""
     statistics: Literal["card", "timet"] = "card"
     """Normalisation: the card's own; `timet`: where the card says ImageNet's, the video
     statistics of the TimeT release (std .228, .224, .225), else the card's own."""

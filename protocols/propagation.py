@@ -8,7 +8,7 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from tvseg_bench.protocols.propagation_score import ClipResult, Tally, total
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import (
+        Clip,
         ClipFeatures,
         Dataset,
         FeatureSet,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from tvseg_bench.protocols.propagation_config import PropagationConfig
     from tvseg_bench.protocols.propagation_objects import Numbers, Track
 
+    Sink = Callable[[Clip, int, Labels], object]
+
 
 @dataclass(frozen=True)
 class LabelPropagation:
@@ -46,6 +49,8 @@ class LabelPropagation:
     device: str = "auto"
     """Where patches are compared, as `--device` names it; moves numbers by rounding only."""
     passes: int = 1
+    sink: Sink | None = None
+    """Is given every predicted map in the data set's own ids, beginning with the truth."""
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
@@ -110,6 +115,8 @@ class LabelPropagation:
                     "first-frame": resized_labels(first, truth.shape),
                 }
                 tally.add(truth, maps)
+            if self.sink is not None:
+                self.sink(clip.clip, clip.frames[t], found.objects.named(numbers))
         frames = [clip.frames[t] for t in scored]
         return ClipResult(clip.clip.name, n, "", frames, found.objects.ids, tally.close())
 

@@ -22,8 +22,8 @@ class PropagationConfig(BaseModel):
     resize: Literal["short-side", "square", "short-side-up", "short-side-64"] = "short-side"
     """short-side: aspect kept, both sides to the nearest multiples of the patch. square: squashed.
     short-side-up: both up (DINOv3). short-side-64: the long side down to one of 64 (DINO)."""
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    """Filter of the resizing, antialiased."""
+    interpolation: Literal["bilinear", "bicubic", "opencv"] = "bilinear"
+    """Filter of the resizing: antialiased, or from the four nearest pixels as OpenCV does."""
     statistics: Literal["card", "timet"] = "card"
     """Input normalisation; `timet` is std .228 for video, which DINO's script has too."""
 
@@ -104,6 +104,7 @@ OFFICIAL = PropagationConfig(
 DINO = OFFICIAL.model_copy(
     update={
         "resize": "short-side-64",
+        "interpolation": "opencv",
         "statistics": "timet",
         "first_frame": "nearest-pil",
         "rescale": "minmax-dino",
@@ -111,7 +112,7 @@ DINO = OFFICIAL.model_copy(
     }
 )
 """DINO (arXiv 2104.14294), eval_video_segmentation.py at 7c446df, scored officially. Unlike the
-release, which resizes without a filter (OpenCV) and ends with an error on square frames."""
+release, which ends with an error on square frames."""
 
 DINOV3 = OFFICIAL.model_copy(
     update={

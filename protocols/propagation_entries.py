@@ -18,7 +18,7 @@ def register() -> None:
     protocols.register(
         "propagation",
         ProtocolEntry(
-            version=1,
+            version=2,  # 2: dino resizes as OpenCV does
             title="first-frame labels carried through each clip by feature similarity, J and F",
             paper=PAPER,
             presets={"standard": STANDARD, "dino": DINO, "dinov3": DINOV3},

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tvseg_bench.benchmark.metrics.boundary import (
-    TOLERANCE,
-    Contour,
-    contour_f,
-    tolerance_radius,
-)
-from tvseg_bench.benchmark.metrics.davis import JF, region_j, statistics
+from tvseg_bench.benchmark.metrics.boundary import TOLERANCE, FrameObjects, tolerance_radius
+from tvseg_bench.benchmark.metrics.davis import JF, object_scores, statistics
 from tvseg_bench.benchmark.types import Score, UnitScore
 from tvseg_bench.protocols.propagation_objects import UNKNOWN
 
 if TYPE_CHECKING:
+    from tvseg_bench.benchmark.metrics.boundary import Pairs
     from tvseg_bench.benchmark.types import LabelKind
     from tvseg_bench.protocols.propagation_config import PropagationConfig
     from tvseg_bench.protocols.propagation_objects import Numbers
@@ -41,20 +37,15 @@ class Tally:
 
     def add(self, truth: Numbers, predicted: Mapping[str, Numbers]) -> None:
         """Score the named predictions [H, W] of one frame; what is unknown is not counted."""
-        known = truth != UNKNOWN
-        objects = range(1, self._n + 1)
-        true = [truth == k for k in objects]
-        contours = [Contour(mask) for mask in true]
+        unknown = truth == UNKNOWN
+        anything_unknown = unknown.any()
+        objects = FrameObjects(truth, self._n)
         radius = tolerance_radius(TOLERANCE, truth.shape)
+        pairs: Pairs = "same" if self._task == "semi-supervised" else "all"
         for name, numbers in predicted.items():
-            j, f = np.zeros((2, self._n, self._n))
-            for p in range(self._n):
-                mask = (numbers == p + 1) & known
-                contour = Contour(mask)
-                for k in [p] if self._task == "semi-supervised" else range(self._n):
-                    j[p, k] = region_j(true[k], mask)
-                    f[p, k] = contour_f(contours[k], contour, radius)
-            self._frames.setdefault(name, []).append((j, f))
+            shown = np.where(unknown, 0, numbers) if anything_unknown else numbers
+            found = object_scores(objects, FrameObjects(shown, self._n), radius, pairs)
+            self._frames.setdefault(name, []).append((found.j, found.f))
 
     def close(self) -> dict[str, JF]:
         """Return J and F [N, T] of each kind of prediction; row k is about object k."""

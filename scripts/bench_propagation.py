@@ -24,6 +24,7 @@ from torch.nn.functional import normalize
 
 from tvseg_bench.benchmark.propagation import PropagationRule, Propagator
 
+Timed = tuple[float, float]
 TOLERANCE = 1e-5
 
 
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=4)
     parser.add_argument("--frames", type=int, default=5, help="frames timed")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     measure(given.grid, given.dim, given.labels, given.frames, torch.device(given.device))
@@ -81,7 +82,7 @@ def measure(grid: Sequence[int], dim: int, labels: int, frames: int, device: tor
     near = window(h, w, rule.radius, device)
     ours = Propagator(clip[0].view(1, h, w, dim), first.view(1, labels, h, w), rule)
     context = [(clip[0], first)]
-    times: dict[str, list[float]] = {"direct": [], "ours": []}
+    times: dict[str, list[Timed]] = {"direct": [], "ours": []}
     for t in range(1, len(clip)):
         frame = clip[t].view(1, h, w, dim)
         ours_s, soft = timed(partial(ours.step, frame), device)
@@ -99,24 +100,31 @@ def measure(grid: Sequence[int], dim: int, labels: int, frames: int, device: tor
     )
 
 
-def timed(work: Callable[[], Tensor], device: torch.device) -> tuple[float, Tensor]:
-    """Return how long it took, and what it gave."""
-    start = time.perf_counter()
+def timed(work: Callable[[], Tensor], device: torch.device) -> tuple[Timed, Tensor]:
+    """Return wall-clock and processor seconds, and what it gave."""
+    wall, cpu = time.perf_counter(), time.process_time()
     result = work()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - start, result
+    return (time.perf_counter() - wall, time.process_time() - cpu), result
 
 
-def report(times: dict[str, list[float]], what: str) -> None:
-    """Print medians and the ratio, as a median of the frames' ratios."""
-    ratios = [d / o for d, o in zip(times["direct"], times["ours"], strict=True)]
-    print(f"{what}; per frame, median of {len(ratios)}:")
+def report(times: dict[str, list[Timed]], what: str) -> None:
+    """Print medians and the ratios, as medians of the frames' ratios.
+
+    Those of processor time hold on a machine that is busy with other things too.
+    """
+    pairs = list(zip(times["direct"], times["ours"], strict=True))
+    print(f"{what}; per frame, median of {len(pairs)}:")
     for name, values in times.items():
-        print(f"  {name:6} {statistics.median(values):8.3f} s")
-    print(
-        f"  ratio  {statistics.median(ratios):8.1f} (from {min(ratios):.1f} to {max(ratios):.1f})"
-    )
+        wall, cpu = (statistics.median(v[i] for v in values) for i in (0, 1))
+        print(f"  {name:6} {wall:8.3f} s wall {cpu:8.3f} s processor")
+    for i, kind in enumerate(("wall", "processor")):
+        ratios = [direct[i] / ours[i] for direct, ours in pairs]
+        print(
+            f"  ratio  x{statistics.median(ratios):.1f} {kind} "
+            f"(from {min(ratios):.1f} to {max(ratios):.1f})"
+        )
 
 
 if __name__ == "__main__":

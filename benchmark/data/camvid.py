@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 from tvseg_bench.benchmark.data.cards import CAMVID as CARD
-from tvseg_bench.benchmark.data.frames import Source
 from tvseg_bench.benchmark.data.images import IMAGE_SUFFIXES
 from tvseg_bench.benchmark.data.inventory import Collector, Inventory, Labelling
 from tvseg_bench.benchmark.data.layout import (
@@ -48,22 +47,13 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
         drawn = dict(masks[stem(name)] for name in frames if stem(name) in masks)
         if frames:
             found.add(drive or split, split, frames, f"{split}annot", drawn)
-    source = Source(
-        dataset=CARD.name,
-        root=folder,
-        reference=f"{CARD.name}:{split}",
-        no_mask=f"{split}annot has no mask",
-        unknown="masks of CamVid hold 0 to 10, and 11 for void",
-    )
-    labelling = Labelling(semantic=CLASSES)
-    return found.finish(
+    return found.finish_classes(
         CARD,
         split,
-        source,
-        lambda _: labelling,
-        splits=lists,
-        classes=CARD.classes,
-        dataset_labels="semantic",
+        lists,
+        Labelling(semantic=CLASSES),
+        no_mask=f"{split}annot has no mask",
+        unknown="masks of CamVid hold 0 to 10, and 11 for void",
     )
 
 

@@ -68,22 +68,13 @@ def inventory_2016(root: Path | None, split: str | None) -> Inventory:
     found = Collector(folder)
     for name in _sequences(lists[split]):
         found.add_folder(name, f"JPEGImages/480p/{name}", f"Annotations/480p/{name}")
-    source = Source(
-        dataset="davis-2016",
-        root=folder,
-        reference=f"davis-2016:{split}",
-        no_mask="Annotations/480p has no mask",
-        unknown="masks of DAVIS 2016 hold 0 and 255 (DAVIS 2017 is another data set)",
-    )
-    labelling = Labelling(semantic=OBJECT, instance=OBJECT, categories={1: 1})
-    return found.finish(
+    return found.finish_classes(
         DAVIS_2016,
         split,
-        source,
-        lambda _: labelling,
-        classes=DAVIS_2016.classes,
-        dataset_labels="semantic",
-        splits=lists,
+        lists,
+        Labelling(semantic=OBJECT, instance=OBJECT, categories={1: 1}),
+        no_mask="Annotations/480p has no mask",
+        unknown="masks of DAVIS 2016 hold 0 and 255 (DAVIS 2017 is another data set)",
     )
 
 

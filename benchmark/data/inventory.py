@@ -190,6 +190,43 @@ class Collector:
             text = f"{path} has no frame in {image_dir} and is not used"
             self.findings.add("mask-without-frame", path, text)
 
+    def finish_classes(
+        self,
+        card: DatasetCard,
+        split: str,
+        lists: Iterable[str],
+        labelling: Labelling,
+        *,
+        no_mask: str,
+        unknown: str,
+    ) -> Inventory:
+        """Return what was gathered of a data set whose card names the classes of its masks.
+
+        Args:
+            card: of the data set.
+            split: the one that was listed.
+            lists: names of all splits that are there.
+            labelling: what the stored values of every clip mean.
+            no_mask: says what is missing where a frame has no mask.
+            unknown: says what the masks hold, where one holds another value.
+        """
+        source = Source(
+            dataset=card.name,
+            root=self.root,
+            reference=f"{card.name}:{split}",
+            no_mask=no_mask,
+            unknown=unknown,
+        )
+        return self.finish(
+            card,
+            split,
+            source,
+            lambda _: labelling,
+            splits=lists,
+            classes=card.classes,
+            dataset_labels="semantic",
+        )
+
     def finish(
         self,
         card: DatasetCard,

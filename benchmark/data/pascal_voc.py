@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from tvseg_bench.benchmark.data.cards import PASCAL_VOC_2012 as CARD
-from tvseg_bench.benchmark.data.frames import Source
 from tvseg_bench.benchmark.data.images import IMAGE_SUFFIXES
 from tvseg_bench.benchmark.data.inventory import Collector, Inventory, Labelling
 from tvseg_bench.benchmark.data.layout import (
@@ -58,22 +57,13 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
             continue
         mask = dict([masks[name]]) if name in masks else {}
         found.add(name, "JPEGImages", dict([images[name]]), mask_dir, mask)
-    source = Source(
-        dataset=CARD.name,
-        root=folder,
-        reference=f"{CARD.name}:{split}",
-        no_mask=f"{mask_dir} has no mask",
-        unknown="masks of PASCAL VOC hold 0 to 20, and 255 for void",
-    )
-    labelling = Labelling(semantic=CLASSES)
-    return found.finish(
+    return found.finish_classes(
         CARD,
         split,
-        source,
-        lambda _: labelling,
-        splits=lists,
-        classes=CARD.classes,
-        dataset_labels="semantic",
+        lists,
+        Labelling(semantic=CLASSES),
+        no_mask=f"{mask_dir} has no mask",
+        unknown="masks of PASCAL VOC hold 0 to 20, and 255 for void",
     )
 
 

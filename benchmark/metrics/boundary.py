@@ -1,13 +1,15 @@
 """F, the boundary measure of DAVIS: do two contours lie within a tolerance of each other?
 
-Exact without dilating anything: whether a contour pixel has another contour within a disk is
-asked for the contour pixels only, through running sums along the rows.
+Exact without dilating anything, and for all objects of a frame at the price of one: their
+contours are found in one pass over the ids.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from tvseg_bench.benchmark.errors import UsageError
 
 Mask: TypeAlias = NDArray[np.bool_]
+Pairs = Literal["all", "same"]
+"""Which objects are compared: every predicted one with every true one, or those of one id."""
 
 TOLERANCE = 0.008
 """Share of the frame's diagonal, as published."""
@@ -50,63 +54,66 @@ def boundary_f(
     """
     true, pred = masks(truth, predicted, void)
     radius = tolerance_radius(tolerance, true.shape)
-    return contour_f(Contour(true), Contour(pred), radius)
+    return float(contour_f(FrameObjects(true, 1), FrameObjects(pred, 1), radius)[0, 0])
 
 
-class Contour:
-    """The contour pixels of one mask [H, W], ready to be compared with many others."""
+class FrameObjects:
+    """The objects of one frame, ready to be compared with those of many others.
 
-    def __init__(self, mask: ArrayLike) -> None:
-        m = np.asarray(mask, bool)
-        rows, columns = np.flatnonzero(m.any(axis=1)), np.flatnonzero(m.any(axis=0))
-        if rows.size:
-            # beyond one pixel around the mask there is no contour
-            top, left = max(int(rows[0]) - 1, 0), max(int(columns[0]) - 1, 0)
-            y, x = boundary_map(m[top : rows[-1] + 2, left : columns[-1] + 2]).nonzero()
-            self.y, self.x = y + top, x + left
-        else:
-            self.y, self.x = rows, columns
-        self._sums: dict[int, NDArray[np.int32]] = {}
+    Args:
+        ids: [H, W] integers or booleans; 1..n are objects, all others background.
+        n: how many there may be, there or not.
+    """
 
-    def __len__(self) -> int:
-        return int(self.y.size)
+    def __init__(self, ids: ArrayLike, n: int) -> None:
+        given = np.asarray(ids)
+        self.n = n
+        self.ids: NDArray[Any] = given.astype(np.min_scalar_type(n))
+        self.ids[(given < 0) | (given > n)] = 0
 
-    def share_near(self, other: Contour, radius: int) -> float:
-        """Return the share of these pixels with one of the other's within a disk."""
-        if not len(self) or not len(other):
-            return 0.0
-        sums = other._running_sums(radius)
-        y, x = self.y - other.y.min() + 2 * radius, self.x - other.x.min() + 2 * radius
-        last_row, last_column = sums.shape[0] - 1 - radius, sums.shape[1] - 2 - radius
-        reachable = (y >= radius) & (y <= last_row) & (x >= radius) & (x <= last_column)
-        y, x = y[reachable], x[reachable]
-        near = np.zeros(y.size, bool)
-        for dy in range(-radius, radius + 1):
-            half = math.isqrt(radius * radius - dy * dy)
-            near |= sums[y + dy, x + half + 1] > sums[y + dy, x - half]
-        return int(near.sum()) / len(self)
+    @cached_property
+    def contours(self) -> list[NDArray[np.int64]]:
+        """N flat positions, ascending: the contour of each object."""
+        from tvseg_bench.benchmark.metrics.contours import by_object
 
-    def _running_sums(self, radius: int) -> NDArray[np.int32]:
-        """Count, in a box of 2 radii around the contour, its pixels left of each column."""
-        if radius not in self._sums:
-            y, x = self.y - self.y.min() + 2 * radius, self.x - self.x.min() + 2 * radius
-            sums = np.zeros((y.max() + 2 * radius + 1, x.max() + 2 * radius + 2), np.int32)
-            sums[y, x + 1] = 1
-            self._sums[radius] = np.cumsum(sums, axis=1, dtype=np.int32)
-        return self._sums[radius]
+        pixels, starts = by_object(self.ids, np.flatnonzero(boundary_map(self.ids)), self.n)
+        return [pixels[a:b] for a, b in pairwise(starts)]
 
 
-def contour_f(contour: Contour, predicted: Contour, radius: int) -> float:
-    """Return the F-measure of two contours at a radius in pixels, within 0..1."""
-    if not len(contour) and not len(predicted):
-        return 1.0
-    precision = predicted.share_near(contour, radius)
-    recall = contour.share_near(predicted, radius)
+def contour_f(
+    truth: FrameObjects, predicted: FrameObjects, radius: int, pairs: Pairs = "all"
+) -> NDArray[np.float64]:
+    """Return the F-measure [P, N] of predicted and true objects at a radius in pixels.
+
+    Within 0..1; 0 for the pairs that are not compared.
+    """
+    halves = np.array([math.isqrt(radius**2 - dy**2) for dy in range(radius + 1)], np.int64)
+    scores = np.zeros((predicted.n, truth.n))
+    for p, given in enumerate(predicted.contours):
+        for n in range(truth.n) if pairs == "all" else [p]:
+            scores[p, n] = _f(truth.contours[n], given, truth.ids.shape[1], halves)
+    return scores
+
+
+def _f(
+    contour: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+    width: int,
+    halves: NDArray[np.int64],
+) -> float:
+    from tvseg_bench.benchmark.metrics.contours import count_near
+
+    if not contour.size or not predicted.size:
+        return float(contour.size == predicted.size)
+    precision = count_near(predicted, contour, width, halves) / predicted.size
+    recall = count_near(contour, predicted, width, halves) / contour.size
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def boundary_map(mask: ArrayLike) -> Mask:
     """Return the contour [H, W]: pixels unlike their right, lower or diagonal neighbour.
+
+    Of ids instead of a mask: the contours of all objects, each of which outlines some of them.
 
     Source: davisvideochallenge/davis2017-evaluation davis2017/metrics.py (_seg2bmap).
 
@@ -114,9 +121,9 @@ def boundary_map(mask: ArrayLike) -> Mask:
         >>> boundary_map([[0, 0, 0], [0, 1, 0], [0, 0, 0]]).astype(int).tolist()
         [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
     """
-    m = np.asarray(mask, bool)
-    contour = np.zeros_like(m)
-    contour[:, :-1] |= m[:, :-1] != m[:, 1:]
+    m = np.asarray(mask)
+    contour = np.zeros(m.shape, bool)
+    np.not_equal(m[:, :-1], m[:, 1:], out=contour[:, :-1])
     contour[:-1] |= m[:-1] != m[1:]
     contour[:-1, :-1] |= m[:-1, :-1] != m[1:, 1:]
     return contour

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 from tvseg_bench.benchmark.metrics.boundary import (
     TOLERANCE,
-    Contour,
+    FrameObjects,
     Mask,
+    Pairs,
     contour_f,
     masks,
     tolerance_radius,
@@ -61,6 +62,55 @@ def region_j(truth: ArrayLike, predicted: ArrayLike, void: ArrayLike | None = No
     true, pred = masks(truth, predicted, void)
     union = int((true | pred).sum())
     return int((true & pred).sum()) / union if union else 1.0
+
+
+def object_scores(
+    truth: FrameObjects, predicted: FrameObjects, radius: int, pairs: Pairs = "all"
+) -> JF:
+    """Return J and F [P, N] of the predicted with the true objects of one frame.
+
+    Args:
+        truth: the true objects of [H, W].
+        predicted: the predicted ones of the same frame, void already left out of both.
+        radius: of the boundary measure, in pixels.
+        pairs: which are compared; the others are 0. `same` needs P = N.
+
+    Raises:
+        UsageError: The frames differ in size.
+
+    Example:
+        >>> frame = FrameObjects([[0, 1, 1, 2, 2]], 2)
+        >>> found = object_scores(frame, FrameObjects([[0, 1, 1, 0, 0]], 2), radius=1)
+        >>> found.j.tolist(), found.f.tolist()
+        ([[1.0, 0.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]])
+    """
+    if truth.ids.shape != predicted.ids.shape:
+        raise UsageError(
+            f"the masks have the shapes {truth.ids.shape} (truth) and {predicted.ids.shape} "
+            "(predicted); expected one [H, W] for both"
+        )
+    j = _region_table(truth, predicted)
+    if pairs == "same":
+        j = np.diag(np.diag(j))
+    return JF(j, contour_f(truth, predicted, radius, pairs))
+
+
+def _region_table(truth: FrameObjects, predicted: FrameObjects) -> Rows:
+    """Return J [P, N]; pixels in a row that are alike are counted at once."""
+    true, pred = truth.ids.ravel(), predicted.ids.ravel()
+    changed = (true[1:] != true[:-1]) | (pred[1:] != pred[:-1])
+    starts = np.concatenate([[0], np.flatnonzero(changed) + 1])[: true.size]
+    n = truth.n + 1
+    counts = np.bincount(
+        pred[starts].astype(np.int64) * n + true[starts],
+        weights=np.diff(starts, append=true.size),  # doubles hold every count of pixels
+        minlength=(predicted.n + 1) * n,
+    ).reshape(-1, n)
+    shared = counts[1:, 1:]
+    union = counts.sum(axis=1)[1:, None] + counts.sum(axis=0)[1:] - shared
+    j: Rows = np.ones(shared.shape)
+    np.divide(shared, union, out=j, where=union > 0)
+    return j
 
 
 def statistics(values: ArrayLike, bins: Bins = "int") -> Statistics:
@@ -119,7 +169,7 @@ def semi_supervised(
             "the ids of the result must be those of the first frame"
         )
     void = np.zeros(true.shape, bool)
-    tables = _tables(true, pred, void, (n, n), tolerance)
+    tables = _tables(true, pred, void, (n, n), tolerance, "same")
     same = np.arange(n)
     return JF(tables.j[same, same], tables.f[same, same])
 
@@ -177,20 +227,18 @@ def _tables(
     void: Mask,
     counts: tuple[int, int],
     tolerance: float,
+    pairs: Pairs = "all",
 ) -> JF:
     """Return J and F [P, N, T] of the predicted ids 1..P with the object ids 1..N."""
     radius = tolerance_radius(tolerance, truth.shape[1:])
     j, f = np.zeros((2, *counts, len(truth)))
     for t, ignored in enumerate(void):
-        kept = ~ignored
-        objects = [kept & (truth[t] == k) for k in range(1, counts[1] + 1)]
-        proposals = [kept & (predicted[t] == k) for k in range(1, counts[0] + 1)]
-        contours = [Contour(mask) for mask in objects]
-        for p, proposal in enumerate(proposals):
-            contour = Contour(proposal)
-            for n, mask in enumerate(objects):
-                j[p, n, t] = region_j(mask, proposal)
-                f[p, n, t] = contour_f(contours[n], contour, radius)
+        proposals, objects = (
+            FrameObjects(np.where(ignored, 0, maps[t]), n)
+            for maps, n in zip((predicted, truth), counts, strict=True)
+        )
+        found = object_scores(objects, proposals, radius, pairs)
+        j[..., t], f[..., t] = found.j, found.f
     return JF(j, f)
 
 

@@ -89,6 +89,18 @@ def test_resizing_is_pillows_and_keeps_an_image_of_the_right_size():
     assert frames.resized(image, (48, 85), CARD, View()) is image
 
 
+def test_opencv_means_the_pixels_of_opencv():
+    """Expected: cv2.resize of opencv-python 5.0.0.93."""
+    image = (np.arange(5 * 7 * 3).reshape(5, 7, 3) * 37 % 256).astype(np.uint8)
+    card = ModelCard(name="a/b", patch_size=1, embed_dim=1)
+    found = frames.resized(image, (3, 4), card, View(interpolation="opencv"))
+    assert found[..., 0].tolist() == [[44, 207, 177, 115], [60, 222, 192, 130], [74, 87, 207, 145]]
+    assert found.sum() == 4343
+    assert (frames.resized(image, (5, 7), card, View(interpolation="opencv")) == image).all()
+    flat = np.full((9, 8, 3), 255, np.uint8)
+    assert (frames.resized(flat, (20, 3), card, View(interpolation="opencv")) == 255).all()
+
+
 def test_prepared_images_are_normalised_like_torchvision_to_the_last_bit():
     transforms = pytest.importorskip("torchvision.transforms")
     image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)

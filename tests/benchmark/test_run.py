@@ -68,6 +68,18 @@ def test_one_forward_pass_serves_every_protocol(toy_grid: Grid) -> None:
     assert toy_grid.built["toy/a"][-1].seen <= 16, "9 frames, padded to whole batches"
 
 
+def test_attention_where_there_is_any_costs_no_second_pass(toy_grid: Grid, tmp_path: Path) -> None:
+    """`foreground` asks for it, `kmeans-clip` does not; the numbers are those of single runs."""
+    report = run(toy_grid(protocol=["kmeans-clip,foreground"]))
+    assert toy_grid.built["toy/a"][-1].seen <= 16, "9 frames, padded to whole batches"
+    again = run(toy_grid(protocol=["kmeans-clip,kmeans-frame"], output=tmp_path / "later"))
+    assert toy_grid.built["toy/a"][-1].seen == 0, "kept with attention, read without"
+    (alone,) = run(toy_grid(output=tmp_path / "alone", protocol=["foreground"])).results
+    by_protocol = {r.protocol.id: r for r in report.results}
+    assert numbers(by_protocol["foreground"]) == numbers(alone)
+    assert numbers(by_protocol["kmeans-clip"]) == numbers(again.results[0])
+
+
 def test_what_is_done_is_skipped_and_the_grid_grows(toy_grid: Grid, tmp_path: Path) -> None:
     first = Recorder()
     run(toy_grid(), first)

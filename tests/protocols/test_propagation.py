@@ -253,5 +253,5 @@ def test_presets_state_what_they_show_the_model(instances: Any) -> None:
     assert resized == ["short-side", "short-side-64", "short-side-up"]
     assert [v.size for v in views.values()] == [480, 480, 960]
     assert [v.statistics for v in views.values()] == ["card", "timet", "card"]
-    assert [v.interpolation for v in views.values()] == ["bilinear", "bilinear", "bicubic"]
+    assert [v.interpolation for v in views.values()] == ["bilinear", "opencv", "bicubic"]
     assert {v.frames for v in views.values()} == {None}

@@ -9,7 +9,7 @@ from scipy.ndimage import binary_dilation
 
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.metrics.boundary import (
-    Contour,
+    FrameObjects,
     boundary_f,
     boundary_map,
     contour_f,
@@ -55,12 +55,40 @@ def test_laws(masks: list[np.ndarray]) -> None:
     assert boundary_f(truth, predicted, void) == boundary_f(truth, anything, void)
 
 
+@st.composite
+def frames(draw: st.DrawFn) -> np.ndarray:
+    shape = draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=14))
+    return draw(hnp.arrays(np.int32, shape, elements=st.integers(-1, 4)))
+
+
 @quick
-@given(pairs(n=1))
-def test_a_contour_keeps_every_pixel(masks: list[np.ndarray]) -> None:
-    contour, whole = Contour(masks[0]), np.zeros(masks[0].shape, bool)
-    whole[contour.y, contour.x] = True
-    np.testing.assert_array_equal(whole, boundary_map(masks[0]))
+@given(frames())
+def test_objects_have_the_contours_of_their_masks(ids: np.ndarray) -> None:
+    found = FrameObjects(ids, 3)
+    assert len(found.contours) == 3
+    for k, contour in enumerate(found.contours, start=1):
+        assert contour.tolist() == np.flatnonzero(boundary_map(ids == k)).tolist()
+
+
+@quick
+@given(frames(), st.data(), st.integers(1, 6))
+def test_objects_of_a_frame_score_as_single_masks(
+    ids: np.ndarray, data: st.DataObject, radius: int
+) -> None:
+    other = data.draw(hnp.arrays(np.int32, ids.shape, elements=st.integers(-1, 4)))
+    found = contour_f(FrameObjects(ids, 3), FrameObjects(other, 2), radius)
+    assert found.shape == (2, 3)
+    for p in range(2):
+        for k in range(3):
+            assert found[p, k] == boundary_f(ids == k + 1, other == p + 1, tolerance=radius)
+
+
+def test_wide_frames_need_more_than_one_word_of_bits() -> None:
+    rng = np.random.default_rng(0)
+    truth, predicted = rng.random((2, 9, 300)) > 0.995
+    for radius in (1, 8, 40, 70):
+        expected = by_dilation(truth, predicted, radius)
+        assert boundary_f(truth, predicted, tolerance=radius) == pytest.approx(expected, abs=1e-12)
 
 
 def test_far_apart_is_zero_and_one_pixel_more_is_not() -> None:
@@ -68,7 +96,7 @@ def test_far_apart_is_zero_and_one_pixel_more_is_not() -> None:
     truth[5:10, 5:10], predicted[5:10, 20:25] = True, True
     assert boundary_f(truth, predicted, tolerance=9) == 0.0
     assert boundary_f(truth, predicted, tolerance=10) > 0.0
-    assert contour_f(Contour(truth), Contour(np.roll(truth, 1)), radius=1) == 1.0
+    assert boundary_f(truth, np.roll(truth, 1), tolerance=1) == 1.0
 
 
 def test_no_contour_at_the_border() -> None:

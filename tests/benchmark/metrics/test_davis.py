@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.benchmark.metrics.boundary import boundary_f
+from tvseg_bench.benchmark.metrics.boundary import FrameObjects, boundary_f
 from tvseg_bench.benchmark.metrics.davis import (
+    object_scores,
     region_j,
     semi_supervised,
     statistics,
@@ -69,6 +70,12 @@ def test_missing_ids_are_empty_and_extra_ids_are_refused() -> None:
         semi_supervised(truth, truth * 2)
     with pytest.raises(UsageError, match="21 proposals are more than the 20"):
         unsupervised(truth, truth * 21)
+
+
+def test_frames_of_one_size() -> None:
+    small, large = (FrameObjects(np.zeros(shape, int), 1) for shape in ((2, 2), (2, 3)))
+    with pytest.raises(UsageError, match=r"shapes \(2, 2\) \(truth\) and \(2, 3\) \(predicted\)"):
+        object_scores(small, large, radius=1)
 
 
 def test_statistics_of_a_failing_track() -> None:
