@@ -189,8 +189,10 @@ def _data_needs(claim: Claim, here: Here) -> Iterator[str]:
 
 
 def _learns(claim: Claim) -> bool:
-    entry = protocols[claim.protocol] if claim.protocol in protocols else None
-    if entry is None or claim.preset not in entry.presets:
+    if claim.protocol not in protocols:
+        return False
+    entry = protocols[claim.protocol]
+    if claim.preset not in entry.presets:
         return False
     config = apply_overrides(claim.protocol, entry.presets[claim.preset], claim.params)
     return hasattr(entry.build(config), "learns")

@@ -99,7 +99,7 @@ def _print(verdicts: Sequence[Verdict]) -> None:
     from tvseg_bench.benchmark.console import make_console, print_rows
 
     print_rows([_shown(verdict) for verdict in verdicts])
-    counts = {word: 0 for word in ("match", "mismatch", "failed", "not run")}
+    counts = dict.fromkeys(("match", "mismatch", "failed", "not run"), 0)
     for verdict in verdicts:
         counts[verdict.verdict] += 1
     said = ", ".join(f"{n} {word}" for word, n in counts.items() if n)
@@ -125,10 +125,8 @@ def _shown(verdict: Verdict) -> dict[str, str | None]:
 
 def _word(verdict: Verdict) -> str:
     allowed = f"{100 * verdict.claim.tolerance:g}"
-    if verdict.verdict in ("match", "mismatch"):
-        return (
-            f"{verdict.verdict} (within {allowed})"
-            if verdict.verdict == "match"
-            else (f"mismatch (more than {allowed} off)")
-        )
+    if verdict.verdict == "match":
+        return f"match (within {allowed})"
+    if verdict.verdict == "mismatch":
+        return f"mismatch (more than {allowed} off)"
     return f"{verdict.verdict} ({verdict.reason})"
