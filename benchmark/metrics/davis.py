@@ -82,7 +82,7 @@ def object_scores(
         >>> frame = FrameObjects([[0, 1, 1, 2, 2]], 2)
         >>> found = object_scores(frame, FrameObjects([[0, 1, 1, 0, 0]], 2), radius=1)
         >>> found.j.tolist(), found.f.tolist()
-        ([[1.0, 0.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]])
+        ([[1.0, 0.0], [0.0, 0.0]], [[1.0, 0.6666666666666666], [0.0, 0.0]])
     """
     if truth.ids.shape != predicted.ids.shape:
         raise UsageError(
