@@ -307,7 +307,8 @@ def _submit(arguments: argparse.Namespace) -> int:
         lines, problems = console.check_submissions(
             arguments.paths, arguments.against, arguments.json
         )
-    print(*lines, sep="\n")
+    for line in lines:
+        print(line)
     return _problems(problems)
 
 

@@ -16,6 +16,7 @@ from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.result_file import NotAResultError, Problem, ResultFile, read_result
 from tvseg_bench.benchmark.result_schema import Metric, Result, Samples
 from tvseg_bench.benchmark.result_text import ResultError, canonical_json, printable, short_hash
+from tvseg_bench.leaderboards.published import beside, for_model
 
 _COMPANIONS = {"manifest.json", "model_card.json", "check_report.json"}
 """JSON files that stand beside results and are none."""
@@ -85,7 +86,8 @@ class Measurement:
     n_clips: int | None
     facts: Mapping[str, Any]
     """Columns of the table that do not depend on the metric."""
-    paper_value: float | None
+    paper_values: Mapping[str, float]
+    """Metric -> the number that was published for this model, setting and data."""
 
 
 @dataclass
@@ -186,7 +188,6 @@ def _measurement(path: Path, file: str, found: ResultFile) -> Measurement | None
     result = found.result
     if result.status != "ok" or result.partial:
         return None
-    reported = result.trust.reported_in_paper
     return Measurement(
         table=table_key(result),
         row=RowKey(result.model.name, result.model.revision, result.layer, result.dtype),
@@ -201,8 +202,27 @@ def _measurement(path: Path, file: str, found: ResultFile) -> Measurement | None
         background=result.dataset.background,
         n_clips=result.dataset.n_clips,
         facts=_facts(result),
-        paper_value=None if reported is None else reported.value,
+        paper_values=_published(result),
     )
+
+
+def _published(result: Result) -> dict[str, float]:
+    """Return what others published of the same; a result's own word on its headline goes first."""
+    found = beside(
+        for_model(result.model.name),
+        model=result.model.name,
+        protocol=result.protocol.id,
+        preset=result.protocol.preset,
+        params=result.protocol.params,
+        dataset=result.dataset.id,
+        split=result.dataset.split,
+        clips=result.dataset.n_clips,
+    )
+    values = {metric: row.value for metric, row in found.items()}
+    reported = result.trust.reported_in_paper
+    if reported is not None and result.headline is not None:
+        values[result.headline] = reported.value
+    return values
 
 
 def table_key(result: Result) -> TableKey:

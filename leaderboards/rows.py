@@ -175,7 +175,7 @@ def _row(key: RowKey, metric: str, seeds: Sequence[tuple[Measurement, Evidence]]
         facts=measured[-1].facts,
         fps=_mean([m.facts["fps"] for m in measured]),
         files_sha256=" ".join(m.sha256 for m in measured),
-        paper_value=measured[0].paper_value,
+        paper_value=measured[0].paper_values.get(metric),
     )
 
 

@@ -7,7 +7,8 @@ from itertools import product
 from typing import Any
 
 import torch
-from timm.layers import PatchEmbed
+from timm.layers import PatchEmbed, apply_rot_embed_cat
+from timm.models.eva import Eva, EvaAttention
 from timm.models.vision_transformer import Attention, Block, VisionTransformer
 from torch import Tensor, nn
 
@@ -56,14 +57,29 @@ class DenseViT(nn.Module):
 
     def _features(self, images: Tensor, *, attention: bool) -> PatchFeatures:
         net = self.net
-        tokens, grid = self._embed(images)
-        for block in net.blocks[:-1]:
-            tokens = block(tokens)
+        tokens, grid = self._before_last(images)
         last = net.blocks[-1]
         wanted = attention and net.cls_token is not None
         rows = self._class_attention(last, tokens) if wanted else None
         tokens = net.norm(last(tokens))
         return PatchFeatures(tokens[:, net.num_prefix_tokens :], grid, rows)
+
+    def extract_keys(self, images: Tensor) -> PatchFeatures:
+        """Map images to the keys of the last block, its heads side by side, [B, N, D].
+
+        STEGO's `KK` features (mhamilton723/STEGO, src/modules.py).
+        """
+        block: Any = self.net.blocks[-1]
+        tokens, grid = self._before_last(images)
+        _, keys, _ = block.attn.qkv(block.norm1(tokens)).chunk(3, dim=-1)
+        return PatchFeatures(keys[:, self.net.num_prefix_tokens :], grid)
+
+    def _before_last(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return the tokens [B, prefix + N, D] that enter the last block, and the grid."""
+        tokens, grid = self._embed(images)
+        for block in self.net.blocks[:-1]:
+            tokens = block(tokens)
+        return tokens, grid
 
     def _embed(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Return the tokens [B, prefix + N, D] that enter the first block, and the grid."""
@@ -148,6 +164,42 @@ class DenseMap(nn.Module):
         return PatchFeatures(tokens, (rows, cols))
 
 
+class RotaryViT(DenseMap):
+    """Patch tokens of timm's ViT with rotary positions, and its class token's attention.
+
+    Args:
+        net: timm's Eva, whose blocks know query and key by one module each.
+        card: what it is.
+    """
+
+    def extract_attention(self, images: Tensor) -> PatchFeatures:
+        """Do as `extract`, and add the class token's attention in the last block.
+
+        [B, heads, N]: softmax row of the class token over all tokens, patches kept. Query and
+        key are those that the block itself computes, positions turned into the key as there.
+        """
+        net: Any = self.net
+        attn = net.blocks[-1].attn
+        seen: dict[str, Any] = {}
+        hooks = [
+            attn.q_norm.register_forward_hook(lambda _m, _i, out: seen.update(query=out)),
+            attn.k_norm.register_forward_hook(lambda _m, _i, out: seen.update(key=out)),
+            attn.register_forward_pre_hook(lambda _m, _i, kw: seen.update(kw), with_kwargs=True),
+        ]
+        try:
+            features = self.extract(images)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        prefix = net.num_prefix_tokens
+        query, key, rope = seen["query"][:, :, :1], seen["key"], seen.get("rope")
+        if rope is not None:  # the class token has no position
+            turned = apply_rot_embed_cat(key[:, :, prefix:], rope, half=attn.rotate_half)
+            key = torch.cat([key[:, :, :prefix], turned], dim=2).to(query)
+        weights: Tensor = (query * attn.scale @ key.transpose(-2, -1)).softmax(dim=-1)
+        return PatchFeatures(features.tokens, features.grid, weights[:, :, 0, prefix:])
+
+
 def _check_multiple(images: Tensor, card: ModelCard) -> None:
     height, width = images.shape[-2:]
     if height % card.patch_size or width % card.patch_size:
@@ -190,14 +242,22 @@ def create_net(arch: str, options: Mapping[str, Any] | None = None) -> nn.Module
 
 
 def dense_model(net: Any, card: ModelCard, *, norm: nn.Module | None = None) -> FeatureModel:
-    """Wrap one of timm's architectures by what it is: a plain ViT, or any other.
+    """Wrap one of timm's architectures by what it is: a plain ViT, a rotary one, or any other.
 
     Args:
         net: without classifier and pooling.
         card: what it is.
         norm: applied to feature maps [B, D, rows, cols], where the last norm is in the head.
     """
-    return DenseViT(net, card) if _is_plain(net) else DenseMap(net, card, norm=norm)
+    if _is_plain(net):
+        return DenseViT(net, card)
+    return RotaryViT(net, card) if _is_rotary(net) else DenseMap(net, card, norm=norm)
+
+
+def _is_rotary(net: Any) -> bool:
+    """Whether the last block's query and key can be heard, and there is a class token."""
+    whole = type(net) is Eva and net.cls_token is not None
+    return whole and type(net.blocks[-1].attn) is EvaAttention
 
 
 def _is_plain(net: Any) -> bool:

@@ -75,13 +75,14 @@ def build(backbone: Backbone, weights: Path | None = None) -> FeatureModel:
 
     path = find_weights(backbone.card, weights)
     tensors, config = read_checkpoint(path)
-    _check_config(path, config)
+    of_keys = _code_of_keys(path, config, backbone)
     sizes = _sizes(path, tensors)
     _check_dim(path, sizes["dim"], backbone.card)
     nonlinear = any(name.endswith("net.cluster2.0.weight") for name in tensors)
     net = StegoNet(create(backbone), nonlinear=nonlinear, **sizes)
     report = load_tensors(net, tensors, path, ignore=(*HEADS, *BESIDE), card=backbone.card)
-    return StegoFeatures(net, replace(backbone.card, revision=report.revision))
+    card = replace(backbone.card, revision=report.revision)
+    return StegoFeatures(net, card, of="keys" if of_keys else "tokens")
 
 
 def _sizes(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, int]:
@@ -116,14 +117,22 @@ def _check_dim(path: Path, dim: int, card: ModelCard) -> None:
     )
 
 
-def _check_config(path: Path, config: Mapping[str, object]) -> None:
-    """Refuse codes that are made of something else than the last block's tokens."""
+def _code_of_keys(path: Path, config: Mapping[str, object], backbone: Backbone) -> bool:
+    """Return whether the code is made of the last block's keys; refuse what is neither."""
     kind = config.get("cfg.dino_feat_type", "feat")
-    if kind != "feat":
+    if kind == "feat":
+        return False
+    if kind != "KK":
         raise ModelError(
-            f"{path} makes its code of dino_feat_type={kind!r}, expected 'feat': the tokens of "
-            "the last block"
+            f"{path} makes its code of dino_feat_type={kind!r}, expected 'feat' (the tokens of "
+            "the last block) or 'KK' (its keys)"
         )
+    if backbone.arch != SMALL:
+        raise ModelError(
+            f"{path} makes its code of dino_feat_type='KK', which STEGO defines for six heads "
+            f"only, and {backbone.card.name} has twelve"
+        )
+    return True
 
 
 def register(models: Registry[ModelEntry]) -> None:

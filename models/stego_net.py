@@ -5,7 +5,7 @@ Parameters have the names of the Lightning checkpoints of mhamilton723/STEGO (sr
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -65,10 +65,15 @@ class StegoFeatures(nn.Module):
     Args:
         stego: the network.
         card: of the code: `embed_dim` is its dimension.
+        of: what the code is made of, the last block's tokens after the final norm (`feat` in
+            STEGO's configuration) or its keys (`KK`).
     """
 
-    def __init__(self, stego: StegoNet, card: ModelCard) -> None:
+    def __init__(
+        self, stego: StegoNet, card: ModelCard, *, of: Literal["tokens", "keys"] = "tokens"
+    ) -> None:
         super().__init__()
+        self.of = of
         self.stego = stego
         self.card = card
         self.dense = DenseViT(stego.net.model, card)
@@ -100,7 +105,8 @@ class StegoFeatures(nn.Module):
         return logits.argmax(dim=1)
 
     def _code(self, images: Tensor) -> Tensor:
-        features = self.dense.extract(images)
+        extract = self.dense.extract if self.of == "tokens" else self.dense.extract_keys
+        features = extract(images)
         maps = features.tokens.transpose(1, 2)
         return self.stego.net.code(maps.reshape(*maps.shape[:2], *features.grid))
 

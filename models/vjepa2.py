@@ -35,9 +35,9 @@ def _backbone(
         weights_url=f"{FILES}/{file}",
         notes=(
             "Dense features: the encoder's tokens after the final norm; both frames of a tubelet "
-            "share them. Sees a whole clip, in windows of 64 frames as in training. Takes "
-            "`encoder` of the file, not `target_encoder`, which later "
-            "versions of the repository take."
+            "share them. There is no class token, so no attention either. Sees a whole clip, in "
+            "windows of 64 frames as in training. Takes `encoder` of the file, not "
+            "`target_encoder`, which later versions of the repository take."
         ),
     )
     options = {"dim": dim, "depth": depth, "heads": heads, "hidden": hidden}

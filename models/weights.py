@@ -129,11 +129,12 @@ def load_tensors(
         _match(named, wanted, prefix, naming, (*ignore, *naming.ignore, f"*{COUNTERS}"))
         for prefix in _prefixes(named, wanted)
     ]
-    complete = [place for place in places if place.is_complete]
+    meant = _preferred(places, prefer, len(wanted)) or places
+    complete = [place for place in meant if place.is_complete]
     if not complete:
-        best = max(places, key=lambda m: (m.matched, len(m.wrong)), default=None)
+        best = max(meant, key=lambda m: (m.matched, len(m.wrong)), default=None)
         raise ModelError(_refusal(path, named, wanted, best, card))
-    match = _choose(path, complete, prefer)
+    match = _only(path, complete)
     _check_finite(path, match.found)
     counters = {name: tensor for name, tensor in state.items() if name not in wanted}
     module.load_state_dict({**match.found, **counters}, strict=True)
@@ -234,12 +235,21 @@ def _fits(found: Tensor, wanted: Tensor) -> bool:
     return found.shape == wanted.shape and same_kind
 
 
-def _choose(path: Path, complete: Sequence[_Match], prefer: Sequence[str]) -> _Match:
-    """Return the complete backbone that is meant where a file holds several."""
+def _preferred(places: Sequence[_Match], prefer: Sequence[str], wanted: int) -> list[_Match]:
+    """Return the place that is meant where a file holds several, none without a preference.
+
+    It is meant even if it is damaged: a whole student must not stand in for a broken teacher.
+    """
     for beginning in prefer:
-        for match in complete:
-            if match.prefix.startswith(beginning):
-                return match
+        there = [place for place in places if place.prefix.startswith(beginning)]
+        best = max(there, key=lambda m: (m.is_complete, m.matched), default=None)
+        if best is not None and 2 * best.matched > wanted:
+            return [best]
+    return []
+
+
+def _only(path: Path, complete: Sequence[_Match]) -> _Match:
+    """Return the backbone of a file, which may hold equal copies but not different ones."""
     first, *others = complete
     for other in others:
         pairs = ((first.found[name], other.found[name]) for name in first.found)

@@ -249,3 +249,24 @@ def test_python_takes_the_same_names_and_gives_the_same_results(
         stored = json.loads((tmp_path / f"typed/results/{result.cell_id}.json").read_text())
         mine = numbers(result)
         assert {key: stored[key] for key in mine} == mine
+
+
+@pytest.mark.parametrize("action", ["get", "path"])
+def test_a_model_without_weights_has_none_to_fetch(
+    action: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["weights", action, "baseline/pixels"]) == EXIT["usage"]
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "baseline/pixels takes no weights file, so there is none to fetch; type: " in err
+
+
+def test_a_refused_submission_prints_its_sentence_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = tmp_path / "x.zip"
+    archive.write_bytes(b"no zip")
+    assert main(["submit", "check", str(archive)]) == EXIT["some failed"]
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1

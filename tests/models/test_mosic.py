@@ -41,3 +41,8 @@ def test_agrees_with_timm(backbone: Backbone, family: Any) -> None:
 @pytest.mark.parametrize("backbone", [BACKBONES[0], BACKBONES[-1]], ids=lambda b: b.card.name)
 def test_clusters(backbone: Backbone, family: Any) -> None:
     family.clusters(family.load(backbone, bare(family.state(backbone))))
+
+
+@pytest.mark.parametrize("backbone", [BACKBONES[0], BACKBONES[-1]], ids=lambda b: b.card.name)
+def test_attention_is_that_of_the_block(backbone: Backbone, family: Any) -> None:
+    family.attends(family.load(backbone, bare(family.state(backbone))))

@@ -108,9 +108,33 @@ def test_reads_a_configuration_without_executing(family: Any, config: Any) -> No
 
 
 def test_another_kind_of_feature_is_refused(family: Any, config: Any) -> None:
-    hyper = {"n_classes": CLASSES, "cfg": config(dino_feat_type="KK")}
-    with pytest.raises(ModelError, match=r"dino_feat_type='KK', expected 'feat'"):
+    hyper = {"n_classes": CLASSES, "cfg": config(dino_feat_type="VV")}
+    with pytest.raises(ModelError, match=r"dino_feat_type='VV', expected 'feat' \(.*or 'KK'"):
         family.load(BACKBONES[0], official(family.state(BACKBONES[0]), hyper=hyper))
+
+
+def test_a_code_of_keys(family: Any, config: Any) -> None:
+    """The heads' keys side by side, the class token's left out, are what the head sees."""
+    hyper = {"n_classes": CLASSES, "cfg": config(dino_feat_type="KK")}
+    model = family.load(BACKBONES[0], official(family.state(BACKBONES[0]), hyper=hyper))
+    images, heard = torch.rand(2, 3, 16, 24), []
+    block = model.stego.net.model.blocks[-1].attn
+    hook = block.k_norm.register_forward_hook(lambda _m, _i, out: heard.append(out))
+    with torch.inference_mode():
+        model.dense.extract(images)
+        hook.remove()
+        keys = heard[0][:, :, 1:].transpose(1, 2).flatten(2)  # [B, heads, N, d] -> [B, N, D]
+        expected = model.stego.net.code(keys.transpose(1, 2).reshape(2, -1, 2, 3))
+        found = model.extract(images)
+    torch.testing.assert_close(found.tokens, expected.flatten(2).transpose(1, 2))
+    assert found.grid == (2, 3)
+
+
+def test_a_code_of_keys_is_for_six_heads(family: Any, config: Any) -> None:
+    hyper = {"n_classes": CLASSES, "cfg": config(dino_feat_type="KK")}
+    content = official(family.state(BACKBONES[2]), hyper=hyper)
+    with pytest.raises(ModelError, match=r"'KK', which STEGO defines for six heads only"):
+        family.load(BACKBONES[2], content)
 
 
 def test_refuses(family: Any) -> None:

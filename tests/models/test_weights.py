@@ -136,6 +136,17 @@ def test_student_and_teacher(make_vit: Maker, saved: Callable[[Any], Path]) -> N
     assert same(net.state_dict(), teacher)
 
 
+def test_a_whole_student_does_not_stand_in_for_a_broken_teacher(
+    make_vit: Maker, saved: Callable[[Any], Path]
+) -> None:
+    student, teacher = (make_vit(seed=s).state_dict() for s in (1, 2))
+    del teacher["norm.bias"]
+    path = saved({"student": student, "teacher": below("backbone.", teacher)})
+    sentence = r"41 of 42 tensors match below 'teacher\.backbone\.', 1 missing \(norm\.bias"
+    with pytest.raises(ModelError, match=sentence):
+        load_weights(make_vit(), path, prefer=("teacher",))
+
+
 def test_equal_copies_are_one_backbone(make_vit: Maker, saved: Callable[[Any], Path]) -> None:
     state = make_vit(seed=1).state_dict()
     net = make_vit()
