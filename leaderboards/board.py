@@ -19,7 +19,7 @@ from tvseg_bench.leaderboards.rows import Evidence, Ranked, evidence, ranked
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = ("csv", "md")
+FORMATS = ("csv", "md", "html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +58,10 @@ def build(folders: Sequence[Path], out: Path, formats: Sequence[str] = FORMATS) 
 
     Args:
         folders: output folders of runs, or folders that hold them.
-        out: folder for `leaderboard.csv`, `leaderboard_wide.csv` and `leaderboard.md`; made if
-            it is not there. Files of an earlier build are replaced, others never.
-        formats: of `csv` and `md`.
+        out: folder for `leaderboard.csv`, `leaderboard_wide.csv`, `leaderboard.md` and
+            `leaderboard.html`; made if it is not there. Files of an earlier build are replaced,
+            others never.
+        formats: of `csv`, `md` and `html`.
 
     Raises:
         UsageError: an unknown format, a folder that is not there or holds no result, or a file

@@ -248,6 +248,7 @@ def _facts(result: Result) -> dict[str, Any]:
         "pretraining_data": " ".join(card.pretraining_data),
         "licence": card.licence,
         "fps": result.timing.fps,
+        "gflops": result.timing.gflops,
         "gpu": made.hardware.gpu or "",
         "suite_version": made.suite,
         "torch_version": made.packages.get("torch", ""),
