@@ -77,9 +77,7 @@ def _column(table: BoardTable) -> dict[str, Any]:
 def _references(table: BoardTable) -> dict[str, str | None]:
     rows = _headline(table)
     return {
-        name: next(
-            (percent(getattr(r, name)) for r in rows if getattr(r, name) is not None), None
-        )
+        name: next((percent(getattr(r, name)) for r in rows if getattr(r, name) is not None), None)
         for name in ("constant", "oracle")
     }
 

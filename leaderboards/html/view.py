@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tvseg_bench.leaderboards.html.charts import chart_data
 from tvseg_bench.leaderboards.html.summary import summaries
 from tvseg_bench.leaderboards.html.words import (
+    breakable,
     number,
     rank_text,
     row_id,
@@ -128,10 +129,14 @@ def table(found: BoardTable, tables: Sequence[BoardTable], unfolded: bool) -> di
         "others": others,
         "higher": all(row.higher_is_better for row in ranked.rows),
         "axis": (percent(scale.lo), percent(scale.hi)),
-        "rows": [row_view(row, scale, [rest[n].get(row.key) for n in others]) for row in ranked.rows],
+        "rows": [
+            row_view(row, scale, [rest[n].get(row.key) for n in others]) for row in ranked.rows
+        ],
         "smallest": None if ranked.smallest is None else percent(ranked.smallest),
         "best": best if len(best) > 1 else [],
         "few": any(row.few for row in ranked.rows),
+        "papers": any(row.paper_value is not None for row in ranked.rows),
+        "seeds": any(row.n_seeds > 1 for row in ranked.rows),
         "unfolded": unfolded,
     }
 
@@ -206,7 +211,9 @@ def row_view(row: Row, scale: Scale, others: Sequence[Row | None]) -> dict[str, 
         "trust": trust,
         "trust_kind": kind,
         "contaminated": facts["contaminated"],
-        "published": None if row.paper_value is None else (row.paper_value, percent(row.paper_value)),
+        "published": None
+        if row.paper_value is None
+        else (row.paper_value, percent(row.paper_value)),
     }
 
 
@@ -224,10 +231,11 @@ def published(tables: Sequence[BoardTable]) -> Iterator[Mapping[str, Any]]:
     for name in sorted(names):
         for paper in for_model(name):
             where = (paper.protocol_label, paper.dataset_label, paper.metric)
-            row = ours.get((name, *where))
-            same = row is not None and row.paper_value == paper.value
+            own = ours.get((name, *where))
+            same = own is not None and own.paper_value == paper.value
             yield {
                 "model": name,
+                "shown": breakable(name),
                 "paper": paper,
-                "ours": percent(row.value) if same and row is not None else None,
+                "ours": percent(own.value) if same and own is not None else None,
             }

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tvseg_bench.benchmark.result_text import short_hash
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from tvseg_bench.leaderboards.board import BoardTable
     from tvseg_bench.leaderboards.rows import Row
 
@@ -19,13 +21,25 @@ def row_id(row: Row) -> str:
     return short_hash([key.model, key.revision, key.layer, key.dtype])[:8]
 
 
+def breakable(name: str) -> Markup:
+    """Return a name, escaped, that may be broken behind its slashes.
+
+    Example:
+        >>> print(breakable("dino/<b>"))
+        dino/<wbr>&lt;b&gt;
+    """
+    from markupsafe import Markup
+
+    return Markup("/<wbr>").join(name.split("/"))
+
+
 def row_name(row: Row) -> dict[str, str]:
     """Return the name, and in a second line what sets this row apart from its default."""
     key = row.key
     extra = [key.revision.removeprefix("sha256:")[:8]]
     extra += [f"layer {key.layer}"] if key.layer != -1 else []
     extra += [key.dtype] if key.dtype != "fp32" else []
-    return {"model": key.model, "extra": " · ".join(extra)}
+    return {"model": key.model, "shown": breakable(key.model), "extra": " · ".join(extra)}
 
 
 def rank_text(row: Row) -> str:
