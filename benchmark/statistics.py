@@ -129,8 +129,8 @@ def interval_of(
         return Interval(None, None, "none: one clip", n)
     drawn = np.mean([replicates(rows, n_resamples, seed) for rows in seeds], axis=0)
     drawn = drawn[~np.isnan(drawn)]
-    lo, hi, name = _ends(own, drawn, n)
-    name = f"{name}-{n_resamples}"
+    ends = interval_ends(np.float64(own), drawn, n)
+    lo, hi, name = float(ends[0]), float(ends[1]), f"{ends[2]}-{n_resamples}"
     shift = value - own
     if abs(shift) > _SAME:
         name += ", shifted"
@@ -147,19 +147,32 @@ def rows_value(seeds: Sequence[Table]) -> float | None:
     return float(np.mean(said)) if said and len(said) == len(own) else None
 
 
-def _ends(value: float, drawn: Floats, n: int) -> tuple[float, float, str]:
+def interval_ends(value: Floats, drawn: Floats, n: int) -> tuple[Floats, Floats, str]:
+    """Return the ends of intervals, and the name of the method.
+
+    Args:
+        value: [...] scores.
+        drawn: [R, ...] the scores of resampled clips.
+        n: number of clips, at least 2.
+    """
     t = t_quantile((1 + LEVEL) / 2, n - 1)
     if n < FEW_CLIPS:
         half = t * standard_error(drawn, n)
         return value - half, value + half, "clip-bootstrap-t"
     tail = NormalDist().cdf(-t * np.sqrt(n / (n - 1)))
-    lo, hi = np.quantile(drawn, [tail, 1 - tail])
-    return float(lo), float(hi), "clip-bootstrap"
+    lo, hi = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    return lo, hi, "clip-bootstrap"
 
 
-def standard_error(drawn: Floats, n: int) -> float:
-    """Return the bootstrap's standard error, freed of its bias of sqrt((n - 1) / n)."""
-    return float(drawn.std()) * float(np.sqrt(n / (n - 1)))
+def standard_error(drawn: Floats, n: int) -> Floats:
+    """Return the bootstrap's standard errors, freed of their bias of sqrt((n - 1) / n).
+
+    Args:
+        drawn: [R, ...] the scores of resampled clips.
+        n: number of clips, at least 2.
+    """
+    errors: Floats = np.std(drawn, axis=0) * np.sqrt(n / (n - 1))
+    return errors
 
 
 def paired_difference(

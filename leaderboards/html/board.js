@@ -88,6 +88,8 @@
   const data = JSON.parse(document.getElementById("chart-data").textContent);
   const choice = document.getElementById("chart-table");
   for (const table of data.tables) choice.add(new Option(table.label, table.id));
+  const fullest = data.tables.reduce((a, b) => (b.points.length > (a?.points.length ?? 0) ? b : a), null);
+  if (fullest) choice.value = fullest.id;
   choice.addEventListener("change", () => draw());
   const COLOURS = 7;
   const families = new Map();
