@@ -5,7 +5,12 @@ BIN := $(VENV)/bin
 OUT ?= runs/demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check lint types bench
+# What the repository's own board holds: models that run offline, here and everywhere alike.
+BOARD_MODELS ?= baseline/random,baseline/pixels
+BOARD_REAL ?= davis-2016,pascal-voc-2012,camvid
+RESULTS := leaderboards/results
+
+.PHONY: demo test check lint types bench board
 
 demo: $(VENV)/.base  ## the main job on the embedded data set, offline
 	$(BIN)/tvseg-bench run --output $(OUT)
@@ -23,11 +28,19 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+board: $(VENV)/.base  ## the repository's own results and board; set TVSEG_DATA for real data as well
+	$(BIN)/tvseg-bench run --model $(BOARD_MODELS) --protocol all --dataset moving-shapes -o $(RESULTS)/moving-shapes
+	if [ -n "$$TVSEG_DATA" ]; then $(BIN)/tvseg-bench run --model $(BOARD_MODELS) --protocol kmeans-frame,kmeans-clip,kmeans-dataset --dataset $(BOARD_REAL) -o $(RESULTS)/real; fi
+	$(BIN)/tvseg-bench leaderboard check $(RESULTS)
+	mkdir -p docs/board
+	$(BIN)/tvseg-bench leaderboard build $(RESULTS) -o docs/board
+
 bench: $(VENV)/.test  ## ratios against what people use now; set TVSEG_DATA for real frames
 	$(BIN)/python scripts/bench_startup.py
 	$(BIN)/python scripts/bench_cluster.py
 	$(BIN)/python scripts/bench_probes.py
 	$(BIN)/python scripts/bench_propagation.py
+	$(BIN)/python scripts/bench_board.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "tvseg-bench needs Python 3.10 or newer; type: make PYTHON=python3.12 demo")'

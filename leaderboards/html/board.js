@@ -39,13 +39,18 @@
   const wanted = () => Object.fromEntries(selects.map((s) => [s.dataset.filter, s.value]));
   const fits = (facts, filter, part) =>
     (!part || facts.model.toLowerCase().includes(part)) &&
-    ["family", "licence", "patch"].every((name) => !filter[name] || facts[name] === undefined || facts[name] === filter[name]);
+    ["family", "licence", "patch"].every((name) => !filter[name] || facts[name] === filter[name]);
   const filterRows = (filter, part) => {
-    const shown = new Set();
+    const shown = new Set(), others = [];
     for (const row of all("tr[data-model]")) {
+      if (row.dataset.patch === undefined) {
+        others.push(row);
+        continue;
+      }
       row.hidden = !fits(row.dataset, filter, part);
       if (!row.hidden) shown.add(row.dataset.model);
     }
+    for (const row of others) row.hidden = !shown.has(row.dataset.model); // published numbers
     return shown.size;
   };
   const filterColumns = (protocol) => {
