@@ -129,7 +129,7 @@ def interval_of(
         return Interval(None, None, "none: one clip", n)
     drawn = np.mean([replicates(rows, n_resamples, seed) for rows in seeds], axis=0)
     drawn = drawn[~np.isnan(drawn)]
-    ends = interval_ends(np.float64(own), drawn, n)
+    ends = interval_ends(np.asarray(own, np.float64), drawn, n)
     lo, hi, name = float(ends[0]), float(ends[1]), f"{ends[2]}-{n_resamples}"
     shift = value - own
     if abs(shift) > _SAME:
