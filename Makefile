@@ -5,7 +5,12 @@ BIN := $(VENV)/bin
 OUT ?= runs/demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check lint types bench flagship
+# What the repository's own board holds: models that run offline, here and everywhere alike.
+BOARD_MODELS ?= timet/tiny,selfdistil/tiny,baseline/random-tiny,baseline/random,baseline/pixels
+BOARD_REAL ?= davis-2016,pascal-voc-2012,camvid
+RESULTS := leaderboards/results
+
+.PHONY: demo test check lint types bench board flagship
 
 demo: $(VENV)/.base  ## the main job on the embedded data set, offline
 	$(BIN)/tvseg-bench run --output $(OUT)
@@ -23,6 +28,13 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+board: $(VENV)/.base  ## the repository's own results and board; set TVSEG_DATA for real data as well
+	$(BIN)/tvseg-bench run --model $(BOARD_MODELS) --protocol all --dataset moving-shapes -o $(RESULTS)/moving-shapes
+	if [ -n "$$TVSEG_DATA" ]; then $(BIN)/tvseg-bench run --model $(BOARD_MODELS) --protocol kmeans-frame,kmeans-clip,kmeans-dataset --dataset $(BOARD_REAL) -o $(RESULTS)/real; fi
+	$(BIN)/tvseg-bench leaderboard check $(RESULTS)
+	mkdir -p docs/board
+	$(BIN)/tvseg-bench leaderboard build $(RESULTS) -o docs/board
+
 bench: $(VENV)/.test  ## ratios against what people use now; set TVSEG_DATA for real frames
 	$(BIN)/python scripts/bench_startup.py
 	$(BIN)/python scripts/bench_cluster.py
@@ -30,6 +42,7 @@ bench: $(VENV)/.test  ## ratios against what people use now; set TVSEG_DATA for 
 	$(BIN)/python scripts/bench_propagation.py
 	$(BIN)/python scripts/bench_training.py
 	$(BIN)/python scripts/bench_boundary.py
+	$(BIN)/python scripts/bench_board.py
 
 flagship: $(VENV)/.base  ## train the tiny models again, from nothing; about half an hour on two cores
 	$(BIN)/python scripts/flagship.py

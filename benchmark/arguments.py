@@ -130,9 +130,9 @@ def _leaderboard(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     board.add_argument(
         "--format",
-        default="csv,md",
+        default="csv,md,html",
         metavar="LIST",
-        help="csv, md, html (default: csv,md)",
+        help="csv, md, html (default: all three)",
     )
 
 

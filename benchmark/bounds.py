@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 SIGNED = frozenset({"ari", "decay", "drift"})
 """Last words of the names of differences of fractions, and of agreements corrected for chance."""
 
 
+@lru_cache(maxsize=4096)
 def least(metric: str) -> float:
     """Return the least value that a metric can take; the largest is 1 for all of them.
 

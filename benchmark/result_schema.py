@@ -127,6 +127,9 @@ class Timing(_Part):
     protocol_s: Annotated[float, Field(ge=0)] | None = None
     fps: Annotated[float, Field(ge=0)] | None = None
     peak_gpu_mb: Annotated[float, Field(ge=0)] | None = None
+    gflops: Annotated[float, Field(ge=0)] | None = None
+    """Of the forward pass of one square frame of the view's size, two a multiply-add, in
+    thousand millions; None where it was not counted."""
 
 
 class Reported(_Part):

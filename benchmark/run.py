@@ -17,6 +17,7 @@ from tvseg_bench.benchmark import run_files
 from tvseg_bench.benchmark.cache import FeatureCache
 from tvseg_bench.benchmark.errors import NotApplicableError, TvsegError
 from tvseg_bench.benchmark.features import ExtractOptions, feature_set, resolve_device
+from tvseg_bench.benchmark.flops import gflops
 from tvseg_bench.benchmark.memo import Memo
 from tvseg_bench.benchmark.plan import Broken, Cell, Plan, load, make_plan, shared_view
 from tvseg_bench.benchmark.provenance import collect
@@ -105,6 +106,8 @@ class _Runner:
     listener: Listener
     command: Sequence[str] | None
     cache: FeatureCache = field(default_factory=FeatureCache)
+    counted: dict[tuple[str, str, View], float | None] = field(default_factory=dict)
+    """GFLOPs of a frame per model, revision and view."""
 
     def group(self, cells: Sequence[Cell]) -> Iterator[Result]:
         """Run cells of one model, data set and view on one extraction pass."""
@@ -198,8 +201,15 @@ class _Runner:
             protocol_s=round(seconds - timed.waited_s, 3),
             fps=round(timed.frames / seconds, 3) if timed.frames else None,
             peak_gpu_mb=_peak_gpu_mb(),
+            gflops=self._gflops(loaded, cell),
         )
         return self._ok(cell, score, timing, started, loaded)
+
+    def _gflops(self, loaded: LoadedModel, cell: Cell) -> float | None:
+        key = (loaded.card.name, loaded.card.revision, cell.view)
+        if key not in self.counted:
+            self.counted[key] = gflops(loaded.model, cell.view)
+        return self.counted[key]
 
     def _ok(
         self, cell: Cell, score: Score, timing: Timing, started: datetime, loaded: LoadedModel

@@ -38,6 +38,8 @@ LEVEL = 0.95
 FEW_CLIPS = 10
 """Below so many clips an interval is marked."""
 
+_ROUNDING = 1e-9
+"""Scores that differ by less are equal."""
 _SAME = 1e-6
 """How near the rows must come to a metric to be its rows."""
 
@@ -127,8 +129,8 @@ def interval_of(
         return Interval(None, None, "none: one clip", n)
     drawn = np.mean([replicates(rows, n_resamples, seed) for rows in seeds], axis=0)
     drawn = drawn[~np.isnan(drawn)]
-    lo, hi, name = _ends(own, drawn, n)
-    name = f"{name}-{n_resamples}"
+    ends = interval_ends(np.asarray(own, np.float64), drawn, n)
+    lo, hi, name = float(ends[0]), float(ends[1]), f"{ends[2]}-{n_resamples}"
     shift = value - own
     if abs(shift) > _SAME:
         name += ", shifted"
@@ -145,19 +147,32 @@ def rows_value(seeds: Sequence[Table]) -> float | None:
     return float(np.mean(said)) if said and len(said) == len(own) else None
 
 
-def _ends(value: float, drawn: Floats, n: int) -> tuple[float, float, str]:
+def interval_ends(value: Floats, drawn: Floats, n: int) -> tuple[Floats, Floats, str]:
+    """Return the ends of intervals, and the name of the method.
+
+    Args:
+        value: [...] scores.
+        drawn: [R, ...] the scores of resampled clips.
+        n: number of clips, at least 2.
+    """
     t = t_quantile((1 + LEVEL) / 2, n - 1)
     if n < FEW_CLIPS:
         half = t * standard_error(drawn, n)
         return value - half, value + half, "clip-bootstrap-t"
     tail = NormalDist().cdf(-t * np.sqrt(n / (n - 1)))
-    lo, hi = np.quantile(drawn, [tail, 1 - tail])
-    return float(lo), float(hi), "clip-bootstrap"
+    lo, hi = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    return lo, hi, "clip-bootstrap"
 
 
-def standard_error(drawn: Floats, n: int) -> float:
-    """Return the bootstrap's standard error, freed of its bias of sqrt((n - 1) / n)."""
-    return float(drawn.std()) * float(np.sqrt(n / (n - 1)))
+def standard_error(drawn: Floats, n: int) -> Floats:
+    """Return the bootstrap's standard errors, freed of their bias of sqrt((n - 1) / n).
+
+    Args:
+        drawn: [R, ...] the scores of resampled clips.
+        n: number of clips, at least 2.
+    """
+    errors: Floats = np.std(drawn, axis=0) * np.sqrt(n / (n - 1))
+    return errors
 
 
 def paired_difference(
@@ -211,8 +226,10 @@ def difference_variance(cov: Floats) -> Floats:
     return variance
 
 
-def told_apart(values: Floats, cov: Floats, n: int) -> NDArray[np.bool_]:
-    """Return which pairs of models differ at the 5 % level, each pair on its own.
+def pair_values(values: Floats, cov: Floats, n: int) -> Floats:
+    """Return how likely a gap as large as that of each pair is between equal models.
+
+    Two-sided, by Student's t.
 
     Args:
         values: [M] scores.
@@ -220,12 +237,55 @@ def told_apart(values: Floats, cov: Floats, n: int) -> NDArray[np.bool_]:
         n: number of clips, at least 2.
 
     Returns:
-        [M, M], symmetric.
+        [M, M] p-values, symmetric, 1 for models whose scores are equal up to rounding.
     """
-    least = t_quantile((1 + LEVEL) / 2, n - 1) * np.sqrt(difference_variance(cov))
     gaps = np.abs(values[:, None] - values[None])
-    apart: NDArray[np.bool_] = gaps > np.maximum(least, 1e-9)  # equal up to rounding is equal
-    return apart
+    errors = np.sqrt(difference_variance(cov))
+    scaled = np.divide(gaps, errors, out=np.full_like(gaps, np.inf), where=errors > 0)
+    return np.where(gaps > _ROUNDING, 2 * t_tail(scaled, n - 1), 1.0)
+
+
+def holm(p: Floats, alpha: float = 1 - LEVEL) -> NDArray[np.bool_]:
+    """Return which hypotheses are rejected by Holm's step-down procedure.
+
+    The chance of rejecting any true one is at most alpha, however they depend on each other
+    (Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scand. J. Statist. 1979).
+
+    Args:
+        p: [m] p-values.
+        alpha: the chance.
+
+    Example:
+        >>> holm(np.array([0.01, 0.04, 0.03, 0.005])).tolist()
+        [True, False, False, True]
+    """
+    order = np.argsort(p, kind="stable")
+    passed = p[order] <= alpha / np.arange(len(p), 0, -1)
+    rejected = np.zeros(len(p), np.bool_)
+    rejected[order[: len(p) if passed.all() else int(np.argmin(passed))]] = True
+    return rejected
+
+
+def told_apart(values: Floats, cov: Floats, n: int) -> NDArray[np.bool_]:
+    """Return which pairs of models differ, Holm's correction over all of the pairs.
+
+    Args:
+        values: [M] scores.
+        cov: [M, M] their `covariance`.
+        n: number of clips, at least 2.
+
+    Returns:
+        [M, M], symmetric; the chance that it holds any pair of equal models is at most 5 %.
+    """
+    return apart_by(pair_values(values, cov, n))
+
+
+def apart_by(p: Floats) -> NDArray[np.bool_]:
+    """Return which pairs [M, M] differ, given their p-values [M, M]; Holm over all pairs."""
+    upper = np.triu_indices(len(p), 1)
+    apart = np.zeros(p.shape, np.bool_)
+    apart[upper] = holm(p[upper])
+    return apart | apart.T
 
 
 def smallest_difference(sd: float, n: int, power: float = 0.8) -> float:
@@ -244,22 +304,41 @@ def smallest_difference(sd: float, n: int, power: float = 0.8) -> float:
     return float((z.inv_cdf((1 + LEVEL) / 2) + z.inv_cdf(power)) * sd / np.sqrt(n))
 
 
+@lru_cache(maxsize=256)
+def _t_grid(df: int) -> tuple[Floats, Floats]:
+    """Return angles a from pi / 2 down to 0 and the mass of Student's t beyond each.
+
+    With t = sqrt(df) tan(a) the density is proportional to cos(a)**(df - 1) on a bounded range.
+    Summed from the end, the tail keeps its digits however thin it gets.
+    """
+    # s in 0..1 runs slowly towards pi / 2, where df = 1 needs the resolution
+    rest = np.pi / 2 * (1 - np.cos(np.linspace(0, np.pi / 2, 20_001)))
+    middle = (rest[1:] + rest[:-1]) / 2
+    mass = np.sin(middle) ** (df - 1) * np.diff(rest)
+    return rest, np.concatenate([[0.0], np.cumsum(mass)]) / (2 * mass.sum())
+
+
+def t_tail(t: Floats, df: int) -> Floats:
+    """Return the mass of Student's t beyond t >= 0 with df >= 1 degrees of freedom.
+
+    Example:
+        >>> t_tail(np.array([0.0, 2.0452, np.inf]), 29).round(4).tolist()
+        [0.5, 0.025, 0.0]
+    """
+    rest, mass = _t_grid(df)
+    return np.interp(np.arctan2(np.sqrt(df), t), rest, mass)
+
+
 @lru_cache(maxsize=1024)
 def t_quantile(p: float, df: int) -> float:
     """Return the quantile p in (0.5, 1) of Student's t with df >= 1 degrees of freedom.
-
-    With t = sqrt(df) tan(a) the density is proportional to cos(a)**(df - 1) on a bounded range.
 
     Example:
         >>> round(t_quantile(0.975, 29), 4)
         2.0452
     """
-    # s in 0..1 runs slowly towards pi / 2, where df = 1 needs the resolution
-    angle = np.pi / 2 * np.sin(np.linspace(0, np.pi / 2, 20_001))
-    middle = (angle[1:] + angle[:-1]) / 2
-    half = np.cos(middle) ** (df - 1) * np.diff(angle)
-    mass = np.concatenate([[0.0], np.cumsum(half)]) / (2 * half.sum())
-    return float(np.sqrt(df) * np.tan(np.interp(p - 0.5, mass, angle)))
+    rest, mass = _t_grid(df)
+    return float(np.sqrt(df) / np.tan(np.interp(1 - p, mass, rest)))
 
 
 def mean_and_sd(values: Sequence[float]) -> tuple[float, float | None]:

@@ -19,7 +19,7 @@ from tvseg_bench.leaderboards.rows import Evidence, Ranked, evidence, ranked
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = ("csv", "md")
+FORMATS = ("csv", "md", "html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +58,10 @@ def build(folders: Sequence[Path], out: Path, formats: Sequence[str] = FORMATS) 
 
     Args:
         folders: output folders of runs, or folders that hold them.
-        out: folder for `leaderboard.csv`, `leaderboard_wide.csv` and `leaderboard.md`; made if
-            it is not there. Files of an earlier build are replaced, others never.
-        formats: of `csv` and `md`.
+        out: folder for `leaderboard.csv`, `leaderboard_wide.csv`, `leaderboard.md` and
+            `leaderboard.html`; made if it is not there. Files of an earlier build are replaced,
+            others never.
+        formats: of `csv`, `md` and `html`.
 
     Raises:
         UsageError: an unknown format, a folder that is not there or holds no result, or a file
@@ -71,16 +72,22 @@ def build(folders: Sequence[Path], out: Path, formats: Sequence[str] = FORMATS) 
     for name in formats:
         if name not in FORMATS:
             raise UsageError(did_you_mean("format", name, FORMATS))
-    board = make_board(load(folders))
-    if not board.tables and not board.problems and not board.left_out:
-        shown = ", ".join(map(str, folders))
-        raise UsageError(
-            f"{shown} holds no results; type: tvseg-bench run --output {folders[0]}"
-            if folders
-            else "no folder of results is given; type: tvseg-bench leaderboard build DIR"
-        )
+    loaded = load(folders)
+    if not loaded.results:
+        raise UsageError(_nothing(folders, loaded))
+    board = make_board(loaded)
     frame = long_table(board)
     return BoardReport(files=write(board, frame, out, formats), board=board, frame=frame)
+
+
+def _nothing(folders: Sequence[Path], loaded: Loaded) -> str:
+    """Return that there are no results, and what there is instead."""
+    if not folders:
+        return "no folder of results is given; type: tvseg-bench leaderboard build DIR"
+    odd = len(loaded.problems)
+    what = f" ({odd} other {'file' if odd == 1 else 'files'}: {loaded.problems[0]})" if odd else ""
+    shown = ", ".join(map(str, folders))
+    return f"{shown} holds no results{what}; type: tvseg-bench run --output {folders[0]}"
 
 
 def make_board(loaded: Loaded) -> Board:

@@ -100,6 +100,8 @@ class Loaded:
     problems: list[Problem] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     """One sentence for every result that is whole and yet not on the board."""
+    results: int = 0
+    """Files that are results, on the board or not."""
 
 
 def load(folders: Sequence[Path]) -> Loaded:
@@ -114,6 +116,7 @@ def load(folders: Sequence[Path]) -> Loaded:
     loaded = Loaded()
     cells: dict[str, list[Measurement]] = {}
     for found in _results(folders, loaded):
+        loaded.results += 1
         measured = _measurement(found.path, found.file, found.content)
         if measured is None:
             loaded.left_out.append(_why_left_out(found.content.result))
@@ -248,6 +251,7 @@ def _facts(result: Result) -> dict[str, Any]:
         "pretraining_data": " ".join(card.pretraining_data),
         "licence": card.licence,
         "fps": result.timing.fps,
+        "gflops": result.timing.gflops,
         "gpu": made.hardware.gpu or "",
         "suite_version": made.suite,
         "torch_version": made.packages.get("torch", ""),

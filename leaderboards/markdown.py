@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from tvseg_bench.leaderboards.statement import COMPARISON, INTERVAL
+
 if TYPE_CHECKING:
     from tvseg_bench.leaderboards.board import Board, BoardTable
     from tvseg_bench.leaderboards.rows import Ranked, Row
@@ -16,10 +18,9 @@ MARK = "<!-- tvseg-bench leaderboard -->"
 
 _BASELINES = ("baseline/random", "baseline/pixels")
 _MOST_NAMED = 20
-_NOTE = """\
-Scores in percent with a 95 % interval over clips; ± is the standard deviation over seeds.
-A rank `1–3` means that the model cannot be told apart from those on ranks 1 to 3 (each pair
-tested at the 5 % level on its own, paired over clips where the rows of both are at hand).
+_NOTE = f"""\
+Scores in percent with {INTERVAL}; ± is the standard deviation over seeds. A rank `1–3` means that
+the model cannot be told apart from those on ranks 1 to 3: {COMPARISON}.
 *constant* is the score of one label everywhere, *oracle* that of the ground truth pooled to
 the patch grid: what a perfect clustering of patches would reach."""
 

@@ -1,4 +1,4 @@
-"""A board as files: a long CSV, a wide CSV, Markdown. Equal boards give equal bytes.
+"""A board as files: a long CSV, a wide CSV, Markdown, HTML. Equal boards give equal bytes.
 
 CSV holds plain numbers (fractions 0..1, empty where nothing was computed), so that `float()` reads
 every cell; text that a spreadsheet would take for a formula gets a leading apostrophe. Columns of
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.result_file import write_whole
+from tvseg_bench.leaderboards.html.view import MARK as HTML_MARK
+from tvseg_bench.leaderboards.html.view import page as html_page
 from tvseg_bench.leaderboards.load import RowKey
 from tvseg_bench.leaderboards.markdown import MARK, markdown, resolution_label
 
@@ -64,6 +66,7 @@ COLUMNS: dict[str, str] = {
     "protocol_hash": "str",
     "manifest": "str",
     "table": "str",
+    "gflops": "float64",
 }
 """Name and kind of the columns of `leaderboard.csv`, in order."""
 
@@ -130,6 +133,8 @@ def write(
         texts["leaderboard_wide.csv"] = lambda: _csv(wide_table(board))
     if "md" in formats:
         texts["leaderboard.md"] = lambda: markdown(board)
+    if "html" in formats:
+        texts["leaderboard.html"] = lambda: html_page(board)
     for name in texts:
         _refuse_foreign(out / name)
     for name, text in texts.items():
@@ -203,6 +208,7 @@ def _refuse_foreign(path: Path) -> None:
         "leaderboard.csv": ",".join(list(COLUMNS)[:10]),
         "leaderboard_wide.csv": ",".join(_ROW_COLUMNS),
         "leaderboard.md": MARK,
+        "leaderboard.html": f"<!doctype html>\n{HTML_MARK}",
     }
     ours = False
     if path.is_file() and not path.is_symlink():

@@ -1,7 +1,8 @@
 """Rows of one table: seeds averaged, intervals, and ranks with what cannot be told apart.
 
 Two models are compared on the clips that both were scored on, where their rows are at hand, and
-by whether their intervals overlap otherwise. Each pair is tested at 5 % on its own.
+by their intervals otherwise; Holm's correction holds over all pairs of a table, so that the
+chance of calling any two equal models different is at most 5 %.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ from tvseg_bench.benchmark.result_schema import Metric
 from tvseg_bench.benchmark.result_text import ResultError
 from tvseg_bench.benchmark.statistics import (
     FEW_CLIPS,
+    LEVEL,
+    apart_by,
     difference_variance,
     interval_of,
     mean_and_sd,
+    pair_values,
     smallest_difference,
-    told_apart,
+    t_quantile,
+    t_tail,
 )
 from tvseg_bench.leaderboards.load import Measurement, RowKey
 
@@ -212,10 +217,11 @@ def _interval(
 def _compare(
     rows: Sequence[Row], tables: Sequence[Sequence[Table]]
 ) -> tuple[NDArray[np.bool_], float | None]:
-    """Return which pairs [M, M] can be told apart, and the smallest difference that could."""
-    ends = np.array([row.ci or (np.nan, np.nan) for row in rows], np.float64).reshape(-1, 2)
-    above = ends[:, None, 0] > ends[None, :, 1]
-    apart = above | above.T
+    """Return which pairs [M, M] can be told apart, and the smallest difference that could.
+
+    Holm's correction holds over all pairs, compared by their clips or by their intervals.
+    """
+    p = _unpaired(rows)
     same: dict[tuple[str, ...], list[int]] = {}
     for i, found in enumerate(tables):
         if found and len(found[0].clips) > 1:
@@ -226,11 +232,33 @@ def _compare(
             continue
         values = np.array([rows[i].value for i in members], np.float64)
         cov = covariance([tables[i] for i in members], _RANK_DRAWS)
-        apart[np.ix_(members, members)] = told_apart(values, cov, len(clips))
+        p[np.ix_(members, members)] = pair_values(values, cov, len(clips))
         errors.append(np.sqrt(difference_variance(cov)[np.triu_indices(len(cov), 1)]))
     pairs = np.concatenate([*errors, np.zeros(0)])
     unlike = pairs[pairs > 0]
-    return apart, smallest_difference(float(np.median(unlike)), 1) if unlike.size else None
+    return apart_by(p), smallest_difference(float(np.median(unlike)), 1) if unlike.size else None
+
+
+def _unpaired(rows: Sequence[Row]) -> NDArray[np.float64]:
+    """Return p-values [M, M] from the intervals alone, 1 where one has none.
+
+    The clips are the same in truth, so that a pair looks less certain than it is.
+    """
+    known = [row.ci or (np.nan, np.nan) for row in rows]
+    ends = np.array(known, np.float64).reshape(-1, 2)
+    values = np.array([row.value for row in rows], np.float64)
+    t = np.array([t_quantile((1 + LEVEL) / 2, max(row.n - 1, 1)) for row in rows], np.float64)
+    errors = (ends[:, 1] - ends[:, 0]) / 2 / t
+    fewest = np.array([max(row.n - 1, 1) for row in rows], np.int64)
+    both = np.hypot(errors[:, None], errors[None])
+    gaps = np.abs(values[:, None] - values[None])
+    scaled = np.divide(gaps, both, out=np.full_like(gaps, np.inf), where=both > 0)
+    p = np.ones(gaps.shape)
+    for df in np.unique(fewest):
+        at = np.minimum(fewest[:, None], fewest[None]) == df
+        at &= np.isfinite(both) & (gaps > 0)
+        p[at] = 2 * t_tail(scaled[at], int(df))
+    return p
 
 
 def _ranks(rows: Sequence[Row], apart: NDArray[np.bool_]) -> list[Row]:

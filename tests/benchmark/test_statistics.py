@@ -6,14 +6,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tvseg_bench.benchmark.resampling import MeanTable, covariance, point, replicates, table
+from tvseg_bench.benchmark.resampling import (
+    MeanTable,
+    covariance,
+    draws,
+    point,
+    replicates,
+    table,
+)
 from tvseg_bench.benchmark.statistics import (
+    holm,
     interval,
+    interval_ends,
     interval_of,
     mean_and_sd,
+    pair_values,
     paired_difference,
     smallest_difference,
     t_quantile,
+    t_tail,
     told_apart,
 )
 from tvseg_bench.benchmark.types import Score, UnitScore
@@ -63,34 +74,45 @@ def test_t_quantile(p: float, df: int) -> None:
 
 
 DISTRIBUTIONS = {
-    "symmetric": (5.0, 5.0),
-    "right-skewed": (1.0, 4.0),
-    "left-skewed": (8.0, 2.0),
-    "two-peaked": (0.5, 0.5),
+    "symmetric": lambda rng, shape: rng.beta(5, 5, shape),
+    "right-skewed": lambda rng, shape: rng.beta(1, 4, shape),
+    "left-skewed": lambda rng, shape: rng.beta(8, 2, shape),
+    "near one": lambda rng, shape: rng.beta(12, 1.2, shape),
+    "two-peaked": lambda rng, shape: rng.beta(0.5, 0.5, shape),
+    "many zeros": lambda rng, shape: rng.beta(4, 4, shape) * (rng.random(shape) < 0.4),
+    "failing clips": lambda rng, shape: np.where(
+        rng.random(shape) < 0.3, rng.beta(2, 12, shape), rng.beta(8, 4, shape)
+    ),
 }
 
 
-def coverage(a: float, b: float, n: int, trials: int) -> float:
-    rng = np.random.default_rng(7)
-    truth, names = a / (a + b), tuple(map(str, range(n)))
-    hits = 0
-    for _ in range(trials):
-        values = rng.beta(a, b, n)
-        found = interval_of(float(values.mean()), [MeanTable(names, values)], n_resamples=1000)
-        assert found.lo is not None
-        assert found.hi is not None
-        hits += found.lo <= truth <= found.hi
-    return hits / trials
+def coverage(shape: str, n: int, trials: int = 6000, resamples: int = 1000) -> float:
+    """Return the share of intervals that hold the truth; all trials at once."""
+    draw, rng = DISTRIBUTIONS[shape], np.random.default_rng(7)
+    truth = float(draw(np.random.default_rng(8), 1_000_000).mean())
+    values = draw(rng, (n, trials))
+    times = np.concatenate(
+        [np.eye(n, dtype=np.float64)[d].sum(axis=1) for d in draws(n, resamples, 0)]
+    )
+    lo, hi, _ = interval_ends(values.mean(axis=0), times @ values / n, n)
+    return float(((lo <= truth) & (truth <= hi)).mean())
 
 
 @pytest.mark.parametrize("shape", DISTRIBUTIONS)
 @pytest.mark.parametrize("n", [20, 40])
 def test_intervals_cover_within_two_points(shape: str, n: int) -> None:
-    assert 0.93 <= coverage(*DISTRIBUTIONS[shape], n, trials=1500) <= 0.97
+    assert 0.93 <= coverage(shape, n) <= 0.97
+
+
+def test_the_ends_simulated_are_those_of_results() -> None:
+    values = np.random.default_rng(0).beta(2, 5, 20)
+    found = interval_of(float(values.mean()), [MeanTable(tuple("abcdefghijklmnopqrst"), values)])
+    drawn = replicates(MeanTable(("x",) * 20, values))
+    assert (found.lo, found.hi) == interval_ends(np.mean(values), drawn, 20)[:2]
 
 
 def test_few_clips_cover_nearly_as_often() -> None:
-    assert 0.92 <= coverage(5, 5, 5, trials=1500) <= 0.98
+    assert 0.92 <= coverage("symmetric", 5) <= 0.98
 
 
 def test_intervals_of_summed_counts_cover() -> None:
@@ -121,6 +143,43 @@ def test_equal_models_are_called_different_no_more_often_than_stated() -> None:
         cov = covariance([[MeanTable(("x",) * 20, v)] for v in pair])
         wrong += told_apart(np.array([v.mean() for v in pair]), cov, 20)[0, 1]
     assert wrong / 2000 <= 0.06
+
+
+def test_among_many_equal_models_no_pair_is_called_different() -> None:
+    """Holm: the chance of any false alarm in a whole table is what is stated for one pair."""
+    rng, wrong, alone = np.random.default_rng(9), 0, 0
+    for _ in range(1000):
+        hard = rng.normal(0, 1, 20)
+        scores = 1 / (1 + np.exp(-(hard + rng.normal(0, 0.4, (8, 20)))))
+        cov, means = np.cov(scores) / 20, scores.mean(axis=1)
+        wrong += bool(told_apart(means, cov, 20).any())
+        alone += bool((pair_values(means, cov, 20) < 0.05).any())
+    assert wrong / 1000 <= 0.06
+    assert alone / 1000 > 0.3  # what no correction would do
+
+
+def test_holm_steps_down() -> None:
+    p = np.array([0.001, 0.04, 0.011, 0.012, 0.8])  # thresholds 0.01, 0.0125, 0.0167, 0.025
+    assert holm(p).tolist() == [True, False, True, True, False]
+    assert holm(np.zeros(3)).all()
+    assert not holm(np.ones(3)).any()
+    assert holm(np.zeros(0)).shape == (0,)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_lies_between_bonferroni_and_nothing(values: list[float]) -> None:
+    p = np.array(values)
+    found = holm(p)
+    assert found[p <= 0.05 / len(p)].all()
+    assert not found[p > 0.05].any()
+    assert p[found].max(initial=0) <= p[~found].min(initial=1)
+
+
+@pytest.mark.parametrize("df", [1, 2, 4, 19, 29, 1448])
+def test_the_tail_of_t_keeps_its_digits(df: int) -> None:
+    t = np.array([0.0, 0.1, 1.0, 2.5, 5.0, 8.0])
+    assert t_tail(t, df) == pytest.approx(stats.t.sf(t, df), rel=1e-3)
 
 
 def test_the_smallest_difference_is_seen_four_times_out_of_five() -> None:

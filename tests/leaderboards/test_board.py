@@ -57,6 +57,7 @@ def test_equal_folders_give_equal_bytes(cell: Make, tmp_path: Path) -> None:
     second = build([tmp_path / "run"], tmp_path / "two")
     again = build([tmp_path / "run"], tmp_path / "one")
     names = ["leaderboard.csv", "leaderboard_wide.csv", "leaderboard.md"]
+    names.append("leaderboard.html")
     assert [p.name for p in first.files] == names
     for a, b, c in zip(first.files, second.files, again.files, strict=True):
         assert a.read_bytes() == b.read_bytes() == c.read_bytes()

@@ -31,7 +31,7 @@ def test_percent_interval_references_and_speed(cell: Make, tmp_path: Path) -> No
     assert cells[3].startswith("25.0 [")
     assert cells[4:] == ["10.0", "90.0", "21.7", "48.5", "1"]
     assert "No result of `baseline/pixels` in this table." in made
-    assert "†" not in made
+    assert "† fewer" not in made
 
 
 def test_footnotes(cell: Make, unscored: Make, tmp_path: Path) -> None:

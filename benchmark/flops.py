@@ -1,0 +1,50 @@
+"""How much arithmetic a frame costs: counted once per model and view, never guessed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import View
+
+
+def frame_size(size: int, patch_size: int) -> int:
+    """Return the side of the square frame that is counted: the multiple of the patch nearest.
+
+    Example:
+        >>> frame_size(224, 14), frame_size(100, 16)
+        (224, 96)
+    """
+    return max(round(size / patch_size), 1) * patch_size
+
+
+def gflops(model: Any, view: View) -> float | None:
+    """Return the GFLOPs of the forward pass of one square frame, two a multiply-add.
+
+    Matrix products, convolutions and attention are counted (`torch.utils.flop_counter`). The pass
+    is one of its own, on a black frame, so that counting can change no feature.
+
+    Args:
+        model: a loaded model, wherever it lies.
+        view: gives the size of the frame.
+
+    Returns:
+        Thousand millions; None for models that take whole clips or cannot be counted, and 0 for
+        those that hold no such operation.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    card = model.card
+    if card.temporal == "clip" or not hasattr(model, "extract"):
+        return None
+    side = frame_size(view.size, card.patch_size)
+    first = next(iter(model.parameters()), None) if hasattr(model, "parameters") else None
+    device = None if first is None else first.device
+    try:
+        image = torch.zeros(1, 3, side, side, device=device)
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model.extract(image)
+    except Exception:  # a plugin may refuse; its cell is worth more than this number
+        return None
+    return float(round(counter.get_total_flops() / 1e9, 4))

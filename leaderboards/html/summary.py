@@ -1,0 +1,107 @@
+"""The first table of the page: per data set, models against protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tvseg_bench.leaderboards.html.words import rank_text, row_id, row_name
+from tvseg_bench.leaderboards.load import RowKey
+from tvseg_bench.leaderboards.markdown import percent
+
+if TYPE_CHECKING:
+    from tvseg_bench.leaderboards.board import BoardTable
+    from tvseg_bench.leaderboards.rows import Row
+
+
+def summaries(tables: Sequence[BoardTable]) -> list[dict[str, Any]]:
+    """Return one table per data set: its columns are protocols, its rows models.
+
+    Rows are in the order of their mean rank; a missing cell counts as the last rank of its
+    column. This orders the page and is no score.
+    """
+    groups: dict[tuple[str, int, str], list[BoardTable]] = {}
+    for table in tables:
+        key = table.key
+        where = (key.dataset_label, key.dataset_version, key.manifest_sha256)
+        groups.setdefault(where, []).append(table)
+    return [
+        _summary(label, version, manifest, found)
+        for (label, version, manifest), found in groups.items()
+    ]
+
+
+def _summary(
+    label: str, version: int, manifest: str, tables: Sequence[BoardTable]
+) -> dict[str, Any]:
+    columns = [{row.key: row for row in _headline(table)} for table in tables]
+    first: dict[RowKey, Row] = {}
+    for column in columns:
+        for key, row in column.items():
+            first.setdefault(key, row)
+    ranks = {key: [_rank(column, key) for column in columns] for key in first}
+    order = sorted(first, key=lambda key: (sum(ranks[key]), key))
+    missing = sum(key not in column for column in columns for key in first)
+    return {
+        "id": f"d-{manifest[:8]}-{version}",
+        "dataset": label,
+        "version": version,
+        "columns": [_column(table) for table in tables],
+        "rows": [_row(first[key], [column.get(key) for column in columns]) for key in order],
+        "references": [_references(table) for table in tables],
+        "clips": max((table.n_clips or 0 for table in tables), default=0),
+        "missing": missing,
+        "cells": len(first) * len(columns),
+    }
+
+
+def _headline(table: BoardTable) -> tuple[Row, ...]:
+    return next(iter(table.metrics.values())).rows
+
+
+def _rank(column: dict[RowKey, Row], key: RowKey) -> int:
+    row = column.get(key)
+    return len(column) + 1 if row is None or row.rank is None else row.rank
+
+
+def _column(table: BoardTable) -> dict[str, Any]:
+    rows = _headline(table)
+    return {
+        "id": table.key.id,
+        "protocol": table.key.protocol_label,
+        "metric": next(iter(table.metrics)),
+        "higher": all(row.higher_is_better for row in rows),
+    }
+
+
+def _references(table: BoardTable) -> dict[str, str | None]:
+    rows = _headline(table)
+    return {
+        name: next((percent(getattr(r, name)) for r in rows if getattr(r, name) is not None), None)
+        for name in ("constant", "oracle")
+    }
+
+
+def _row(row: Row, cells: Sequence[Row | None]) -> dict[str, Any]:
+    return {
+        "id": row_id(row),
+        **row_name(row),
+        "family": row.key.model.partition("/")[0],
+        "licence": row.facts["licence"],
+        "patch": row.facts["patch"],
+        "contaminated": row.facts["contaminated"],
+        "cells": [None if c is None else _cell(c) for c in cells],
+    }
+
+
+def _cell(row: Row) -> dict[str, Any]:
+    half = None if row.ci is None else (row.ci[1] - row.ci[0]) / 2
+    return {
+        "value": row.value,
+        "score": percent(row.value),
+        "half": None if half is None else percent(half),
+        "ci": None if row.ci is None else f"{percent(row.ci[0])} to {percent(row.ci[1])}",
+        "rank": rank_text(row),
+        "top": row.rank is not None and row.rank_lo == 1,
+        "few": row.few and row.value is not None,
+    }

@@ -1,0 +1,73 @@
+"""Names, numbers and ranks of the page in as few words as they need."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tvseg_bench.benchmark.result_text import short_hash
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from tvseg_bench.leaderboards.board import BoardTable
+    from tvseg_bench.leaderboards.rows import Row
+
+
+def row_id(row: Row) -> str:
+    """Return 8 hexadecimal digits that are the same for one model in every table."""
+    key = row.key
+    return short_hash([key.model, key.revision, key.layer, key.dtype])[:8]
+
+
+def breakable(name: str) -> Markup:
+    """Return a name, escaped, that may be broken behind its slashes.
+
+    Example:
+        >>> print(breakable("dino/<b>"))
+        dino/<wbr>&lt;b&gt;
+    """
+    from markupsafe import Markup
+
+    return Markup("/<wbr>").join(name.split("/"))
+
+
+def row_name(row: Row) -> dict[str, str]:
+    """Return the name, and in a second line what sets this row apart from its default."""
+    key = row.key
+    extra = [key.revision.removeprefix("sha256:")[:8]]
+    extra += [f"layer {key.layer}"] if key.layer != -1 else []
+    extra += [key.dtype] if key.dtype != "fp32" else []
+    return {"model": key.model, "shown": breakable(key.model), "extra": " · ".join(extra)}
+
+
+def rank_text(row: Row) -> str:
+    """Return the rank, or the range of ranks that cannot be excluded."""
+    if row.rank is None:
+        return "–"
+    return f"{row.rank}" if row.rank_lo == row.rank_hi else f"{row.rank_lo}–{row.rank_hi}"
+
+
+def number(value: float | None) -> tuple[float, str] | None:
+    """Return a number and its text with three digits or so, None for None.
+
+    Example:
+        >>> number(21.66), number(0.123), number(1234.0), number(None)
+        ((21.66, '21.7'), (0.123, '0.12'), (1234.0, '1234'), None)
+    """
+    if value is None:
+        return None
+    digits = 0 if value >= 100 else 1 if value >= 1 else 2
+    return value, f"{value:.{digits}f}"
+
+
+def unlike(table: BoardTable, tables: Sequence[BoardTable]) -> list[str]:
+    """Return the parameters by which a table differs from others of its protocol and preset."""
+    alike = [t for t in tables if t.key.protocol_label == table.key.protocol_label]
+    names: list[Any] = sorted(
+        name
+        for name in table.params
+        if any(t.params.get(name) != table.params[name] for t in alike)
+    )
+    return [f"{name}={json.dumps(table.params[name])}" for name in names]

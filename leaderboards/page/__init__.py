@@ -1,0 +1,1 @@
+"""What every page of ours shares: one base template, one look, one theme toggle; no network."""
