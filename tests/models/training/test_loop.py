@@ -132,3 +132,12 @@ def loop_plan(method: str, overrides: dict[str, Any]) -> Any:
     from tvseg_bench.models.training.recipes import make_plan
 
     return make_plan(method, overrides)
+
+
+def test_half_precision_and_event_files(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    more = {"recipe.precision": "bf16", "recipe.steps": 2, "recipe.clip_gradient": 0.1}
+    run = setup(tmp_path, overrides=more, tensorboard=True)
+    train(run)
+    assert all(math.isfinite(loss) for loss in losses(run.output))
+    assert list((run.output / "events").iterdir())
