@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tvseg_bench.benchmark.loading import LoadedModel
 from tvseg_bench.benchmark.plugins import split_file, split_pin
 from tvseg_bench.benchmark.result_file import write_whole
-from tvseg_bench.models.trained import CARD, SCHEMA, WEIGHTS, Base, Trained, Training
+from tvseg_bench.models.trained import CARD, SCHEMA, WEIGHTS, Base, Trained, Training, read_trained
 from tvseg_bench.models.training.backbone import TunedBackbone
 from tvseg_bench.models.training.checkpoints import write_json
 
@@ -56,12 +56,27 @@ def export(
         ResultError: if the disk is full or the folder cannot be written.
     """
     write_whole(folder / WEIGHTS, save(exported_tensors(backbone, objective)))
+    before = _trained_before(loaded)
+    # all that the weights have seen, in the runs before this one too
+    seen = before.training if before else None
+    known = {
+        "data": tuple(dict.fromkeys((*(seen.data if seen else ()), *data))),
+        "manifests": {**(seen.manifests if seen else {}), **training["manifests"]},
+    }
     trained = Trained(
         schema=SCHEMA,
-        base=_base(loaded),
-        training=Training.model_validate({**training, "data": tuple(data)}),
+        base=before.base if before else _base(loaded),
+        training=Training.model_validate({**training, **known}),
     )
     write_json(folder / CARD, trained.model_dump(mode="json", by_alias=True))
+
+
+def _trained_before(loaded: LoadedModel) -> Trained | None:
+    """Return the card of the folder that was trained on from; it may go, the base stays."""
+    reference = split_pin(loaded.reference)[0]
+    folder = Path(reference.removeprefix("file:")).expanduser()
+    is_folder = reference.startswith("file:") and folder.is_dir()
+    return read_trained(folder) if is_folder else None
 
 
 def _base(loaded: LoadedModel) -> Base:
