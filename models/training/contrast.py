@@ -57,7 +57,7 @@ class ContrastConfig(ForwarderConfig):
     """Share of itself that the teacher keeps in a step, constant."""
 
 
-PRESETS: Mapping[str, ContrastConfig] = MappingProxyType({"contrast": ContrastConfig()})
+PRESETS: Mapping[str, ContrastConfig] = MappingProxyType({"standard": ContrastConfig()})
 
 
 def contrastive_loss(

@@ -30,7 +30,11 @@ class Journal:
 
     def __init__(self, folder: Path, start: int, tensorboard: bool = False) -> None:
         self._path = folder / NAME
-        write_whole(self._path, _kept(self._path, start))
+        self.validated: list[Mapping[str, Any]] = []
+        """Rows of validations, those of an interrupted run included."""
+        kept = _kept(self._path, start)
+        write_whole(self._path, kept)
+        self.validated += [r for r in map(json.loads, kept.splitlines()) if "validated" in r]
         self._file = self._path.open("a", encoding="utf-8")
         self._events = _event_writer(folder) if tensorboard else None
 

@@ -119,6 +119,11 @@ class _Run:
         return {"backbone": self.backbone, "objective": self.objective}
 
     @property
+    def chooses(self) -> bool:
+        """Whether validation chooses the weights, and not the number of steps."""
+        return self.setup.validate is not None and self.setup.plan.recipe.selection == "published"
+
+    @property
     def config_sha256(self) -> str:
         return hashlib.sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()
 
@@ -142,6 +147,8 @@ def train(
         )
     journal = Journal(setup.output, start, setup.tensorboard) if run.ranks.first else None
     with journal or nullcontext():
+        if journal:
+            run.best = max((_headline(row) for row in journal.validated), default=-math.inf)
         run.listener.started(start, run.stream.n_steps, len(setup.clips))
         for step, batch in enumerate(run.stream.batches(start), start):
             row = _step(run, step, batch)
@@ -151,7 +158,7 @@ def train(
             _after(run, step, journal)
         if journal:
             journal.write({"finished": run.stream.n_steps, "skipped": len(run.stream.skipped)})
-    if run.ranks.first and run.best == -math.inf:
+    if run.ranks.first and not run.chooses:
         _export(run, setup.output, run.stream.n_steps)
     return Outcome(folder=setup.output, steps=run.stream.n_steps, skipped=dict(run.stream.skipped))
 
@@ -284,11 +291,15 @@ def _validate(run: _Run, done: int, journal: Journal | None) -> None:
     run.listener.validated(done, scores)
     if journal:
         journal.write({"validated": done, **scores})
-    headline = next(iter(scores.values()), None)
-    chooses = run.setup.plan.recipe.selection == "published"
-    if chooses and headline is not None and headline > run.best:
-        run.best = headline
+    if run.chooses and _headline(scores) > run.best:
+        run.best = _headline(scores)
         _export(run, run.setup.output, done)
+
+
+def _headline(scores: Mapping[str, Any]) -> float:
+    """Return the first score, below every other where there is none."""
+    values = [value for name, value in scores.items() if name != "validated"]
+    return -math.inf if not values or values[0] is None else float(values[0])
 
 
 def _export(run: _Run, folder: Path, steps: int) -> None:

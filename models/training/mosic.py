@@ -86,7 +86,7 @@ MOSIC = MoSiCConfig(tracker="given", track_order="published")
 """The published release, whose tracker is a network of its own."""
 STANDARD = MoSiCConfig()
 """Ours: points are read where they are, and followed without foreign weights."""
-PRESETS: Mapping[str, MoSiCConfig] = MappingProxyType({"mosic": MOSIC, "mosic-standard": STANDARD})
+PRESETS: Mapping[str, MoSiCConfig] = MappingProxyType({"mosic": MOSIC, "standard": STANDARD})
 
 
 class MoSiCObjective(nn.Module):

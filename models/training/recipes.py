@@ -111,7 +111,7 @@ MOSIC = Recipe(
 RECIPES: Mapping[str, Mapping[str, Recipe]] = MappingProxyType(
     {
         "timet": {"standard": STANDARD, "timet": PUBLISHED, "timet-clean": CLEAN},
-        "mosic": {"standard": MOSIC, "mosic": MOSIC},
+        "mosic": {"standard": MOSIC.model_copy(update={"tune": "last:2"}), "mosic": MOSIC},
         "contrast": {"standard": STANDARD},
     }
 )
@@ -148,7 +148,7 @@ def make_plan(reference: str, overrides: Mapping[str, Any] | None = None) -> Pla
     if name not in names:
         raise UsageError(did_you_mean(f"recipe of {method}", name, names))
     recipe: BaseModel = recipes.get(name, recipes["standard"])
-    objective = entry.presets.get(name) or entry.presets.get(method) or entry.config()
+    objective = entry.presets.get(name) or entry.presets.get("standard") or entry.config()
     for key, value in (overrides or {}).items():
         owner, _, field = key.partition(".")
         if owner == "recipe":

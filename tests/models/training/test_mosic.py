@@ -131,4 +131,4 @@ def test_presets() -> None:
     published = PRESETS["mosic"]
     assert (published.prototypes, published.ema_momentum, published.points) == (100, 0.99, 16)
     assert (published.track_order, published.tracker) == ("published", "given")
-    assert PRESETS["mosic-standard"].track_order == "xy"
+    assert PRESETS["standard"].track_order == "xy"
