@@ -220,7 +220,7 @@ def main() -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", default="vit_small_patch16_224", help="of timm, random weights")
-    parser.add_argument("--batch", type=int, default=8, help="clips of a step")
+    parser.add_argument("--batch", type=int, default=4, help="clips of a step")
     parser.add_argument("--frames", type=int, default=4, help="of a clip")
     parser.add_argument("--size", type=int, default=224, help="pixels of a side")
     parser.add_argument("--repeat", type=int, default=5, help="rounds that are timed")

@@ -122,8 +122,8 @@ class ContrastObjective(nn.Module):
             UsageError: Clips of fewer than 2 frames.
         """
         clips = clip_features(backbone, batch.images)
+        queries = self.head(clips.last).flatten(1, 2)  # with gradient first, as in `clip_features`
         keys = self._keys(backbone, clips).flatten(1, 2)
-        queries = self.head(clips.last).flatten(1, 2)
         positives = origins(clips.all, self.rule)
         value = contrastive_loss(
             queries,

@@ -79,8 +79,11 @@ def clip_features(backbone: Any, images: Tensor) -> ClipFeatures:
     with torch.no_grad():
         state: Tensor = backbone.frozen(images.flatten(0, 1))
         state = state.view(b, t, *state.shape[1:])
-        earlier: Tensor = backbone.tuned(state[:, :-1].flatten(0, 1), grid)
+    # with gradient first: autocast may keep the weights that it cast, and older releases of torch
+    # keep them without gradient where there was none
     last: Tensor = backbone.tuned(state[:, -1], grid)
+    with torch.no_grad():
+        earlier: Tensor = backbone.tuned(state[:, :-1].flatten(0, 1), grid)
     shape = (b, t - 1, *last.shape[1:])
     every = torch.cat([earlier.view(shape), last.detach()[:, None].to(earlier.dtype)], dim=1)
     return ClipFeatures(state, every, last, grid)

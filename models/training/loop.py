@@ -222,6 +222,7 @@ def _begin(run: _Run) -> int | None:
         )
     if (folder / "card.json").is_file() and step == run.stream.n_steps:
         return None
+    run.ranks.wait()  # all have seen the folder as it was
     if run.ranks.first:
         write_json(folder / "config.json", run.config)
     if step is not None:

@@ -143,9 +143,9 @@ class MoSiCObjective(nn.Module):
             visible: [B, T, P].
             size: (H, W) of the frames, pixels.
         """
+        read = self.head(self._read(own, tracks[:, : own.shape[1]], size))
         with torch.no_grad():
             assigned = self._assign(self._read(assigning, tracks, size))
-        read = self.head(self._read(own, tracks[:, : own.shape[1]], size))
         value = tracked_loss(
             self.prototypes(read),
             assigned,

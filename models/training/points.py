@@ -84,7 +84,8 @@ def _nearest(features: Tensor, pixels: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _between(features: Tensor, places: Tensor, outside: str, *, corners: bool) -> Tensor:
-    maps = features.permute(0, 3, 1, 2)
-    grid = places[:, :, None].to(maps.dtype)
+    exact = torch.promote_types(features.dtype, torch.float32)
+    maps = features.permute(0, 3, 1, 2).to(exact)
+    grid = places[:, :, None].to(exact)
     found = grid_sample(maps, grid, padding_mode=outside, align_corners=corners)
     return found[..., 0].mT

@@ -26,6 +26,11 @@ class Processes:
         """Whether this process writes what the run leaves behind."""
         return self.rank == 0
 
+    def wait(self) -> None:
+        """Go on when every process is here."""
+        if self.world > 1:
+            dist.barrier()
+
     def mean(self, value: Tensor) -> Tensor:
         """Return the mean of a tensor over all processes."""
         if self.world == 1:

@@ -44,18 +44,27 @@ class SelfDistilConfig(BaseModel):
     n_local: int = Field(default=0, ge=0)
     """Small views of each image."""
     prototypes: int = Field(default=256, ge=2)
+    """Of the picture as a whole, and as many of patches."""
     hidden: int = Field(default=512, ge=1)
+    """Channels of the head's hidden layers."""
     bottleneck: int = Field(default=128, ge=1)
+    """Channels of what is compared with the prototypes."""
     student_temperature: float = Field(default=0.1, gt=0)
+    """Of the cross-entropy."""
     teacher_temperature: float = Field(default=0.05, gt=0)
+    """Weight of the entropy in Sinkhorn's assignment of the teacher's scores."""
     sinkhorn_iterations: int = Field(default=3, ge=1)
+    """Of Sinkhorn."""
     hidden_share: float = Field(default=0.35, ge=0, lt=1)
     """Share of the student's patches that are hidden."""
     momentum: float = Field(default=0.99, ge=0, le=1)
     """Of the teacher at the first step; rises to 1 by a cosine."""
     image_weight: float = Field(default=1.0, ge=0)
+    """Of the loss of the picture as a whole."""
     hidden_weight: float = Field(default=1.0, ge=0)
+    """Of the loss at hidden patches."""
     place_weight: float = Field(default=1.0, ge=0)
+    """Of the loss at the same places in the other view."""
     zoom: tuple[float, float] = (0.75, 1.33)
     """Pixels of the image per pixel of a view, least and most."""
     grey: float = Field(default=0.1, ge=0, le=1)

@@ -130,10 +130,11 @@ class TimeTObjective(nn.Module):
         if self.config.normalise == "before-step":
             self.prototypes.normalise()
         clips = clip_features(backbone, batch.images)
+        projected = self.head(clips.last)  # with gradient first, as in `clip_features`
         masks = self._masks(backbone, clips)
         source = self._sources(backbone, clips, masks)
         own = None if masks is None else masks[:, -1]
-        return self.loss(clips.all, source, self.head(clips.last), own)
+        return self.loss(clips.all, source, projected, own)
 
     def loss(
         self, features: Tensor, source: Tensor, projected: Tensor, mask: Tensor | None = None

@@ -57,7 +57,7 @@ def test_a_config_file_holds_the_same_keys(tmp_path: Path, capsys: pytest.Captur
         (["recipe.tune=head"], "matches no parameter of the backbone; its blocks are blocks.0"),
         (["recipe.tune=last:9"], "the backbone has 3 blocks only"),
         (["--validate", "kmeans-clip"], "expected PROTOCOL@DATASET"),
-        (["--clips", "shapes-1"], "unknown clip 'shapes-1'; did you mean 'shapes-01000'"),
+        (["--clips", "shapes-1"], "unknown clip 'shapes-1'; did you mean 'shapes-0100"),
         (["--data", "./nothing"], "./nothing is neither a file nor a folder"),
         (["--data", "moving-shapes?clip=3"], "did you mean 'clips'?"),
     ],
@@ -85,7 +85,8 @@ def test_train_needs_a_model(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.slow
 def test_killed_at_any_step_it_goes_on_with_the_same_losses(tmp_path: Path) -> None:
     typed = command(tmp_path, "killed", "recipe.steps=60")
-    run = subprocess.Popen([sys.executable, "-m", "tvseg_bench", *typed], stderr=subprocess.PIPE)
+    command_line = [sys.executable, "-m", "tvseg_bench", *typed]
+    run = subprocess.Popen(command_line, stderr=subprocess.DEVNULL)
     journal = tmp_path / "killed" / "metrics.jsonl"
     after = random.randrange(1, 40)
     deadline = time.monotonic() + 120
@@ -95,7 +96,7 @@ def test_killed_at_any_step_it_goes_on_with_the_same_losses(tmp_path: Path) -> N
         time.sleep(0.01)
     run.send_signal(signal.SIGKILL)
     run.wait()
-    assert run.returncode == -signal.SIGKILL, run.stderr and run.stderr.read()
+    assert run.returncode == -signal.SIGKILL
     assert main([*typed, "--resume", "auto"]) == 0
     assert main(command(tmp_path, "whole", "recipe.steps=60")) == 0
     assert losses(tmp_path / "killed") == pytest.approx(losses(tmp_path / "whole"), rel=1e-6)

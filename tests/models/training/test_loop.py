@@ -194,7 +194,7 @@ def test_a_used_folder_is_never_overwritten(tmp_path: Path) -> None:
     run = setup(tmp_path)
     train(run)
     before = (run.output / "model.safetensors").read_bytes()
-    with pytest.raises(UsageError, match="holds a run already .* type --resume auto"):
+    with pytest.raises(UsageError, match=r"holds a run already .* type --resume auto"):
         train(setup(tmp_path, seed=1))
     assert (run.output / "model.safetensors").read_bytes() == before
 

@@ -1,9 +1,11 @@
 """The built-in tracker against movements that are known exactly."""
 
+import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from tvseg_bench.benchmark.data import moving_shapes
 from tvseg_bench.models.training.lucas_kanade import LucasKanade
 from tvseg_bench.models.training.trackers import TRACKERS, grid_queries
 
@@ -76,3 +78,28 @@ def test_plain_picture_stays() -> None:
 
 def test_named() -> None:
     assert isinstance(TRACKERS["lucas-kanade"](), LucasKanade)
+
+
+@pytest.mark.parametrize("seed", [300, 302])
+def test_points_stay_on_their_shape(seed: int) -> None:
+    """Whatever is still visible after six frames of a drawn clip lies on the same object."""
+    clip, n = moving_shapes.clip(seed), 6
+    images = torch.stack([torch.from_numpy(clip.image(t)) for t in range(n)])
+    clips = images.permute(0, 3, 1, 2)[None].float() / 255
+    assert clip.instance is not None
+    objects = torch.stack([torch.from_numpy(clip.instance(t)).long() for t in range(n)])
+    queries = grid_queries(1, 16, (clips.shape[-2], clips.shape[-1]), clips.device)
+    tracks, visible = LucasKanade().track(clips, queries)
+
+    def under(points: Tensor, t: int) -> Tensor:
+        x, y = points.round().long().unbind(-1)
+        return objects[t, y, x]
+
+    begin = under(queries[0], 0)
+    seen = visible[0, -1] & (begin > 0)
+    assert seen.sum() >= 10
+    kept = (under(tracks[0, -1][seen], n - 1) == begin[seen]).float().mean()
+    shape = begin > 0
+    unmoved = (under(queries[0][shape], n - 1) == begin[shape]).float().mean()
+    assert kept > 0.95
+    assert kept > unmoved + 0.2

@@ -52,3 +52,12 @@ def test_gradient(sampling: str) -> None:
 def test_unknown_sampling() -> None:
     with pytest.raises(UsageError, match="unknown sampling 'bilinaer'; did you mean 'bilinear'"):
         features_at(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 2), (4, 4), sampling="bilinaer")
+
+
+@pytest.mark.parametrize("sampling", ["bilinear", "latent"])
+def test_places_are_exact_where_features_are_not(sampling: str) -> None:
+    features, points = torch.randn(1, 14, 14, 3).bfloat16(), torch.rand(1, 50, 2) * 224
+    with torch.autocast("cpu", torch.bfloat16):
+        read = features_at(features, points, (224, 224), sampling=sampling)
+    exact = features_at(features.float(), points, (224, 224), sampling=sampling)
+    torch.testing.assert_close(read, exact)
