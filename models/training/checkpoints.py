@@ -20,6 +20,7 @@ from tvseg_bench.benchmark.errors import TvsegError
 from tvseg_bench.benchmark.result_file import write_whole
 
 NAME = "checkpoint.safetensors"
+CONFIG = "config.json"
 SCHEMA = "tvseg-bench/checkpoint@1"
 _PLACES = ("backbone", "objective")
 
@@ -85,6 +86,46 @@ def read_step(folder: Path, config_sha256: str) -> int | None:
             "same settings, or another folder with -o"
         )
     return step
+
+
+def refuse_other_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a folder that was begun with other settings, before its first checkpoint as well.
+
+    Raises:
+        TrainingError: naming the settings that differ.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        return
+    try:
+        begun = json.loads(path.read_bytes())
+    except (ValueError, OSError) as error:
+        raise TrainingError(f"{path} cannot be read ({error}); choose another folder") from None
+    now = json.loads(json.dumps(config))
+    if begun == now:
+        return
+    differing = _differing(begun, now) if isinstance(begun, dict) else ["everything"]
+    raise TrainingError(
+        f"{path} belongs to a run with other settings ({', '.join(differing[:4])}); give the same "
+        "settings, or another folder with -o"
+    )
+
+
+def _differing(begun: Mapping[str, Any], now: Mapping[str, Any], place: str = "") -> list[str]:
+    """Return the dotted names of what differs, in order.
+
+    Example:
+        >>> _differing({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}, "d": 4})
+        ['b.c', 'd']
+    """
+    names: list[str] = []
+    for key in sorted({*begun, *now}):
+        one, other = begun.get(key), now.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            names += _differing(one, other, f"{place}{key}.")
+        elif one != other or (key in begun) != (key in now):
+            names.append(f"{place}{key}")
+    return names
 
 
 def load_checkpoint(

@@ -17,9 +17,10 @@ from tvseg_bench.benchmark.device import resolve_device
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 from tvseg_bench.benchmark.home import data_root
 from tvseg_bench.benchmark.selection import parse_overrides, split_list
-from tvseg_bench.models.training.loop import Outcome, Setup, TrainListener, Validate, train
+from tvseg_bench.models.training.loop import train
 from tvseg_bench.models.training.processes import Processes, processes
 from tvseg_bench.models.training.recipes import make_plan
+from tvseg_bench.models.training.settings import Outcome, Setup, TrainListener, Validate
 from tvseg_bench.models.training.sources import open_clips
 
 OK = 0

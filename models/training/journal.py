@@ -32,9 +32,15 @@ class Journal:
         self._path = folder / NAME
         self.validated: list[Mapping[str, Any]] = []
         """Rows of validations, those of an interrupted run included."""
+        self.skipped: dict[str, str] = {}
+        """Clips that cannot be read -> why."""
         kept = _kept(self._path, start)
         write_whole(self._path, kept)
-        self.validated += [r for r in map(json.loads, kept.splitlines()) if "validated" in r]
+        for row in map(json.loads, kept.splitlines()):
+            if "validated" in row:
+                self.validated.append(row)
+            elif "clip" in row:
+                self.skipped[row["clip"]] = row["reason"]
         self._file = self._path.open("a", encoding="utf-8")
         self._events = _event_writer(folder) if tensorboard else None
 
@@ -50,6 +56,13 @@ class Journal:
         self._file.close()
         if self._events:
             self._events.close()
+
+    def write_skipped(self, step: int, skipped: Mapping[str, str]) -> None:
+        """Add a row for each clip that was found damaged since the last call."""
+        for name, reason in list(skipped.items()):
+            if name not in self.skipped:
+                self.skipped[name] = reason
+                self.write({"clip": name, "reason": reason, "before": step})
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Add a row.
@@ -81,10 +94,22 @@ def _kept(path: Path, start: int) -> bytes:
             row = json.loads(line)
         except ValueError:
             break  # torn by a kill
-        if row.get("step", row.get("validated", start + 1) - 1) >= start:
+        if _step_of(row, start) >= start:
             break
         kept.append(line)
     return b"".join(kept)
+
+
+def _step_of(row: Mapping[str, Any], start: int) -> int:
+    """Return the step that a row is about; `start` for the last row of a finished run."""
+    if "validated" in row:
+        return int(row["validated"]) - 1
+    return int(row.get("step", row.get("before", start)))
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether the run of a folder wrote its last row."""
+    return (folder / NAME).is_file() and any("finished" in row for row in rows(folder))
 
 
 def _event_writer(folder: Path) -> Any:

@@ -10,8 +10,8 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,79 +22,33 @@ from torch import Tensor, nn
 from tvseg_bench import __version__
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.loading import LoadedModel
-from tvseg_bench.benchmark.types import Clip
+from tvseg_bench.models.trained import CARD, WEIGHTS
 from tvseg_bench.models.training.backbone import TunedBackbone, open_backbone
-from tvseg_bench.models.training.checkpoints import NAME as CHECKPOINT
 from tvseg_bench.models.training.checkpoints import (
+    CONFIG,
     TrainingError,
     load_checkpoint,
     read_step,
+    refuse_other_config,
     save_checkpoint,
     write_json,
 )
+from tvseg_bench.models.training.checkpoints import NAME as CHECKPOINT
 from tvseg_bench.models.training.contract import ClipBatch, StepLoss
 from tvseg_bench.models.training.export import export
-from tvseg_bench.models.training.journal import Journal
+from tvseg_bench.models.training.journal import NAME as JOURNAL
+from tvseg_bench.models.training.journal import Journal, is_finished
 from tvseg_bench.models.training.kept import KeptStates
 from tvseg_bench.models.training.objectives import objective_entry
 from tvseg_bench.models.training.optimiser import make_optimiser, set_rates
+from tvseg_bench.models.training.placement import moved, precision
 from tvseg_bench.models.training.processes import Processes
-from tvseg_bench.models.training.recipes import Plan
 from tvseg_bench.models.training.sampling import generator
+from tvseg_bench.models.training.settings import Outcome, Setup, TrainListener
 from tvseg_bench.models.training.stream import ClipStream
 
-Validate = Callable[[Path], Mapping[str, float | None]]
-"""From a folder with weights and card to scores; the first one chooses where labels may."""
-
-
-OURS = ("config.json", "metrics.jsonl", "card.json", "model.safetensors", CHECKPOINT)
+OURS = (CONFIG, JOURNAL, CARD, WEIGHTS, CHECKPOINT)
 """Files of a run, which no other run replaces."""
-
-
-class TrainListener:
-    """Hears what happens; the command line shows it, a library call stays silent."""
-
-    def started(self, step: int, n_steps: int, clips: int) -> None:
-        """Hear where the run begins and how long it is."""
-
-    def stepped(self, step: int, row: Mapping[str, float | None]) -> None:
-        """Hear what is written down about a step."""
-
-    def skipped(self, name: str, reason: str) -> None:
-        """Hear of a clip that cannot be read, once."""
-
-    def validated(self, step: int, scores: Mapping[str, float | None]) -> None:
-        """Hear scores."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setup:
-    """A run."""
-
-    plan: Plan
-    model: str
-    """Reference of the model to start from."""
-    clips: Sequence[Clip]
-    manifests: Mapping[str, str]
-    """Source -> hash, as `sources.open_clips` gives them."""
-    output: Path
-    weights: Path | None = None
-    seed: int = 0
-    device: str = "cpu"
-    resume: bool = False
-    workers: int = 2
-    validate: Validate | None = None
-    tensorboard: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a run gave."""
-
-    folder: Path
-    steps: int
-    skipped: Mapping[str, str]
-    already_finished: bool = False
 
 
 @dataclass
@@ -142,25 +96,26 @@ def train(
     run = _open(setup, ranks or Processes(), listener or TrainListener())
     start = _begin(run)
     if start is None:
-        return Outcome(
-            folder=setup.output, steps=run.stream.n_steps, skipped={}, already_finished=True
-        )
+        steps = run.stream.n_steps
+        return Outcome(folder=setup.output, steps=steps, skipped={}, already_finished=True)
     journal = Journal(setup.output, start, setup.tensorboard) if run.ranks.first else None
     with journal or nullcontext():
         if journal:
-            run.best = max((_headline(row) for row in journal.validated), default=-math.inf)
+            _remember(run, journal, start)
         run.listener.started(start, run.stream.n_steps, len(setup.clips))
         for step, batch in enumerate(run.stream.batches(start), start):
             row = _step(run, step, batch)
             if journal:
+                journal.write_skipped(step, run.stream.skipped)
                 journal.write(row)
             run.listener.stepped(step, row)
             _after(run, step, journal)
+        skipped = run.ranks.together(run.stream.skipped)
         if journal:
-            journal.write({"finished": run.stream.n_steps, "skipped": len(run.stream.skipped)})
+            journal.write({"finished": run.stream.n_steps, "skipped": len(skipped)})
     if run.ranks.first and not run.chooses:
         _export(run, setup.output, run.stream.n_steps)
-    return Outcome(folder=setup.output, steps=run.stream.n_steps, skipped=dict(run.stream.skipped))
+    return Outcome(folder=setup.output, steps=run.stream.n_steps, skipped=skipped)
 
 
 def _open(setup: Setup, ranks: Processes, listener: TrainListener) -> _Run:
@@ -211,20 +166,24 @@ def _open(setup: Setup, ranks: Processes, listener: TrainListener) -> _Run:
 def _begin(run: _Run) -> int | None:
     """Return the first step to take, None where the run has finished before."""
     folder = run.setup.output
-    step = read_step(folder, run.config_sha256) if run.setup.resume else None
-    used = [
-        name for name in ("config.json", "metrics.jsonl", "card.json") if (folder / name).exists()
-    ]
+    used = [name for name in OURS if (folder / name).exists()]
     if used and not run.setup.resume:
         raise UsageError(
             f"{folder} holds a run already ({used[0]}); type --resume auto to go on with it, or "
             "choose another folder with -o"
         )
-    if (folder / "card.json").is_file() and step == run.stream.n_steps:
+    refuse_other_config(folder, run.config)
+    step = read_step(folder, run.config_sha256)
+    if step is None and CARD in used:
+        raise TrainingError(
+            f"{folder} holds weights that a run left behind but no checkpoint to go on from; "
+            "choose another folder with -o"
+        )
+    if CARD in used and is_finished(folder):
         return None
     run.ranks.wait()  # all have seen the folder as it was
     if run.ranks.first:
-        write_json(folder / "config.json", run.config)
+        write_json(folder / CONFIG, run.config)
     if step is not None:
         load_checkpoint(folder, run.modules, run.optimiser)
         run.saved = step
@@ -237,9 +196,9 @@ def _step(run: _Run, step: int, batch: ClipBatch) -> dict[str, float | None]:
     recipe, device = run.setup.plan.recipe, torch.device(run.setup.device)
     torch.manual_seed(int(generator(run.setup.seed, 3, step, run.ranks.rank).integers(2**62)))
     set_rates(run.optimiser, recipe, step, run.stream.n_steps)
-    batch = _moved(batch, device)
+    batch = moved(batch, device)
     backbone = _seen(run, batch)
-    with _precision(recipe.precision, device):
+    with precision(recipe.precision, device):
         loss: StepLoss = run.objective(backbone, batch)
     value = float(run.ranks.mean(loss.value))
     _refuse_nan(run, step, batch, "loss", value)
@@ -257,7 +216,7 @@ def _step(run: _Run, step: int, batch: ClipBatch) -> dict[str, float | None]:
         "step": step,
         "epoch": step // run.stream.steps_per_epoch,
         "loss": value,
-        **{name: float(run.ranks.mean(stat.float())) for name, stat in loss.stats.items()},
+        **{name: _number(run.ranks.mean(stat.float())) for name, stat in loss.stats.items()},
         "gradient": norm,
         "rate": run.optimiser.param_groups[0]["lr"],
         "clips_per_s": round(recipe.batch / seconds, 3),
@@ -279,9 +238,23 @@ def _after(run: _Run, step: int, journal: Journal | None) -> None:
     if run.ranks.first and (done % recipe.checkpoint_every == 0 or done == last):
         save_checkpoint(run.setup.output, done, run.config_sha256, run.modules, run.optimiser)
         run.saved = done
-    every = recipe.validate_every * run.stream.steps_per_epoch
-    if run.setup.validate and run.ranks.first and (done % every == 0 or done == last):
+    if run.ranks.first and _is_due(run, done):
         _validate(run, done, journal)
+
+
+def _is_due(run: _Run, done: int) -> bool:
+    """Return whether validation follows this many steps."""
+    every = run.setup.plan.recipe.validate_every * run.stream.steps_per_epoch
+    return run.setup.validate is not None and (done % every == 0 or done == run.stream.n_steps)
+
+
+def _remember(run: _Run, journal: Journal, start: int) -> None:
+    """Take up what an interrupted run knew; validate where it was killed before it could."""
+    run.best = max((_headline(row) for row in journal.validated), default=-math.inf)
+    run.stream.skipped.update(journal.skipped)
+    is_known = any(row["validated"] == start for row in journal.validated)
+    if start and _is_due(run, start) and not is_known:
+        _validate(run, start, journal)
 
 
 def _validate(run: _Run, done: int, journal: Journal | None) -> None:
@@ -297,6 +270,12 @@ def _validate(run: _Run, done: int, journal: Journal | None) -> None:
         _export(run, run.setup.output, done)
 
 
+def _number(value: Tensor) -> float | None:
+    """Return a number, None where it is none: JSON has no NaN."""
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
 def _headline(scores: Mapping[str, Any]) -> float:
     """Return the first score, below every other where there is none."""
     values = [value for name, value in scores.items() if name != "validated"]
@@ -305,7 +284,7 @@ def _headline(scores: Mapping[str, Any]) -> float:
 
 def _export(run: _Run, folder: Path, steps: int) -> None:
     keys = ("method", "recipe_name", "recipe", "objective", "seed", "manifests", "suite")
-    training = {**{key: run.config[key] for key in keys}, "steps": steps}
+    training = {"steps": steps, **{key: run.config[key] for key in keys}}
     export(folder, run.backbone, run.objective, run.loaded, training, tuple(run.setup.manifests))
 
 
@@ -320,19 +299,3 @@ def _refuse_nan(run: _Run, step: int, batch: ClipBatch, what: str, value: float)
         f"the {what} of step {step} is {value}; its clips: {clips[:600]}; {kept}; try a lower "
         "recipe.head_rate and recipe.backbone_rate, recipe.clip_gradient=1, or fp32"
     )
-
-
-def _moved(batch: ClipBatch, device: torch.device) -> ClipBatch:
-    if device.type == "cpu":
-        return batch
-    found: dict[str, Any] = {**vars(batch)}
-    for name in ("images", "tracks", "visible"):
-        if isinstance(found[name], Tensor):
-            found[name] = found[name].to(device, non_blocking=True)
-    return ClipBatch(**found)
-
-
-def _precision(name: str, device: torch.device) -> AbstractContextManager[Any]:
-    if name == "fp32":
-        return nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)

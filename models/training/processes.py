@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,14 @@ class Processes:
         dist.all_reduce(total)
         return total / self.world
 
+    def together(self, known: Mapping[str, str]) -> dict[str, str]:
+        """Return what all processes know, joined."""
+        if self.world == 1:
+            return dict(known)
+        parts: list[Any] = [None] * self.world
+        dist.all_gather_object(parts, dict(known))
+        return {key: value for part in parts for key, value in part.items()}
+
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Make every gradient the mean over all processes, in one exchange per type."""
         if self.world == 1:
@@ -65,8 +74,11 @@ def processes(device_type: str) -> Iterator[Processes]:
     if world == 1:
         yield Processes()
         return
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    if device_type == "cuda":
+        torch.cuda.set_device(local)  # what is gathered goes over the current device
     dist.init_process_group("nccl" if device_type == "cuda" else "gloo")
     try:
-        yield Processes(dist.get_rank(), world, int(os.environ.get("LOCAL_RANK", "0")))
+        yield Processes(dist.get_rank(), world, local)
     finally:
         dist.destroy_process_group()

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from tvseg_bench import register_builtins
-from tvseg_bench.models.training.loop import Setup
+from tvseg_bench.models.training.journal import rows
 from tvseg_bench.models.training.recipes import make_plan
+from tvseg_bench.models.training.settings import Setup, TrainListener
 from tvseg_bench.models.training.sources import open_clips
 
 PLUGIN = """
@@ -71,3 +72,19 @@ def setup(folder: Path, output: str = "out", **changes: Any) -> Setup:
         **changes,
     }
     return Setup(**values)
+
+
+def losses(folder: Path) -> list[float]:
+    """Return the losses that a run wrote down."""
+    return [row["loss"] for row in rows(folder) if "step" in row]
+
+
+class Stop(TrainListener):
+    """Ends the run after some steps, as Ctrl-C does."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def stepped(self, step: int, row: Any) -> None:
+        if step + 1 == self.after:
+            raise KeyboardInterrupt
