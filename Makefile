@@ -45,7 +45,7 @@ bench: $(VENV)/.test  ## ratios against what people use now; set TVSEG_DATA for 
 	$(BIN)/python scripts/bench_board.py
 
 flagship: $(VENV)/.base  ## train the tiny models again, from nothing; about half an hour on two cores
-	$(BIN)/python scripts/flagship.py
+	$(BIN)/python scripts/flagship.py runs/flagship
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "tvseg-bench needs Python 3.10 or newer; type: make PYTHON=python3.12 demo")'

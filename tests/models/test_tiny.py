@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,15 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 import tvseg_bench
-from tvseg_bench.benchmark.data.moving_shapes import FIRST_FREE_SEED, SPLITS
+from tvseg_bench.benchmark.data.moving_shapes import SPLITS
 from tvseg_bench.benchmark.errors import ModelError
 from tvseg_bench.benchmark.plugins import file_sha256
 from tvseg_bench.benchmark.selection import Selection
 from tvseg_bench.models import tiny
-from tvseg_bench.models.training.objectives import objective_entry
+from tvseg_bench.models.training.recipes import make_plan
+from tvseg_bench.models.training.sources import open_clips
 
 TRAINED = (tiny.IMAGES, tiny.CLIPS)
-RECIPE: dict[str, Any] = yaml.safe_load((tiny.FILES / "recipe.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("card", TRAINED, ids=lambda card: card.name)
@@ -82,11 +83,25 @@ def test_the_default_shows_it_beside_its_start_and_the_baselines() -> None:
 
 @pytest.mark.parametrize("stage", ["images", "clips"])
 def test_the_recipe_is_one_and_its_seeds_are_nobodys(stage: str) -> None:
-    recipe = RECIPE[stage]
-    entry = objective_entry(recipe["objective"])
-    entry.config(**recipe["config"])
-    first, last = recipe["seeds"]
-    seen = range(first, last + 1)
-    assert first >= FIRST_FREE_SEED
-    assert not any(set(seen) & set(seeds) for seeds, _ in SPLITS.values())
-    assert recipe["batch"] <= len(seen)
+    config = yaml.safe_load((tiny.FILES / f"{stage}.yaml").read_text(encoding="utf-8"))
+    method = {"images": "selfdistil", "clips": "timet"}[stage]
+    values = {
+        f"{owner}.{key}": value
+        for owner in ("recipe", "objective")
+        for key, value in config[owner].items()
+    }
+    plan = make_plan(method, values)
+    assert plan.recipe.selection == "last"
+    clips, _ = open_clips(config["data"], None)
+    seeds = {seed for seeds, _ in SPLITS.values() for seed in seeds}
+    assert len(clips) >= plan.recipe.batch
+    assert not {clip.name for clip in clips} & {f"shapes-{seed:05d}" for seed in seeds}
+
+
+def test_metrics_are_those_of_the_recipes() -> None:
+    for stage in ("images", "clips"):
+        config = yaml.safe_load((tiny.FILES / f"{stage}.yaml").read_text(encoding="utf-8"))
+        rows = (tiny.FILES / f"{stage}-metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        assert json.loads(rows[-1]) == {"finished": config["recipe"]["steps"], "skipped": 0}
+        losses = [json.loads(row)["loss"] for row in rows[:-1]]
+        assert losses[-1] < losses[0]
