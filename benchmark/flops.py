@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import View
+from typing import Any
 
 
 def frame_size(size: int, patch_size: int) -> int:
@@ -18,7 +15,7 @@ def frame_size(size: int, patch_size: int) -> int:
     return max(round(size / patch_size), 1) * patch_size
 
 
-def gflops(model: Any, view: View) -> float | None:
+def gflops(model: Any, size: int) -> float | None:
     """Return the GFLOPs of the forward pass of one square frame, two a multiply-add.
 
     Matrix products, convolutions and attention are counted (`torch.utils.flop_counter`). The pass
@@ -26,7 +23,7 @@ def gflops(model: Any, view: View) -> float | None:
 
     Args:
         model: a loaded model, wherever it lies.
-        view: gives the size of the frame.
+        size: short side of a frame, in pixels, as in a view.
 
     Returns:
         Thousand millions; None for models that take whole clips or cannot be counted, and 0 for
@@ -38,7 +35,7 @@ def gflops(model: Any, view: View) -> float | None:
     card = model.card
     if card.temporal == "clip" or not hasattr(model, "extract"):
         return None
-    side = frame_size(view.size, card.patch_size)
+    side = frame_size(size, card.patch_size)
     first = next(iter(model.parameters()), None) if hasattr(model, "parameters") else None
     device = None if first is None else first.device
     try:

@@ -106,8 +106,8 @@ class _Runner:
     listener: Listener
     command: Sequence[str] | None
     cache: FeatureCache = field(default_factory=FeatureCache)
-    counted: dict[tuple[str, str, View], float | None] = field(default_factory=dict)
-    """GFLOPs of a frame per model, revision and view."""
+    counted: dict[tuple[str, str, int], float | None] = field(default_factory=dict)
+    """GFLOPs of a frame per model, revision and size."""
 
     def group(self, cells: Sequence[Cell]) -> Iterator[Result]:
         """Run cells of one model, data set and view on one extraction pass."""
@@ -206,9 +206,9 @@ class _Runner:
         return self._ok(cell, score, timing, started, loaded)
 
     def _gflops(self, loaded: LoadedModel, cell: Cell) -> float | None:
-        key = (loaded.card.name, loaded.card.revision, cell.view)
+        key = (loaded.card.name, loaded.card.revision, cell.view.size)
         if key not in self.counted:
-            self.counted[key] = gflops(loaded.model, cell.view)
+            self.counted[key] = gflops(loaded.model, cell.view.size)
         return self.counted[key]
 
     def _ok(

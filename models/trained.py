@@ -101,13 +101,17 @@ def build(folder: Path) -> FeatureModel:
     Raises:
         ModelError: if a part is missing or does not fit.
     """
+    from tvseg_bench.models.weights import architecture_only
+
     trained = read_trained(folder)
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise ModelError(f"{folder} holds {CARD} but no {WEIGHTS}; copy the folder whole")
     _check_code(folder, trained.base)
     entry = find_model(trained.base.reference).entry
-    model: Any = entry.build(weights=weights) if entry.takes_weights else entry.build()
+    # a builder may name tensors as its own checkpoint does; the file names them as the model does
+    with architecture_only():
+        model: Any = entry.build(weights=weights) if entry.takes_weights else entry.build()
     return _filled(model, weights, trained)
 
 

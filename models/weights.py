@@ -8,7 +8,9 @@ backbone's own names stand. Files are looked for on this machine only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -34,6 +36,8 @@ HEADS = (
 
 COUNTERS = "num_batches_tracked"
 """Of batch norm: they take no part in the features, and some releases left them out."""
+
+_loads_nothing: ContextVar[bool] = ContextVar("loads_nothing", default=False)
 
 _MAX_PREFIXES = 16
 """Places that are compared in full; a backbone has nearly all names below one prefix."""
@@ -74,6 +78,19 @@ def find_weights(card: ModelCard, weights: Path | None = None, timm: str | None 
         f"the weights of {card.name} are not on this machine: {source}put them at "
         f"{weights_store.place(card)}, or type --weights FILE"
     )
+
+
+@contextmanager
+def architecture_only() -> Iterator[None]:
+    """Let models be built without their weights: `load_weights` leaves every module as it is.
+
+    For whoever loads all of them afterwards, from a file whose names are the built model's own.
+    """
+    token = _loads_nothing.set(True)
+    try:
+        yield
+    finally:
+        _loads_nothing.reset(token)
 
 
 def load_weights(
@@ -122,6 +139,8 @@ def load_tensors(
     card: ModelCard | None = None,
 ) -> WeightsReport:
     """Do as `load_weights` with the tensors of a file that was read before."""
+    if _loads_nothing.get():
+        return WeightsReport(revision="", prefix="", matched=0, ignored=())
     state: dict[str, Tensor] = module.state_dict()
     wanted = {name: tensor for name, tensor in state.items() if not name.endswith(COUNTERS)}
     named = _renamed(path, tensors, naming)
