@@ -1,5 +1,6 @@
 """J, F and their statistics of the DAVIS challenges (davis2017-evaluation)."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from tvseg_bench.benchmark.types import VOID
 pytestmark = pytest.mark.conformance
 
 MANIFEST = "davis_jf"
+SECOND_SCORER = "davis_jf_crosscheck_vosbench.json"
 EXACT = {"rtol": 0, "atol": 1e-12, "equal_nan": True}
 FIELDS = (
     *("key", "name", "T", "H", "W", "n_objects", "n_objects_first_frame", "n_pred", "void"),
@@ -53,6 +55,26 @@ def test_region_and_boundary(case: Any, header: Mapping[str, Any]) -> None:
             np.testing.assert_allclose(f, found[f"F{suffix}"][:, i], **EXACT)
     assert found["J"].mean() == pytest.approx(entry["J_mean"], abs=1e-12)
     assert found["F"][:, 0].mean() == pytest.approx(entry["F_mean_0008"], abs=1e-12)
+
+
+def test_a_second_scorer_agrees(case: Any, case_set: Any) -> None:
+    """The mean J and F over all frames of vos-benchmark, which knows no void."""
+    path = case_set.folder / SECOND_SCORER
+    if not path.is_file():
+        pytest.skip(f"{case_set.folder} has no {SECOND_SCORER}")
+    published = json.loads(path.read_text(encoding="utf-8"))["per_object"]
+    found = case.arrays(*ARRAYS)
+    gt, res = found["gt"], found["res"]
+    nothing = np.zeros_like(gt[0])
+    for k in range(1, case.entry["n_objects"] + 1):
+        expected = published.get(f"{case.name}/{k}")
+        if expected is None:
+            continue
+        pairs = [(truth == k, seen == k) for truth, seen in zip(gt, res, strict=True)]
+        j = np.mean([region_j(truth, seen, nothing) for truth, seen in pairs])
+        f = np.mean([boundary_f(truth, seen, nothing, 0.008) for truth, seen in pairs])
+        assert 100 * j == pytest.approx(expected["vos_J"], abs=1e-9)
+        assert 100 * f == pytest.approx(expected["vos_F"], abs=1e-9)
 
 
 def test_contour_and_statistics(case: Any) -> None:

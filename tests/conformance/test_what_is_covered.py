@@ -8,7 +8,6 @@ import pytest
 
 pytestmark = pytest.mark.conformance
 
-NOT_YET = ("davis_jf_crosscheck_vosbench",)
 COVERED_GROUPS = (
     "davis_jf/e2e",
     "davis_jf/stats",
@@ -27,14 +26,8 @@ TESTED = sorted(
 )
 
 
-@pytest.mark.parametrize("name", NOT_YET)
-def test_not_yet_covered(name: str, record_property: Callable[[str, object], None]) -> None:
-    record_property("not yet covered", name)
-    assert name not in TESTED
-
-
 def test_every_file_is_known(case_set: Any) -> None:
-    unknown = sorted(set(case_set.names()) - set(TESTED) - set(NOT_YET))
+    unknown = sorted(set(case_set.names()) - set(TESTED))
     assert not unknown, f"{case_set.folder}: no test knows what {unknown[0]}.json is"
 
 
