@@ -17,9 +17,9 @@ from tvseg_bench.benchmark.cluster.kernels import (
     NEVER,
     Array,
     Scores,
-    compiled,
     larger,
 )
+from tvseg_bench.benchmark.compiled import FINITE, compiled
 
 ROUNDS = 8
 _FIRST, _SHRINK = 0.2, 0.7
@@ -28,7 +28,7 @@ _ITERATIONS, _TOL = 2, 1e-4
 """Of Lloyd after each round."""
 
 
-@compiled
+@compiled(**FINITE)
 def weigh(
     points: Scores, norms: Scores, mass: Array, centers: Scores,
     owner: Array, second: Array, apart: Scores, error: Array, missed: Array,
@@ -66,7 +66,7 @@ def weigh(
             missed[best] += mass[q] * 2.0 * (top - next_top)
 
 
-@compiled
+@compiled(**FINITE)
 def pick(apart: Scores, mass: Array, owner: Array, cluster: int, uniform: float) -> int:
     """Return a point of a cluster, drawn by its share of the error; -1 where there is none."""
     total = 0.0
@@ -83,7 +83,7 @@ def pick(apart: Scores, mass: Array, owner: Array, cluster: int, uniform: float)
     return last
 
 
-@compiled
+@compiled(**FINITE)
 def move(points: Scores, norms: Scores, mass: Array, centers: Scores, uniforms: Array) -> int:
     """Move up to len(uniforms) of the centers [k, D] that are missed least; return how many.
 

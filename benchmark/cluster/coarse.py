@@ -14,16 +14,16 @@ from tvseg_bench.benchmark.cluster.kernels import (
     NEVER,
     Array,
     Scores,
-    compiled,
     larger,
     winners,
 )
+from tvseg_bench.benchmark.compiled import FINITE, compiled
 
 ROWS = 256
 """Points whose scores are held at a time."""
 
 
-@compiled
+@compiled(**FINITE)
 def columns_of(centers: Scores, augmented: Scores) -> None:
     """Write centers [K, D] to augmented [D + 1, P]: columns with -|c|^2 / 2 below."""
     k, depth = centers.shape
@@ -35,7 +35,7 @@ def columns_of(centers: Scores, augmented: Scores) -> None:
         augmented[depth, j] = -0.5 * norm
 
 
-@compiled
+@compiled(**FINITE)
 def first_above(rising: Array, value: float) -> int:
     """Return the first place in rising [n] that holds more than value, else the last place."""
     low, high = 0, len(rising) - 1
@@ -48,7 +48,7 @@ def first_above(rising: Array, value: float) -> int:
     return low
 
 
-@compiled
+@compiled(**FINITE)
 def seeds(points: Scores, norms: Scores, mass: Array, uniforms: Array, centers: Scores) -> None:
     """Write k of the points [n, D + 1] to centers [k, D] by greedy k-means++.
 
@@ -94,7 +94,7 @@ def seeds(points: Scores, norms: Scores, mass: Array, uniforms: Array, centers: 
             centers[j, d] = points[picks[best], d]
 
 
-@compiled
+@compiled(**FINITE)
 def descend(
     points: Scores, norms: Scores, mass: Array, centers: Scores, max_iter: int, tol: float
 ) -> float:

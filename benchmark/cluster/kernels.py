@@ -11,23 +11,17 @@ sum of a cluster's scores in a cell, and the weights of its corners in the clust
 from the moments (n, sum x, sum y, sum xy) of its pixels alone.
 
 Everything here is called with arrays that `cells` and `lloyd` have prepared and checked.
-numba's cache looks at the file of a kernel alone, although the kernels of `passes` and `coarse`
-hold those of this file inside them: `compiled` names them by the text of all such files, so that
-none outlives an edit or an upgrade.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
-from hashlib import sha256
-from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
-import numba
 import numpy as np
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from tvseg_bench.benchmark.compiled import FINITE, compiled
 
 Array = NDArray[Any]
 Scores = NDArray[np.floating[Any]]
@@ -38,38 +32,6 @@ BLOCK = 16
 """Clusters are padded to a multiple of this, so that the compiler knows the length of loops."""
 NEVER = -1e30
 """The score of a column that is padding."""
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-@lru_cache
-def fingerprint(folder: Path) -> str:
-    """Return eight hexadecimal digits that change with any file of a folder that holds kernels."""
-    digest = sha256()
-    for path in sorted(folder.glob("*.py")):
-        text = path.read_bytes()
-        if b"\n@compiled" in text:
-            digest.update(path.name.encode() + b"\0" + text + b"\0")
-    return digest.hexdigest()[:8]
-
-
-def compiled(function: _F) -> _F:
-    """Compile to code that releases the GIL, cached wherever a cache folder can be written.
-
-    The cache's files are named after the function and the text of all kernels in its folder.
-    """
-    options: dict[str, Any] = {
-        "nogil": True,
-        "error_model": "numpy",
-        # input is finite and padding a large finite number, so NaN and infinity do not occur
-        "fastmath": {"nnan", "ninf", "nsz", "contract", "reassoc"},
-    }
-    function.__qualname__ += f"-{fingerprint(Path(function.__code__.co_filename).parent)}"
-    try:
-        kernel: _F = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no folder to cache in: every process compiles anew
-        kernel = numba.njit(**options)(function)
-    return kernel
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -84,7 +46,7 @@ def larger(_typing: Any, first: Any, second: Any) -> Any:
     return (first(first, second), build) if first == second else None
 
 
-@compiled
+@compiled(**FINITE)
 def winners(scores: Scores, width: int, won: Array) -> None:
     """Write the best of scores [n, :width] to won [n]; the lowest on ties."""
     for q in range(len(scores)):
@@ -103,7 +65,7 @@ def winners(scores: Scores, width: int, won: Array) -> None:
         won[q] = k
 
 
-@compiled
+@compiled(**FINITE)
 def floors(scores: Scores, won: Array, corners: Array, floor: Scores) -> None:
     """Write to floor [n] what a column needs at a patch to matter in any cell around it.
 
@@ -123,7 +85,7 @@ def floors(scores: Scores, won: Array, corners: Array, floor: Scores) -> None:
             floor[q] = -larger(-floor[q], -sure)
 
 
-@compiled
+@compiled(**FINITE)
 def compact(scores: Scores, floor: Scores, alive: Array, columns: Array, small: Scores) -> int:
     """Copy the columns of scores [n, P] that reach the floor anywhere to small [n, P].
 
@@ -148,7 +110,7 @@ def compact(scores: Scores, floor: Scores, alive: Array, columns: Array, small: 
     return width
 
 
-@compiled
+@compiled(**FINITE)
 def survivors(
     scores: Scores, a: int, b: int, c: int, d: int, rival: int, found: Array, n: int
 ) -> int:
@@ -163,7 +125,7 @@ def survivors(
     return kept
 
 
-@compiled
+@compiled(**FINITE)
 def contenders(
     scores: Scores, width: int, a: int, b: int, c: int, d: int, won: Array, found: Array
 ) -> int:
@@ -201,7 +163,7 @@ def contenders(
     return n
 
 
-@compiled
+@compiled(**FINITE)
 def compare(
     scores: Scores, a: int, b: int, c: int, d: int, found: Array, n: int,
     tx: Scores, ty: Scores, txy: Scores, start: int, end: int, value: Scores, label: Array,
@@ -226,7 +188,7 @@ def compare(
                 value[p] = s if s > value[p] else value[p]
 
 
-@compiled
+@compiled(**FINITE)
 def give(
     scores: Scores, weights: Scores, counts: Array, a: int, b: int, c: int, d: int, k: int,
     n: Number, sx: Number, sy: Number, sxy: Number,
@@ -245,7 +207,7 @@ def give(
     return scores.dtype.type(0)
 
 
-@compiled
+@compiled(**FINITE)
 def split_in_two(
     scores: Scores, weights: Scores, counts: Array, a: int, b: int, c: int, d: int,
     low: int, high: int, tx: Scores, ty: Scores, txy: Scores, start: int, end: int,
@@ -269,7 +231,7 @@ def split_in_two(
     return total + give(scores, weights, counts, a, b, c, d, low, n, sx, sy, sxy)
 
 
-@compiled
+@compiled(**FINITE)
 def share(
     scores: Scores, weights: Scores, counts: Array, a: int, b: int, c: int, d: int,
     found: Array, n: int, tx: Scores, ty: Scores, txy: Scores, start: int, end: int,

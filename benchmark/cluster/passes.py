@@ -13,7 +13,6 @@ from tvseg_bench.benchmark.cluster.kernels import (
     Scores,
     compact,
     compare,
-    compiled,
     contenders,
     floors,
     give,
@@ -22,9 +21,10 @@ from tvseg_bench.benchmark.cluster.kernels import (
     split_in_two,
     winners,
 )
+from tvseg_bench.benchmark.compiled import FINITE, compiled
 
 
-@compiled
+@compiled(**FINITE)
 def add_sums(weights: Scores, width: int, columns: Array, features: Scores, sums: Array) -> None:
     """Add weights [n, width] transposed times features [n, D + 1] to rows of sums [P, D]."""
     zero = weights.dtype.type(0)
@@ -43,7 +43,7 @@ def add_sums(weights: Scores, width: int, columns: Array, features: Scores, sums
                             sums[to, i] += w * features[q, i]
 
 
-@compiled
+@compiled(**FINITE)
 def write(
     labels: Array, place: Array, cell: int, found: Array, columns: Array, label: Array
 ) -> None:
@@ -56,7 +56,7 @@ def write(
             p += 1
 
 
-@compiled
+@compiled(**FINITE)
 def visit(
     scores: Scores, width: int, won: Array, columns: Array, corners: Array, kind: Array,
     place: Array, first: Array, tx: Scores, ty: Scores, txy: Scores, moments: Scores,
@@ -97,7 +97,7 @@ def visit(
     return best
 
 
-@compiled
+@compiled(**FINITE)
 def step(
     features: Scores, centers: Scores, corners: Array, kind: Array, place: Array, first: Array,
     tx: Scores, ty: Scores, txy: Scores, moments: Scores, sums: Array, counts: Array,

@@ -25,6 +25,7 @@ _DENSE = 1 << 20
 """Cells of a table that is counted without renumbering the ids first."""
 _LOOKUP = 1 << 24
 """Range of ids that is renumbered by a lookup table and not by sorting."""
+_MOST = int(np.iinfo(np.int64).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +139,10 @@ def _integers(name: str, values: ArrayLike) -> Ids:
         return array.view(np.uint8)
     if array.dtype.kind not in "iu":
         raise UsageError(f"{name} holds {array.dtype}; label maps must hold integers")
+    if array.dtype == np.uint64:
+        if array.size and array.max() > _MOST:
+            raise UsageError(f"{name} holds {array.max()}; ids go up to {_MOST}")
+        return array.astype(np.int64)
     return array
 
 
@@ -180,21 +185,13 @@ def _renumber(ids: Ids, low: int, span: int) -> tuple[Counts, Ids]:
 
 
 def _histogram(truth: Ids, low: int, rows: int, predicted: Ids, low_p: int, cols: int) -> Counts:
-    """Count the codes (truth - low) * cols + (predicted - low_p), chunk by chunk."""
-    cells = rows * cols
-    chunk = max(_CHUNK, 4 * cells)
-    counts = np.zeros(cells, np.int64)
-    codes = np.empty(min(chunk, truth.size), np.intp)
-    offset = low * cols + low_p
-    for start in range(0, truth.size, chunk):
-        part = truth[start : start + chunk]
-        code = codes[: part.size]
-        np.multiply(part, cols, out=code, dtype=np.intp, casting="unsafe")
-        np.add(code, predicted[start : start + chunk], out=code, dtype=np.intp, casting="unsafe")
-        if offset:
-            code -= offset
-        counts += np.bincount(code, minlength=cells)
-    return counts.reshape(rows, cols)
+    """Count the pairs (truth - low, predicted - low_p) in a table [rows, cols]."""
+    from tvseg_bench.benchmark.metrics.counting import LANES, count_pairs
+
+    lanes: Counts = np.zeros((LANES, rows * cols), np.int64)
+    count_pairs(truth, low, predicted, low_p, cols, lanes)
+    table: Counts = lanes.sum(0).reshape(rows, cols)
+    return table
 
 
 def _ascending(ids: ArrayLike) -> Counts:

@@ -5,29 +5,19 @@ That is asked for contour pixels only, of rows of bits, so nothing is ever dilat
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from tvseg_bench.benchmark.compiled import compiled
+
 Array = NDArray[Any]
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-def _compiled(function: _F) -> _F:
-    """Compile to code that releases the GIL, cached wherever a cache folder can be written."""
-    try:
-        kernel: _F = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no folder to cache in: every process compiles anew
-        kernel = numba.njit(nogil=True)(function)
-    return kernel
-
-
-@_compiled
+@compiled()
 def by_object(ids: Array, found: Array, n: int) -> tuple[Array, Array]:
     """Sort the pixels of all contours by the objects that they outline.
 
@@ -75,7 +65,7 @@ def by_object(ids: Array, found: Array, n: int) -> tuple[Array, Array]:
     return pixels, starts[1:]
 
 
-@_compiled
+@compiled()
 def count_near(pixels: Array, others: Array, width: int, halves: Array) -> int:
     """Count the pixels that have one of the others within a disk.
 

@@ -53,6 +53,17 @@ def test_ids_may_be_anything(pair: Maps, factor: int, offset: int) -> None:
     assert cells(contingency(truth, moved)) == expected
 
 
+def test_unsigned_ids_and_ids_that_are_too_large() -> None:
+    ids = np.array([2**62, 2**62 + 1, 2**62], np.uint64)
+    assert cells(contingency(np.array([0, 1, 1]), ids)) == {
+        (0, 2**62): 1,
+        (1, 2**62): 1,
+        (1, 2**62 + 1): 1,
+    }
+    with pytest.raises(UsageError, match=rf"predicted holds {2**63}; ids go up to {2**63 - 1}"):
+        contingency(np.array([0]), np.array([2**63], np.uint64))
+
+
 @pytest.mark.parametrize("spread", [1, 40_000, 10**9])
 def test_more_pixels_than_a_chunk(spread: int) -> None:
     rng = np.random.default_rng(0)

@@ -41,7 +41,7 @@ THINGS = [1, 2, 3]
 T, H, W = 4, 3, 5
 
 # what of a metric is not one: tables, matches and compiled loops, which the metrics are made of
-PARTS = {"contingency", "matching", "contours"}
+PARTS = {"contingency", "matching", "contours", "counting"}
 
 
 @dataclass(frozen=True)

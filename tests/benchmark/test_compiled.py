@@ -3,11 +3,11 @@ from __future__ import annotations
 import importlib.util
 import os
 
-from tvseg_bench.benchmark.cluster.kernels import fingerprint
+from tvseg_bench.benchmark.compiled import fingerprint
 
-HEAD = "from tvseg_bench.benchmark.cluster.kernels import compiled\n"
-INNER = HEAD + "@compiled\ndef inner(x):\n    return x + {}\n"
-OUTER = HEAD + "from inner import inner\n\n@compiled\ndef outer(x):\n    return inner(x)\n"
+HEAD = "from tvseg_bench.benchmark.compiled import compiled\n"
+INNER = HEAD + "@compiled()\ndef inner(x):\n    return x + {}\n"
+OUTER = HEAD + "from inner import inner\n\n@compiled()\ndef outer(x):\n    return inner(x)\n"
 
 
 def load(folder, name):
