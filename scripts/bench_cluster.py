@@ -102,7 +102,11 @@ def against_all_pixels(source: Source, clip: str, quick: bool) -> None:
         *("ratio wall", "ratio cpu", "target", "inertia ours / faiss", "ours / scikit-learn"),
     )
     cases = [(1, 14, 224, 10), (1, 28, 448, 10), (4, 14, 224, 10), (16, 14, 224, 10)]
-    cases += [] if quick else [(64, 14, 112, 10), (100, 14, 112, 10), (4, 14, 112, 500)]
+    cases += (
+        []
+        if quick
+        else [(64, 14, 112, 10), (100, 14, 112, 10), (4, 14, 112, 500), (16, 14, 112, 500)]
+    )
     for frames, grid, side, k in cases:
         f, size = source(clip, frames, grid), (side, side)
         ours(f, size, k, 0)

@@ -109,6 +109,7 @@ def sharing(real: bool, seeds: int = 5) -> None:
     from tvseg_bench.benchmark.run import run_selection
     from tvseg_bench.benchmark.selection import Selection
 
+    tvseg_bench.register_builtins()
     dataset = "davis-2016:train" if real else "moving-shapes"
     print(
         f"\n## {dataset}, first clip, in one run and in runs of their own (features on disk)\n\n"

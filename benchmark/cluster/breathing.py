@@ -21,8 +21,8 @@ from tvseg_bench.benchmark.cluster.kernels import (
 )
 from tvseg_bench.benchmark.compiled import FINITE, compiled
 
-ROUNDS = 8
-_FIRST, _SHRINK = 0.2, 0.7
+ROUNDS = 4
+_FIRST, _SHRINK = 0.2, 0.5
 """Share of the centres that the first round moves, and what becomes of it from round to round."""
 _ITERATIONS, _TOL = 2, 1e-4
 """Of Lloyd after each round."""

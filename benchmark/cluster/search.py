@@ -21,6 +21,7 @@ _COARSE_TOL = 1e-3
 _POINTS_PER_CLUSTER = 4
 _POINTS_OF_MANY = 16
 _TRIALS_OF_MANY = 3
+_SEEDS_OF_MANY = 3
 _MANY = 128
 """From more clusters than this on, restarts are few and their centres are moved about."""
 
@@ -139,12 +140,16 @@ class _Coarse:
     norms: NDArray[np.float32]
     mass: Floats
 
-    def seeded(self, draws: Floats) -> tuple[float, NDArray[np.float32]]:
-        """Return inertia and centres [k, D] of a start by greedy k-means++, draws [k, trials]."""
+    def seeded(self, draws: Floats, every: int = 1) -> tuple[float, NDArray[np.float32]]:
+        """Return inertia and centres [k, D] of a start by greedy k-means++.
+
+        draws are [k, trials]; the start is drawn from every such point.
+        """
         from tvseg_bench.benchmark.cluster.coarse import seeds
 
         centers = np.empty((len(draws), self.points.shape[1] - 1), np.float32)
-        seeds(self.points, self.norms, self.mass, draws, centers)
+        some = (np.ascontiguousarray(a[::every]) for a in (self.points, self.norms, self.mass))
+        seeds(*some, draws, centers)
         return self.further(centers, _FIRST_ITERATIONS)
 
     def further(
@@ -163,7 +168,7 @@ def _moved(coarse: _Coarse, k: int, starts: int, seed: int, pool: Workers) -> li
 
     def one(start: int) -> tuple[float, NDArray[np.float32]]:
         draws = np.random.default_rng([seed, 2, start]).random((k, _TRIALS_OF_MANY))
-        inertia, centers = coarse.seeded(draws)
+        inertia, centers = coarse.seeded(draws, max(1, len(coarse.points) // (_SEEDS_OF_MANY * k)))
         args = coarse.points, coarse.norms, coarse.mass
         return breathe(*args, centers, inertia, [seed, 3, start])
 
