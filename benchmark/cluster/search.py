@@ -148,8 +148,8 @@ class _Coarse:
         from tvseg_bench.benchmark.cluster.coarse import seeds
 
         centers = np.empty((len(draws), self.points.shape[1] - 1), np.float32)
-        some = (np.ascontiguousarray(a[::every]) for a in (self.points, self.norms, self.mass))
-        seeds(*some, draws, centers)
+        points, norms = (np.ascontiguousarray(a[::every]) for a in (self.points, self.norms))
+        seeds(points, norms, np.ascontiguousarray(self.mass[::every]), draws, centers)
         return self.further(centers, _FIRST_ITERATIONS)
 
     def further(
