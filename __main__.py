@@ -118,7 +118,11 @@ def _selection(arguments: argparse.Namespace) -> Any:
     values: dict[str, Any] = read_config(arguments.config) if arguments.config else {}
     overrides = {**values.get("overrides", {}), **parse_overrides(arguments.overrides)}
     skip = ("command", "config", "overrides", "json", "debug")
-    typed = {k: v for k, v in vars(arguments).items() if k not in skip and v not in (None, False)}
+    typed = {
+        k: v
+        for k, v in vars(arguments).items()
+        if k not in skip and v is not None and v is not False
+    }
     merged = {**values, **typed, "overrides": overrides}
     merged.setdefault("data_root", data_root())
     return make_selection(merged)

@@ -82,6 +82,12 @@ def _run_and_plan(commands: argparse._SubParsersAction[Parser]) -> None:
     _selection(run)
     run.add_argument("--force", action="store_true", help="compute again, keep the old aside")
     run.add_argument(
+        "--keep",
+        type=int,
+        metavar="N",
+        help="keep pictures of N clips and of the extremes, for 'report' (default: 12)",
+    )
+    run.add_argument(
         "--save-predictions",
         type=Path,
         metavar="DIR",

@@ -167,7 +167,7 @@ class _Runner:
         if self.selection.save_predictions is not None and hasattr(evaluation, "sink"):
             evaluation = replace(evaluation, sink=run_files.predictions_of(cell, self.selection))
         if not hasattr(evaluation, "learns"):
-            return cast("Score", evaluation(features, seed=cell.seed))
+            return self._kept(cell, evaluation, features)
         train = None
         if cell.training is not None:
             train = self._extract(
@@ -178,6 +178,16 @@ class _Runner:
                 progress=lambda done, total: self.listener.extracting((cell,), done, total),
             )
         return cast("Score", evaluation(features, seed=cell.seed, train=train))
+
+    def _kept(self, cell: Cell, evaluation: Any, features: FeatureSet) -> Score:
+        """Call the protocol; of the first seed, keep pictures for reports where it makes any."""
+        keeps = hasattr(evaluation, "keep") and cell.seed == min(self.selection.seeds)
+        if not keeps or not self.selection.keep:
+            return cast("Score", evaluation(features, seed=cell.seed))
+        keeper = run_files.keeper_of(cell, self.selection)
+        score = replace(evaluation, keep=keeper)(features, seed=cell.seed)
+        keeper.write()
+        return cast("Score", score)
 
     def _cell(self, cell: Cell, features: FeatureSet, loaded: LoadedModel, memo: Memo) -> Result:
         """Evaluate one cell and write its result, whatever becomes of it."""

@@ -14,6 +14,7 @@ from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.result_file import write_whole
 
 if TYPE_CHECKING:
+    from tvseg_bench.benchmark.keep import Keeper
     from tvseg_bench.benchmark.plan import Cell, Plan
     from tvseg_bench.benchmark.prediction_files import PredictionFolder
     from tvseg_bench.benchmark.selection import Selection
@@ -38,6 +39,15 @@ def write_trace(directory: Path, cell_id: str, trace: str) -> Path:
     path = directory / "errors" / f"{cell_id}.txt"
     write_whole(path, trace.encode())
     return path
+
+
+def keeper_of(cell: Cell, selection: Selection) -> Keeper:
+    """Return what keeps the pictures of a cell."""
+    from tvseg_bench.benchmark.keep import Keeper
+
+    return Keeper(
+        selection.output, cell.key.cell_id, cell.dataset, selection.keep, anew=selection.force
+    )
 
 
 def predictions_of(cell: Cell, selection: Selection) -> PredictionFolder:

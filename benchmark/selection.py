@@ -55,6 +55,9 @@ class Selection:
     force: bool = False
     """Compute again what is done; the older result is kept aside."""
     fail_fast: bool = False
+    keep: int = 12
+    """Clips whose cluster maps are kept for reports, besides the best, the median and the worst;
+    0 keeps nothing."""
     save_predictions: Path | None = None
     """Folder for label maps, of protocols that predict any; no part of what a cell is."""
 
@@ -229,6 +232,9 @@ def make_selection(values: Mapping[str, Any]) -> Selection:
         if key in given and (not isinstance(given[key], int) or given[key] < 1):
             name = key.replace("_", "-")
             raise UsageError(f"--{name} {given[key]!r} must be a whole number from 1 on")
+    keep = given.get("keep", 0)
+    if not isinstance(keep, int) or keep < 0:
+        raise UsageError(f"--keep {keep!r} must be a whole number from 0 on")
     if given.get("dtype", "fp32") not in ("fp32", "bf16"):
         raise UsageError(did_you_mean("dtype", str(given["dtype"]), ("fp32", "bf16")))
     return Selection(**given)

@@ -104,11 +104,15 @@ class Loaded:
     """Files that are results, on the board or not."""
 
 
-def load(folders: Sequence[Path]) -> Loaded:
+def load(folders: Sequence[Path], *, partial: bool = False) -> Loaded:
     """Read every result below the folders.
 
     Partial, skipped and failed results are left out and named. Of equal results of one cell the
     first counts; where they differ none does, and all files are named.
+
+    Args:
+        folders: where to look.
+        partial: whether results of the first clips only count as well.
 
     Raises:
         UsageError: if a folder is not there.
@@ -117,7 +121,7 @@ def load(folders: Sequence[Path]) -> Loaded:
     cells: dict[str, list[Measurement]] = {}
     for found in _results(folders, loaded):
         loaded.results += 1
-        measured = _measurement(found.path, found.file, found.content)
+        measured = _measurement(found.path, found.file, found.content, partial)
         if measured is None:
             loaded.left_out.append(_why_left_out(found.content.result))
             continue
@@ -186,10 +190,10 @@ def _name(folder: Path, path: Path) -> str:
     return (Path(folder.resolve().name) / path.relative_to(folder)).as_posix()
 
 
-def _measurement(path: Path, file: str, found: ResultFile) -> Measurement | None:
+def _measurement(path: Path, file: str, found: ResultFile, partial: bool) -> Measurement | None:
     """Return what the board needs, None where the result does not belong on it."""
     result = found.result
-    if result.status != "ok" or result.partial:
+    if result.status != "ok" or (result.partial and not partial):
         return None
     return Measurement(
         table=table_key(result),

@@ -6,7 +6,7 @@ The scope says which pixels share one clustering and one matching: a frame, a cl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,8 @@ from tvseg_bench.protocols.kmeans_score import (
 from tvseg_bench.protocols.truth import FrameTruth, label_kind, present_in, read_truth
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind
+    from tvseg_bench.benchmark.keep import Keeper
+    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind, Labels
     from tvseg_bench.protocols.kmeans_config import KMeansConfig, Scope
     from tvseg_bench.protocols.kmeans_features import Tokens
 
@@ -44,6 +45,8 @@ class KMeansUnits:
     config: KMeansConfig
     scope: Scope
     passes: int = 1
+    keep: Keeper | None = None
+    """Keeps pictures of what is scored."""
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
@@ -57,7 +60,11 @@ class KMeansUnits:
         frames: list[UnitScore] = []
         rows: list[list[UnitResult]] = []
         memo = memo_of(features)
+        if self.keep is not None:
+            self.keep.begin(self.scope, kind)
         for clip, tokens in projected(features, config, self.scope):
+            if self.keep is not None and self.scope == "clip":
+                self.keep.features(clip, tokens)
             truth = _truth(clip, kind, config, memo)
             units = self._units(clip, tokens, truth, seed, dataset)
             rows.append(units)
@@ -99,17 +106,18 @@ class KMeansUnits:
         """Return the results of the frames of a clip, or the one of the clip."""
         n = len(truth)
         parts = [slice(i, i + 1) for i in range(n)] if self.scope == "frame" else [slice(0, n)]
-        return [self._unit(clip, tokens[p], truth[p], seed, dataset) for p in parts]
+        return [self._unit(clip, p.start, tokens[p], truth[p], seed, dataset) for p in parts]
 
     def _unit(
         self,
         clip: ClipFeatures,
+        start: int,
         tokens: Tokens,
         truth: Sequence[FrameTruth],
         seed: int,
         dataset: Dataset,
     ) -> UnitResult:
-        """Cluster and score one unit."""
+        """Cluster and score one unit, whose first frame is the clip's frame `start`."""
         config = self.config
         present = present_in(truth)
         scored = present if config.void == "class" else present - {VOID}
@@ -120,8 +128,12 @@ class KMeansUnits:
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), self.scope, dataset.card.name)
         found = cluster_frames(tokens, k, seed, config, clip.clip.name)
-        table, oracle = _tables(tokens, truth, found, None if config.void == "class" else VOID)
-        return score_unit(table, oracle, config, dataset.card.background, found.empty)
+        void = None if config.void == "class" else VOID
+        tables, oracle = _tables(tokens, truth, found, void, _seen(self.keep, clip, start))
+        unit = score_unit(merge(tables), oracle, config, dataset.card.background, found.empty)
+        if self.keep is not None:
+            self.keep.unit(clip, start, tables, unit.match)
+        return unit
 
 
 @dataclass(frozen=True)
@@ -130,6 +142,7 @@ class KMeansDataset:
 
     config: KMeansConfig
     passes: int = 2
+    keep: Keeper | None = None
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
@@ -143,7 +156,11 @@ class KMeansDataset:
         tokens: list[Tokens] = []
         present: frozenset[int] = frozenset()
         memo = memo_of(features, DEFAULT_LIMIT)
+        if self.keep is not None:
+            self.keep.begin("dataset", kind)
         for clip, reduced in projected(features, config, "dataset"):
+            if self.keep is not None:
+                self.keep.features(clip, reduced)
             present |= present_in(_truth(clip, kind, config, memo))
             clips.append(clip)
             tokens.append(reduced)
@@ -161,11 +178,13 @@ class KMeansDataset:
         k = config.clusters(len(counted), "dataset", dataset.card.name)
         found = cluster_all(tokens, k, seed, config, dataset.card.name)
         tables, oracles = [], []
+        frames: list[list[Contingency]] = []
         for clip, reduced in zip(clips, tokens, strict=True):
             truth = _truth(clip, kind, config, memo)
-            table, oracle = _tables(reduced, truth, found, VOID)
-            tables.append(table)
+            by_frame, oracle = _tables(reduced, truth, found, VOID, _seen(self.keep, clip, 0))
+            tables.append(merge(by_frame))
             oracles.append(oracle)
+            frames.append(by_frame if self.keep is not None else [])
         whole = score_unit(
             merge(tables),
             merge(oracles),
@@ -174,6 +193,9 @@ class KMeansDataset:
             found.empty,
             classes=range(len(dataset.classes)) if config.absent_class == "zero" else None,
         )
+        if self.keep is not None:
+            for clip, by_frame in zip(clips, frames, strict=True):
+                self.keep.unit(clip, 0, by_frame, whole.match)
         return self._score(whole, clips, tables, dataset, kind)
 
     def _score(
@@ -234,14 +256,32 @@ def _truth(
     )
 
 
+Seen = Callable[[int, "Labels", "Labels", tuple[int, int]], None]
+"""Hears position within the unit, cluster ids, true labels and patch grid of each frame."""
+
+
+def _seen(keep: Keeper | None, clip: ClipFeatures, start: int) -> Seen | None:
+    """Return what keeps pictures of a unit of this clip."""
+    if keep is None:
+        return None
+    kept = keep
+    return lambda t, labels, mask, grid: kept.frame(clip, start + t, labels, mask, grid)
+
+
 def _tables(
-    tokens: Tokens, truth: Sequence[FrameTruth], found: Found, void: int | None
-) -> tuple[Contingency, Contingency]:
-    """Return the contingency of the clusters and of the patch-grid oracle over some frames."""
+    tokens: Tokens,
+    truth: Sequence[FrameTruth],
+    found: Found,
+    void: int | None,
+    seen: Seen | None = None,
+) -> tuple[list[Contingency], Contingency]:
+    """Return the contingency of each frame, and that of the patch-grid oracle over all."""
     rows, cols = tokens.shape[1:3]
     clusters, oracle = [], []
     maps = found.maps(tokens, (true.mask.shape for true in truth))
-    for labels, true in zip(maps, truth, strict=True):
+    for t, (labels, true) in enumerate(zip(maps, truth, strict=True)):
         clusters.append(contingency(true.mask, labels, void=void))
         oracle.append(true.oracle((rows, cols), "all" if void is None else "labels"))
-    return merge(clusters), merge(oracle)
+        if seen is not None:
+            seen(t, labels, true.mask, (rows, cols))
+    return clusters, merge(oracle)

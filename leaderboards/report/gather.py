@@ -1,0 +1,210 @@
+"""What a report shows: tables of results, the pictures that the runs kept, and which clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tvseg_bench.benchmark.errors import UsageError, did_you_mean
+from tvseg_bench.benchmark.kept import Kept, KeptCell, KeptClip
+from tvseg_bench.benchmark.result_file import Problem, read_result
+from tvseg_bench.benchmark.result_schema import Result
+from tvseg_bench.benchmark.result_text import ResultError
+from tvseg_bench.leaderboards.board import Board, BoardTable, make_board
+from tvseg_bench.leaderboards.load import Loaded, Measurement, RowKey, load
+from tvseg_bench.leaderboards.rows import Row
+
+MOST_MODELS = 6
+"""Models whose pictures stand below each other; the best ones."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One model in one table: its row, its first result, and what was kept of it."""
+
+    row: Row
+    result: Result
+    path: Path
+    cell: KeptCell
+    kept: Kept | None
+
+    @property
+    def name(self) -> str:
+        """Return the model's name."""
+        return self.row.key.model
+
+    def clip(self, name: str) -> KeptClip | None:
+        """Return what was kept of a clip."""
+        clips = self.kept.clips if self.kept is not None else ()
+        return next((clip for clip in clips if clip.clip == name), None)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A clip that is shown, and why."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table of the board, with its models and the clips that are shown."""
+
+    table: BoardTable
+    models: tuple[Shown, ...]
+    """All of them, best first."""
+    pictured: tuple[Shown, ...] = ()
+    clips: tuple[Chosen, ...] = ()
+    without: str = ""
+    """Why there are no pictures."""
+
+
+@dataclass
+class Material:
+    """Everything that a page is made of."""
+
+    board: Board
+    sections: list[Section] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    partial: bool = False
+    compare: tuple[str, str] | None = None
+
+
+def gather(folders: Sequence[Path], compare: tuple[str, str] | None = None) -> Material:
+    """Read results and kept pictures below the folders.
+
+    Where there are results of the first clips only (`--limit`) and no others, those are shown.
+
+    Args:
+        folders: output folders of runs.
+        compare: two models, where only they are shown.
+
+    Raises:
+        UsageError: no result, a model that is in none, or a pair with no table in common.
+    """
+    loaded = load(folders)
+    partial = not loaded.measurements
+    if partial:
+        loaded = load(folders, partial=True)
+    if not loaded.measurements:
+        problems = f" ({loaded.problems[0]})" if loaded.problems else ""
+        why = f": {loaded.left_out[0]}" if loaded.left_out else problems
+        raise UsageError(
+            f"{', '.join(map(str, folders))} holds no results to show{why}; "
+            f"type: tvseg-bench run --output {folders[0]}"
+        )
+    if compare is not None:
+        _keep_pair(loaded, compare)
+    board = make_board(loaded)
+    material = Material(board, problems=list(board.problems), partial=partial, compare=compare)
+    measured: dict[tuple[object, RowKey], Measurement] = {}
+    for m in loaded.measurements:
+        measured.setdefault((m.table, m.row), m)
+    for table in board.tables:
+        rows = next(iter(table.metrics.values())).rows
+        if compare is not None and len({row.key.model for row in rows}) < 2:
+            continue
+        found = [_shown(row, measured[table.key, row.key], material.problems) for row in rows]
+        material.sections.append(_section(table, found, compare))
+    if not material.sections:
+        raise UsageError(
+            f"{' and '.join(compare or ())} have no table in common; evaluate both by the same "
+            "protocol on the same data"
+        )
+    return material
+
+
+def _keep_pair(loaded: Loaded, pair: tuple[str, str]) -> None:
+    names = sorted({m.row.model for m in loaded.measurements})
+    for name in pair:
+        if name not in names:
+            raise UsageError(did_you_mean("model of these runs", name, names))
+    if pair[0] == pair[1]:
+        raise UsageError(f"--compare needs two models, and both are {pair[0]}")
+    loaded.measurements = [m for m in loaded.measurements if m.row.model in pair]
+
+
+def _shown(row: Row, measured: Measurement, problems: list[Problem]) -> Shown:
+    directory = _run_of(measured.path)
+    cell = KeptCell(directory, measured.cell_id)
+    kept = None
+    if cell.exists:
+        try:
+            kept = cell.read()
+        except ResultError as error:
+            problems.append(Problem(measured.file, f"its pictures are not shown: {error}"))
+    return Shown(row, read_result(measured.path).result, measured.path, cell, kept)
+
+
+def _run_of(path: Path) -> Path:
+    """Return the output folder of the run that a result belongs to."""
+    inside = [p.parent for p in path.parents if p.name == "results"]
+    return inside[0] if inside else path.parent.parent
+
+
+def _section(
+    table: BoardTable, models: Sequence[Shown], compare: tuple[str, str] | None
+) -> Section:
+    kept = [m for m in models if m.kept is not None]
+    if not kept:
+        return Section(table, tuple(models), without=_without(table))
+    if compare is not None:
+        kept.sort(key=lambda m: compare.index(m.name))
+    pictured = kept[:MOST_MODELS]
+    scores = _scores(pictured)
+    if not scores:
+        why = "No clip was kept of every model; run them with a larger --keep."
+        return Section(table, tuple(models), without=why)
+    clips = _extremes(scores) if compare is None or len(pictured) != 2 else _apart(scores, compare)
+    return Section(table, tuple(models), tuple(pictured), tuple(clips))
+
+
+def _without(table: BoardTable) -> str:
+    from tvseg_bench.benchmark.registry import protocols
+
+    name = table.key.protocol
+    if name in protocols and "kmeans" not in name and "overcluster" not in name:
+        return f"Runs keep pictures of the k-means protocols; {name} has numbers only."
+    return "No pictures were kept of these cells; run them again with --keep 12 --force."
+
+
+def _scores(models: Sequence[Shown]) -> dict[str, list[float]]:
+    """Return, for each clip that was kept of all models, their scores."""
+    found: dict[str, list[float]] = {}
+    for clip in models[0].kept.clips if models[0].kept is not None else ():
+        same = [m.clip(clip.clip) for m in models]
+        values = [c.score for c in same if c is not None and c.score is not None]
+        if len(values) == len(models):
+            found[clip.clip] = values
+    return found
+
+
+def _extremes(scores: Mapping[str, Sequence[float]]) -> list[Chosen]:
+    """Return the best, the median and the worst clip by the mean over the models."""
+    order = sorted(scores, key=lambda name: (-sum(scores[name]), name))
+    places = {0: "best", len(order) // 2: "median", len(order) - 1: "worst"}
+    if len(order) == 1:
+        places = {0: "only"}
+    return [Chosen(order[i], f"{why} clip") for i, why in sorted(places.items())]
+
+
+def _apart(scores: Mapping[str, Sequence[float]], pair: tuple[str, str]) -> list[Chosen]:
+    """Return the clips where A is furthest ahead, where the median is, and where B is."""
+    order = sorted(scores, key=lambda name: (scores[name][1] - scores[name][0], name))
+    places = {
+        0: f"{pair[0]} furthest ahead",
+        len(order) // 2: "median difference",
+        len(order) - 1: f"{pair[1]} furthest ahead",
+    }
+    if len(order) == 1:
+        places = {0: "only clip"}
+    chosen = []
+    for i, why in sorted(places.items()):
+        gap = scores[order[i]][0] - scores[order[i]][1]
+        ahead = "the two are even" if abs(gap) < 5e-4 else why
+        wrong = (i == 0 and gap < 0) or (i == len(order) - 1 and gap > 0 and len(order) > 1)
+        least = f"{pair[0] if i else pair[1]} least ahead"
+        chosen.append(Chosen(order[i], least if wrong else ahead))
+    return chosen

@@ -1,0 +1,227 @@
+"""Pictures that a run keeps: which clips, what is in them, and how a stranger's are read."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import tvseg_bench
+from tvseg_bench.benchmark.keep import pca_colours, reduced_size, spread
+from tvseg_bench.benchmark.kept import LONG_SIDE, KeptCell
+from tvseg_bench.benchmark.metrics.contingency import contingency
+from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
+from tvseg_bench.benchmark.metrics.matching import Match
+from tvseg_bench.benchmark.result_text import ResultError
+
+SCOPES = ("frame", "clip", "dataset")
+
+
+@given(st.integers(1, 500), st.integers(0, 500))
+def test_spread_is_ordered_and_holds_both_ends(total: int, count: int) -> None:
+    found = spread(total, count)
+    assert len(found) == min(total, count)
+    assert found == sorted(set(found))
+    assert all(0 <= i < total for i in found)
+    if count >= 2 and total >= 2:
+        assert (found[0], found[-1]) == (0, total - 1)
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000))
+def test_reduced_size_keeps_the_shape_and_is_bounded(height: int, width: int) -> None:
+    small = reduced_size((height, width))
+    assert max(small) <= LONG_SIDE
+    assert min(small) >= 1
+    if max(height, width) <= LONG_SIDE:
+        assert small == (height, width)
+
+
+def test_colours_do_not_depend_on_the_basis() -> None:
+    rng = np.random.default_rng(0)
+    tokens = rng.gamma(1.0, size=(3, 5, 6, 8)) * np.arange(8, 0, -1) ** 2
+    turned = tokens @ np.linalg.qr(rng.standard_normal((8, 8)))[0] + 3.0
+    difference = pca_colours(tokens).astype(int) - pca_colours(turned).astype(int)
+    assert abs(difference).max() <= 1
+    assert pca_colours(-tokens).shape == (3, 5, 6, 3)
+    assert (pca_colours(np.ones((2, 2, 2, 1))) == 128).all()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All clips of moving-shapes, by raw pixels, in every scope."""
+    out = tmp_path_factory.mktemp("kept")
+    protocols = [f"kmeans-{scope}" for scope in SCOPES]
+    tvseg_bench.run("baseline/pixels", protocols, "moving-shapes", output=out)
+    return out
+
+
+def cell_of(run: Path, scope: str) -> KeptCell:
+    for path in sorted((run / "results").glob("*.json")):
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["protocol"]["id"] == f"kmeans-{scope}":
+            return KeptCell(run, data["cell_id"])
+    raise AssertionError(scope)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_kept_maps_give_the_scores_again(run: Path, scope: str) -> None:
+    """The frames are small enough to be kept as they are, so nothing may differ."""
+    cell = cell_of(run, scope)
+    kept = cell.read()
+    assert kept.scope == scope
+    assert len(kept.clips) == 12
+    for clip in kept.clips:
+        maps, truth = cell.maps(clip), cell.truth(clip)
+        assert maps.shape == truth.shape == (10, 224, 288)
+        assert cell.images(clip).shape == (10, 224, 288, 3)
+        units = {u.start: u for u in clip.units}
+        for i, position in enumerate(clip.positions):
+            unit = units[position] if scope == "frame" else units[0]
+            match = Match(np.array(unit.clusters), np.array(unit.assigned))
+            counts = class_counts(contingency(truth[i], maps[i]), match)
+            assert mean_iou(counts) == pytest.approx(clip.series[position], abs=1e-9)
+
+
+def test_scores_of_clips_are_those_of_the_rows(run: Path) -> None:
+    cell = cell_of(run, "clip")
+    rows = (run / "samples" / f"{cell.cell_id}.jsonl").read_text(encoding="utf-8").splitlines()
+    said = {row["clip"]: row["metrics"]["miou"] for row in map(json.loads, rows[1:])}
+    for clip in cell.read().clips:
+        assert clip.score == pytest.approx(said[clip.clip], abs=1e-9)
+
+
+def test_features_as_colours_are_kept_where_one_basis_serves_a_clip(run: Path) -> None:
+    for scope in SCOPES:
+        cell = cell_of(run, scope)
+        clip = cell.read().clips[0]
+        colours = cell.pca(clip)
+        assert (colours is None) == (scope == "frame")
+        if colours is not None:
+            assert colours.shape == (10, *clip.grid, 3)
+
+
+def test_frames_and_truth_lie_once_for_all_cells(run: Path) -> None:
+    clips = [cell_of(run, scope).read().clips for scope in SCOPES]
+    assert len({tuple(c.image for c in found) for found in clips}) == 1
+    files = list((run / "media" / "data").iterdir())
+    assert len(files) == 24
+
+
+def test_few_clips_are_kept_and_the_extremes_among_them(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    tvseg_bench.run("baseline/pixels", "kmeans-clip", "moving-shapes", output=out, keep=1)
+    kept = cell_of(out, "clip").read()
+    assert kept.candidates == 12
+    assert 3 <= len(kept.clips) <= 4
+    path = next((out / "samples").iterdir())
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    scores = {row["clip"]: row["metrics"]["miou"] for row in rows}
+    order = sorted(scores, key=lambda name: scores[name])
+    assert {order[0], order[6], order[-1]} <= {clip.clip for clip in kept.clips}
+
+
+def test_nothing_is_kept_when_asked_so_and_numbers_are_the_same(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    tvseg_bench.run("baseline/pixels", "kmeans-clip", "moving-shapes", output=out, keep=0)
+    assert not (out / "media").exists()
+    cell = cell_of(out, "clip")
+    rows = [f / "samples" / f"{cell.cell_id}.jsonl" for f in (run, out)]
+    assert rows[0].read_bytes() == rows[1].read_bytes()
+
+
+Spoil = Callable[[Path, dict[str, object]], None]
+
+
+def _clip(data: dict[str, object]) -> dict[str, object]:
+    clips = data["clips"]
+    assert isinstance(clips, list)
+    first: dict[str, object] = clips[0]
+    return first
+
+
+def leads_elsewhere(folder: Path, data: dict[str, object]) -> None:
+    _clip(data)["maps"] = "../../secret.png"
+
+
+def is_absolute(folder: Path, data: dict[str, object]) -> None:
+    _clip(data)["image"] = "/etc/passwd"
+
+
+def of_another_cell(folder: Path, data: dict[str, object]) -> None:
+    data["cell_id"] = "0" * 16
+
+
+def wide_table(folder: Path, data: dict[str, object]) -> None:
+    units = _clip(data)["units"]
+    assert isinstance(units, list)
+    units[0]["table"][0].append(1)
+
+
+def enormous(folder: Path, data: dict[str, object]) -> None:
+    _clip(data)["size"] = [100_000, 100_000]
+
+
+def unknown_field(folder: Path, data: dict[str, object]) -> None:
+    data["script"] = "<script>"
+
+
+def other_picture(folder: Path, data: dict[str, object]) -> None:
+    Image.new("L", (3, 3)).save(folder / str(_clip(data)["maps"]))
+
+
+def other_mode(folder: Path, data: dict[str, object]) -> None:
+    Image.new("RGB", (288, 2240)).save(folder / str(_clip(data)["maps"]))
+
+
+def no_picture(folder: Path, data: dict[str, object]) -> None:
+    (folder / str(_clip(data)["maps"])).write_bytes(b"\x89PNG not at all")
+
+
+def linked_picture(folder: Path, data: dict[str, object]) -> None:
+    path = folder / str(_clip(data)["maps"])
+    path.rename(folder.parent / "secret.png")
+    path.symlink_to(folder.parent / "secret.png")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (leads_elsewhere, "maps"),
+        (is_absolute, "image"),
+        (of_another_cell, "belongs to the cell 0000000000000000"),
+        (wide_table, "do not have the same length"),
+        (enormous, "size"),
+        (unknown_field, "script"),
+        (other_picture, "is 3x3, and kept.json says 288x2240"),
+        (other_mode, "is a RGB picture"),
+        (no_picture, "is no readable PNG"),
+        (linked_picture, "is a link, which is not followed"),
+    ],
+)
+def test_what_strangers_changed_is_refused_in_one_sentence(
+    run: Path, tmp_path: Path, spoil: Spoil, said: str
+) -> None:
+    import shutil
+
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    cell = cell_of(out, "clip")
+    path = cell.folder / "kept.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    spoil(cell.folder, data)
+    path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(ResultError, match=said) as caught:
+        cell.maps(cell.read().clips[0])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_linked_folder_is_not_followed(run: Path, tmp_path: Path) -> None:
+    cell = cell_of(run, "clip")
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / cell.cell_id).symlink_to(cell.folder)
+    with pytest.raises(ResultError, match="is a link"):
+        KeptCell(tmp_path, cell.cell_id).read()
