@@ -13,6 +13,7 @@ from tvseg_bench.benchmark.keep import spread
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.result_file import Problem
 from tvseg_bench.benchmark.result_text import ResultError
+from tvseg_bench.benchmark.types import VOID
 from tvseg_bench.leaderboards.html.summary import summaries
 from tvseg_bench.leaderboards.html.view import Scale, row_view
 from tvseg_bench.leaderboards.html.words import breakable
@@ -55,6 +56,7 @@ def page(material: Material) -> str:
         pair=pair,
         facts=_facts(material),
         summaries=summaries(material.board.tables),
+        nav=_nav(material.sections),
         sections=[_section(section, material) for section in material.sections],
         partial=material.partial,
         problems=[str(problem) for problem in material.problems],
@@ -63,6 +65,16 @@ def page(material: Material) -> str:
         comparison=COMPARISON,
         runs=_runs(material),
     )
+
+
+def _nav(sections: Sequence[Section]) -> list[tuple[str, str]]:
+    """Return the way to the protocols, or to the data sets where there are several."""
+    found: dict[str, str] = {}
+    several = len({s.table.key.dataset_label for s in sections}) > 1
+    for section in sections:
+        key = section.table.key
+        found.setdefault(key.dataset_label if several else key.protocol_label, key.id)
+    return list(found.items())
 
 
 def _facts(material: Material) -> dict[str, int]:
@@ -159,7 +171,8 @@ def _legend(section: Section, kept: Kept | None) -> list[dict[str, str]]:
         for model in section.pictured
         if (clip := model.clip(chosen.name)) is not None
         for unit in clip.units
-        for label in unit.labels
+        for label in (*unit.labels, *unit.assigned)
+        if label not in (VOID, pictures.UNMATCHED)
     }
     return [
         {
@@ -256,6 +269,7 @@ def strips(parts: Sequence[tuple[str, str, NDArray[np.uint8]]]) -> list[dict[str
             "note": note,
             "alt": f"{name}: {note}",
             "strip": pictures.strip(frames),
+            "frames": len(frames),
         }
         for name, note, frames in parts
     ]
