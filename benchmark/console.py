@@ -187,24 +187,45 @@ def print_report(report: RunReport) -> None:
     for reason in dict.fromkeys(r.reason for r in skipped):
         cells = [r for r in skipped if r.reason == reason]
         names = ", ".join(dict.fromkeys(protocol_label(r) for r in cells))
-        console.print(f"skipped {escape(names)} ({len(cells)} cells): {escape(reason)}")
+        console.print(f"skipped {escape(names)} ({_cells(len(cells))}): {escape(reason)}")
     if report.failed:
-        console.print(f"[red]{report.failed} cells failed[/red]; their reasons stand above")
+        console.print(f"[red]{_cells(report.failed)} failed[/red]; their reasons stand above")
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print one table with its notes."""
-    rich = RichTable(title=escape(table.title), title_justify="left", box=None, pad_edge=False)
-    rich.add_column("model", no_wrap=True)
-    for column in table.columns:
-        rich.add_column(escape(column), justify="right", no_wrap=True)
-    for name, values in table.rows:
-        style = "dim" if name.startswith("(") else None
-        rich.add_row(escape(name), *(escape(v) for v in values), style=style)
-    console.print()
-    console.print(rich)
+    """Print one table with its notes; what is too wide goes on below, so that nothing is cut."""
+    for i, columns in enumerate(_blocks(table, console.width)):
+        title = escape(table.title) + (", continued" if i else "")
+        rich = RichTable(title=title, title_justify="left", box=None, pad_edge=False)
+        rich.add_column("model", no_wrap=True)
+        for c in columns:
+            rich.add_column(escape(table.columns[c]), justify="right", no_wrap=True)
+        for name, values in table.rows:
+            style = "dim" if name.startswith("(") else None
+            rich.add_row(escape(name), *(escape(values[c]) for c in columns), style=style)
+        console.print()
+        console.print(rich)
     for note in table.notes:
         console.print(f"[dim]{escape(note)}[/dim]")
+
+
+def _blocks(table: Table, width: int) -> list[list[int]]:
+    """Return the columns that fit beside each other and the names, block by block."""
+    names = max(len(name) for name, _ in table.rows)
+    blocks: list[list[int]] = []
+    left = 0
+    for c, title in enumerate(table.columns):
+        wide = 2 + max(len(title), *(len(values[c]) for _, values in table.rows))
+        if not blocks or wide > left:
+            blocks.append([])
+            left = width - names
+        blocks[-1].append(c)
+        left -= wide
+    return blocks
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
