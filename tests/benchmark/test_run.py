@@ -46,7 +46,9 @@ def test_a_cell_leaves_a_result_its_rows_and_the_grid(toy_grid: Grid, tmp_path: 
     report = run(toy_grid())
     (result,) = report.results
     assert result.status == "ok"
-    assert set(files(tmp_path / "out")) == {
+    written = set(files(tmp_path / "out"))
+    assert f"media/{result.cell_id}/kept.json" in written
+    assert {name for name in written if not name.startswith("media/")} == {
         "manifest.json",
         f"results/{result.cell_id}.json",
         f"samples/{result.cell_id}.jsonl",
