@@ -2,12 +2,13 @@
 
 All resampling draws whole clips, with a fixed seed, so that equal rows give equal intervals.
 
-From ten clips on, an interval runs between *expanded percentiles* of the bootstrap distribution
-(Hesterberg, What Teachers Should Know about the Bootstrap, The American Statistician 2015): the
-percentiles are moved outwards so that they agree with Student's t for symmetric data. In
-simulations with skewed and two-peaked scores they cover 93.5 to 96.4 % from 20 clips on, where
-plain percentiles and BCa cover 91 to 95 %. Below ten clips, where percentiles cover too little,
-the bootstrap's standard error is used with Student's t.
+An interval is value ± Student's t times the standard error of the clip bootstrap, on the logit
+scale, where a score near 0 or 1 has the long tail that it should have, and taken back, so that it
+never leaves the metric's range (the delta method; Agresti, Categorical Data Analysis, 3rd ed.,
+3.1.7). For means of clips the bootstrap's standard error is known in closed form. In simulations
+with skewed, two-peaked and zero-inflated scores (scripts/check_statistics.py) such intervals
+cover 93.6 to 96.5 % at 20 clips, no wider than plain t; plain t covers 91.7 to 94.9 %, percentiles
+of the bootstrap 90.2 to 93.6 %. At five clips they cover 91.0 to 95.5 %; below ten they are marked.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tvseg_bench.benchmark.resampling import (
     RESAMPLES,
     Floats,
+    MeanTable,
     Table,
     covariance,
     point,
-    replicates,
     table,
 )
 
@@ -107,7 +108,7 @@ def interval(
         >>> rows = [UnitScore(clip=str(i), metrics={"miou": i / 20}) for i in range(20)]
         >>> found = interval(Score(metrics={"miou": 0.475}, clips=rows), "miou")
         >>> found.method, round(found.lo, 2), round(found.hi, 2)
-        ('clip-bootstrap-10000', 0.34, 0.61)
+        ('clip-logit-t', 0.34, 0.61)
     """
     rows = table(score.clips, metric, score.resample, background)
     return interval_of(score.metrics[metric], [rows], n_resamples=n_resamples, seed=seed)
@@ -127,10 +128,12 @@ def interval_of(
         return Interval(None, None, "none: nothing was computed", n)
     if n < 2:
         return Interval(None, None, "none: one clip", n)
-    drawn = np.mean([replicates(rows, n_resamples, seed) for rows in seeds], axis=0)
-    drawn = drawn[~np.isnan(drawn)]
-    ends = interval_ends(np.asarray(own, np.float64), drawn, n)
-    lo, hi, name = float(ends[0]), float(ends[1]), f"{ends[2]}-{n_resamples}"
+    error = float(np.sqrt(covariance([seeds], n_resamples, seed)[0, 0]))
+    if not np.isfinite(error):
+        return Interval(None, None, "none: draws of clips say nothing", n)
+    lo, hi = map(float, interval_ends(own, error, n, seeds[0].least))
+    closed = all(isinstance(rows, MeanTable) for rows in seeds)
+    name = "clip-logit-t" if closed else f"clip-bootstrap-logit-t-{n_resamples}"
     shift = value - own
     if abs(shift) > _SAME:
         name += ", shifted"
@@ -147,32 +150,35 @@ def rows_value(seeds: Sequence[Table]) -> float | None:
     return float(np.mean(said)) if said and len(said) == len(own) else None
 
 
-def interval_ends(value: Floats, drawn: Floats, n: int) -> tuple[Floats, Floats, str]:
-    """Return the ends of intervals, and the name of the method.
+def interval_ends(
+    value: ArrayLike, error: ArrayLike, n: int, least: float = 0.0
+) -> tuple[Floats, Floats]:
+    """Return the ends of intervals by Student's t on the logit scale of the metric's range.
 
     Args:
-        value: [...] scores.
-        drawn: [R, ...] the scores of resampled clips.
+        value: [...] scores, within least..1.
+        error: [...] their standard errors.
         n: number of clips, at least 2.
+        least: the least value that the metric can take, 0 or -1.
+
+    Example:
+        >>> [round(float(end), 3) for end in interval_ends(0.1, 0.03, 20)]
+        [0.052, 0.183]
     """
-    t = t_quantile((1 + LEVEL) / 2, n - 1)
-    if n < FEW_CLIPS:
-        half = t * standard_error(drawn, n)
-        return value - half, value + half, "clip-bootstrap-t"
-    tail = NormalDist().cdf(-t * np.sqrt(n / (n - 1)))
-    lo, hi = np.quantile(drawn, [tail, 1 - tail], axis=0)
-    return lo, hi, "clip-bootstrap"
+    values, errors = np.asarray(value, np.float64), np.asarray(error, np.float64)
+    span, t = 1 - least, t_quantile((1 + LEVEL) / 2, n - 1)
+    share = (values - least) / span
+    sure = (errors <= _ROUNDING) | (share <= 0) | (share >= 1)
+    inside = np.where(sure, 0.5, share)
+    middle = np.log(inside / (1 - inside))
+    half = t * errors / span / (inside * (1 - inside))
+    lo, hi = (least + span * _logistic(middle + sign * half) for sign in (-1, 1))
+    return np.where(sure, values, lo), np.where(sure, values, hi)
 
 
-def standard_error(drawn: Floats, n: int) -> Floats:
-    """Return the bootstrap's standard errors, freed of their bias of sqrt((n - 1) / n).
-
-    Args:
-        drawn: [R, ...] the scores of resampled clips.
-        n: number of clips, at least 2.
-    """
-    errors: Floats = np.std(drawn, axis=0) * np.sqrt(n / (n - 1))
-    return errors
+def _logistic(x: Floats) -> Floats:
+    """Return 1 / (1 + exp(-x)) without overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * x))
 
 
 def paired_difference(

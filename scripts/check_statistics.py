@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -83,13 +84,14 @@ def methods(values: Floats, drawn: Floats) -> Iterator[tuple[str, tuple[Floats, 
     """Yield each method and its ends, of scores [n, trials] and resampled means [R, trials]."""
     n = len(values)
     mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(n)
-    lo, hi, name = interval_ends(mean, drawn, n)
-    yield f"ours ({name})", (lo, hi)
+    yield "ours (logit t)", interval_ends(mean, error, n)
     tail = (1 - LEVEL) / 2
-    lo, hi = np.quantile(drawn, [tail, 1 - tail], axis=0)
-    yield "percentile", (lo, hi)
-    half = t_quantile(1 - tail, n - 1) * error
-    yield "t", (mean - half, mean + half)
+    t = t_quantile(1 - tail, n - 1)
+    wide = NormalDist().cdf(-t * np.sqrt(n / (n - 1)))
+    for name, p in (("percentile", tail), ("expanded", wide)):
+        lo, hi = np.quantile(drawn, [p, 1 - p], axis=0)
+        yield name, (lo, hi)
+    yield "t", (mean - t * error, mean + t * error)
 
 
 def false_alarms(models: int, n: int, trials: int) -> tuple[float, float]:

@@ -9,7 +9,6 @@ from scipy import stats
 from tvseg_bench.benchmark.resampling import (
     MeanTable,
     covariance,
-    draws,
     point,
     replicates,
     table,
@@ -86,15 +85,13 @@ DISTRIBUTIONS = {
 }
 
 
-def coverage(shape: str, n: int, trials: int = 6000, resamples: int = 1000) -> float:
+def coverage(shape: str, n: int, trials: int = 20_000) -> float:
     """Return the share of intervals that hold the truth; all trials at once."""
     draw, rng = DISTRIBUTIONS[shape], np.random.default_rng(7)
     truth = float(draw(np.random.default_rng(8), 1_000_000).mean())
     values = draw(rng, (n, trials))
-    times = np.concatenate(
-        [np.eye(n, dtype=np.float64)[d].sum(axis=1) for d in draws(n, resamples, 0)]
-    )
-    lo, hi, _ = interval_ends(values.mean(axis=0), times @ values / n, n)
+    errors = values.std(axis=0, ddof=1) / np.sqrt(n)
+    lo, hi = interval_ends(values.mean(axis=0), errors, n)
     return float(((lo <= truth) & (truth <= hi)).mean())
 
 
@@ -107,8 +104,25 @@ def test_intervals_cover_within_two_points(shape: str, n: int) -> None:
 def test_the_ends_simulated_are_those_of_results() -> None:
     values = np.random.default_rng(0).beta(2, 5, 20)
     found = interval_of(float(values.mean()), [MeanTable(tuple("abcdefghijklmnopqrst"), values)])
-    drawn = replicates(MeanTable(("x",) * 20, values))
-    assert (found.lo, found.hi) == interval_ends(np.mean(values), drawn, 20)[:2]
+    error = values.std(ddof=1) / np.sqrt(20)
+    ends = [float(end) for end in interval_ends(values.mean(), error, 20)]
+    assert (found.lo, found.hi) == pytest.approx(ends)
+
+
+def test_the_closed_error_is_what_the_bootstrap_tends_to() -> None:
+    rows = MeanTable(tuple("abcdefghijklmnopqrst"), np.random.default_rng(0).beta(2, 5, 20))
+    drawn = replicates(rows, 100_000)
+    closed = np.sqrt(covariance([[rows]])[0, 0])
+    assert np.std(drawn) * np.sqrt(20 / 19) == pytest.approx(closed, rel=0.01)
+
+
+@given(st.floats(0, 1), st.floats(0, 0.5), st.integers(2, 200), st.sampled_from([0.0, -1.0]))
+def test_an_interval_stays_in_the_range_and_holds_its_value(
+    value: float, error: float, n: int, least: float
+) -> None:
+    lo, hi = interval_ends(value, error, n, least)
+    assert least <= lo <= value + 1e-12
+    assert value - 1e-12 <= hi <= 1
 
 
 def test_few_clips_cover_nearly_as_often() -> None:
@@ -243,7 +257,7 @@ def test_a_mean_of_batches_shifts_the_interval() -> None:
         interval(score(list(values)), "miou"),
         interval(score(list(values), 0.51), "miou"),
     )
-    assert shifted.method == "clip-bootstrap-10000, shifted"
+    assert shifted.method == "clip-logit-t, shifted"
     assert plain.lo is not None
     assert shifted.lo == pytest.approx(plain.lo + 0.01)
 

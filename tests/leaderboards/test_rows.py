@@ -96,7 +96,7 @@ def test_seeds_are_one_row(cell: Make, tmp_path: Path) -> None:
     assert row.ci is not None
     shutil.rmtree(tmp_path / "run/samples")
     without = only(board(tmp_path))["dino/vits16"]
-    assert without.ci == pytest.approx(row.ci, abs=1e-9)
+    assert without.ci == pytest.approx(row.ci, abs=1e-3)
 
 
 def test_layers_and_dtypes_are_rows_of_their_own(cell: Make, tmp_path: Path) -> None:
