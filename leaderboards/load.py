@@ -145,15 +145,16 @@ class _Found:
 
 
 def _results(folders: Sequence[Path], loaded: Loaded) -> Iterator[_Found]:
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(
                 f"{folder} is no folder; give the folder that 'tvseg-bench run -o' wrote"
             )
+        resolved = str(folder.resolve())
         for path, file in _files(folder, loaded.problems):
-            real = path.resolve()
-            if real in seen:  # folders that hold one another
+            real = resolved + str(path).removeprefix(str(folder))
+            if real in seen:  # folders that hold one another; no link is followed below them
                 continue
             seen.add(real)
             try:
@@ -171,23 +172,21 @@ def _shown(error: ResultError, path: Path, file: str) -> str:
 
 def _files(folder: Path, problems: list[Problem]) -> Iterator[tuple[Path, str]]:
     """Yield the JSON files that may be results, in the order of their names; follow no link."""
+    shown = folder.resolve().name
     for root, names, files in os.walk(folder, followlinks=False):
         here = Path(root)
+        below = "/".join((shown, *here.relative_to(folder).parts))
         names[:] = sorted(n for n in names if not n.startswith(".") and n not in _ELSEWHERE)
         for name in [n for n in names if (here / n).is_symlink()]:
             problems.append(
                 Problem(
-                    _name(folder, here / name),
+                    f"{below}/{name}",
                     "is a link to a folder, which is not followed; name that folder instead",
                 )
             )
         for name in sorted(files):
             if name.endswith(".json") and not name.startswith(".") and name not in _COMPANIONS:
-                yield here / name, _name(folder, here / name)
-
-
-def _name(folder: Path, path: Path) -> str:
-    return (Path(folder.resolve().name) / path.relative_to(folder)).as_posix()
+                yield here / name, f"{below}/{name}"
 
 
 def _measurement(path: Path, file: str, found: ResultFile, partial: bool) -> Measurement | None:

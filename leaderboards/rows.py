@@ -221,12 +221,13 @@ def _compare(
 
     Holm's correction holds over all pairs, compared by their clips or by their intervals.
     """
-    p = _unpaired(rows)
     same: dict[tuple[str, ...], list[int]] = {}
     for i, found in enumerate(tables):
         if found and len(found[0].clips) > 1:
             same.setdefault(found[0].clips, []).append(i)
     errors: list[NDArray[np.float64]] = []
+    paired = any(len(members) == len(rows) for members in same.values())
+    p = np.ones((len(rows), len(rows))) if paired else _unpaired(rows)
     for clips, members in same.items():
         if len(members) < 2:
             continue
