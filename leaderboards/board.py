@@ -6,7 +6,9 @@ split, version and manifest, and the view are all equal. Seeds of the same model
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,12 +74,26 @@ def build(folders: Sequence[Path], out: Path, formats: Sequence[str] = FORMATS) 
     for name in formats:
         if name not in FORMATS:
             raise UsageError(did_you_mean("format", name, FORMATS))
-    loaded = load(folders)
-    if not loaded.results:
-        raise UsageError(_nothing(folders, loaded))
-    board = make_board(loaded)
-    frame = long_table(board)
-    return BoardReport(files=write(board, frame, out, formats), board=board, frame=frame)
+    with _uncollected():
+        loaded = load(folders)
+        if not loaded.results:
+            raise UsageError(_nothing(folders, loaded))
+        board = make_board(loaded)
+        frame = long_table(board)
+        return BoardReport(files=write(board, frame, out, formats), board=board, frame=frame)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave cycles alone for a while: a board's many objects live until it is written, and
+    looking through all of them again and again takes a fifth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _nothing(folders: Sequence[Path], loaded: Loaded) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,12 @@ class TableKey:
     @property
     def id(self) -> str:
         """Return 8 hexadecimal digits."""
-        return short_hash([str(getattr(self, name)) for name in self.__dataclass_fields__])[:8]
+        return _table_id(self)
+
+
+@lru_cache(maxsize=4096)
+def _table_id(key: TableKey) -> str:
+    return short_hash([str(getattr(key, name)) for name in key.__dataclass_fields__])[:8]
 
 
 @dataclass(frozen=True, order=True)

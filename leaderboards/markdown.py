@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ def markdown(board: Board) -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
+@lru_cache(maxsize=1024)
 def resolution_label(view: str) -> str:
     """Return a view in a few words.
 
