@@ -15,6 +15,7 @@ RESULTS := leaderboards/results
 demo: $(VENV)/.base  ## the main job on the embedded data set, offline
 	$(BIN)/tvseg-bench run --output $(OUT)
 	$(BIN)/tvseg-bench leaderboard build $(OUT) --output $(OUT)
+	$(BIN)/tvseg-bench report $(OUT)
 
 test: $(VENV)/.test  ## every test, on two workers with one thread each
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
@@ -29,8 +30,8 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 board: $(VENV)/.base  ## the repository's own results and board; set TVSEG_DATA for real data as well
-	$(BIN)/tvseg-bench run --model $(BOARD_MODELS) --protocol all --dataset moving-shapes -o $(RESULTS)/moving-shapes
-	if [ -n "$$TVSEG_DATA" ]; then $(BIN)/tvseg-bench run --model $(BOARD_MODELS) --protocol kmeans-frame,kmeans-clip,kmeans-dataset --dataset $(BOARD_REAL) -o $(RESULTS)/real; fi
+	$(BIN)/tvseg-bench run --model $(BOARD_MODELS) --protocol all --dataset moving-shapes --keep 0 -o $(RESULTS)/moving-shapes
+	if [ -n "$$TVSEG_DATA" ]; then $(BIN)/tvseg-bench run --model $(BOARD_MODELS) --protocol kmeans-frame,kmeans-clip,kmeans-dataset --dataset $(BOARD_REAL) --keep 0 -o $(RESULTS)/real; fi
 	$(BIN)/tvseg-bench leaderboard check $(RESULTS)
 	mkdir -p docs/board
 	$(BIN)/tvseg-bench leaderboard build $(RESULTS) -o docs/board
