@@ -58,18 +58,18 @@ def _made(
 ) -> Iterator[tuple[ClipFeatures, Tokens]]:
     """Read, fit and project, clip by clip."""
     if dims == 0:
-        yield from ((_slim(c), np.asarray(c.tokens, np.float32)) for c in features)
+        yield from ((without_tokens(c), np.asarray(c.tokens, np.float32)) for c in features)
     elif wanted == "dataset":
         shared = fit(features, dims)
-        yield from ((_slim(c), shared(c.tokens)) for c in features)
+        yield from ((without_tokens(c), shared(c.tokens)) for c in features)
     elif wanted == "frame":
         for clip in features:
             frames = [fit_projection(t, dims)(t) for t in clip.tokens]
-            yield _slim(clip), np.stack(frames)
+            yield without_tokens(clip), np.stack(frames)
     else:
         for group in groups(features, size):
             shared = fit(group, dims)
-            yield from ((_slim(c), shared(c.tokens)) for c in group)
+            yield from ((without_tokens(c), shared(c.tokens)) for c in group)
 
 
 class FirstClips:
@@ -105,6 +105,6 @@ def groups(clips: Iterable[ClipFeatures], size: int) -> Iterator[list[ClipFeatur
         yield group
 
 
-def _slim(clip: ClipFeatures) -> ClipFeatures:
+def without_tokens(clip: ClipFeatures) -> ClipFeatures:
     """Drop the raw tokens, so that a list of clips costs no memory; a view would hold them."""
     return replace(clip, tokens=clip.tokens[:0].copy(), attention=None)

@@ -20,6 +20,7 @@ from tvseg_bench.benchmark.metrics.iou import ClassCounts, accuracy, class_count
 from tvseg_bench.benchmark.metrics.matching import Match, match
 from tvseg_bench.benchmark.references import constant_table, oracle_table
 from tvseg_bench.benchmark.types import Score, UnitScore, View
+from tvseg_bench.protocols.kmeans_features import without_tokens
 from tvseg_bench.protocols.kmeans_score import (
     METRICS,
     UnitResult,
@@ -34,6 +35,7 @@ from tvseg_bench.protocols.truth import label_kind, read_truth
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tvseg_bench.benchmark.keep import Keeper
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind
     from tvseg_bench.protocols.segmenter_config import SegmenterConfig
 
@@ -58,6 +60,9 @@ class ClipTables:
     frames: tuple[int, ...]
     tables: Sequence[Tables]
     """One per frame where frames are matched on their own, else one of the clip."""
+    clip: ClipFeatures
+    """Without its ids."""
+    by_frame: Sequence[Contingency]
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ class OwnClusters:
 
     config: SegmenterConfig
     passes: int = 1
+    keep: Keeper | None = None
+    """Keeps pictures of what is scored."""
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown, and that its ids are wanted."""
@@ -75,8 +82,10 @@ class OwnClusters:
         """Match and score; a model without ids of its own has raised NotApplicableError."""
         dataset = features.dataset
         kind = label_kind(dataset, self.config.scope, "card")
+        if self.keep is not None:
+            self.keep.begin(self.config.scope, kind)
         clips = [self._read(clip, kind, features.patch_size) for clip in features]
-        scorer = Scorer(self.config, dataset, _n_classes(dataset, kind, clips))
+        scorer = Scorer(self.config, dataset, _n_classes(dataset, kind, clips), self.keep)
         if self.config.scope == "dataset":
             return scorer.together(clips, kind)
         return scorer.apart(clips, kind)
@@ -84,19 +93,18 @@ class OwnClusters:
     def _read(self, clip: ClipFeatures, kind: LabelKind, patch: int) -> ClipTables:
         """Count the pixels of every frame of a clip."""
         truth = read_truth(clip, kind, "card", self.config.score_size)
-        tables = []
-        for ids, true in zip(clip.tokens[..., 0], truth, strict=True):
+        tables, slim = [], without_tokens(clip)
+        for t, (ids, true) in enumerate(zip(clip.tokens[..., 0], truth, strict=True)):
             rows, cols = ids.shape
             grid = (max(1, rows // patch), max(1, cols // patch))
-            tables.append(
-                Tables(
-                    contingency(true, nearest(ids, true.shape).astype(np.int32)),
-                    oracle_table(true, grid),
-                )
-            )
+            shown = nearest(ids, true.shape).astype(np.int32)
+            tables.append(Tables(contingency(true, shown), oracle_table(true, grid)))
+            if self.keep is not None:
+                self.keep.frame(slim, t, shown, true, grid)
+        by_frame = [] if self.keep is None else [t.clusters for t in tables]
         if self.config.scope != "frame":
             tables = [_merged(tables)]
-        return ClipTables(clip.clip.name, clip.frames, tables)
+        return ClipTables(clip.clip.name, clip.frames, tables, slim, by_frame)
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,7 @@ class Scorer:
     dataset: Dataset
     n_classes: int
     """Ids from this one on are surplus."""
+    keep: Keeper | None = None
 
     def together(self, clips: Sequence[ClipTables], kind: LabelKind) -> Score:
         """Match once, over all clips."""
@@ -116,6 +125,8 @@ class Scorer:
         whole = self.unit(everything)
         assert whole.table is not None
         assert whole.match is not None
+        for clip in clips:
+            self._keep(clip, [whole] * len(clip.tables))
         rows = [
             UnitScore(
                 clip=clip.name,
@@ -144,6 +155,8 @@ class Scorer:
     def apart(self, clips: Sequence[ClipTables], kind: LabelKind) -> Score:
         """Match every frame or clip on its own; clips weigh alike."""
         units = [[self.unit(tables) for tables in clip.tables] for clip in clips]
+        for clip, results in zip(clips, units, strict=True):
+            self._keep(clip, results)
         rows = [_row(clip, results) for clip, results in zip(clips, units, strict=True)]
         metrics = {m: mean(row.metrics[m] for row in rows) for m in METRICS}
         if metrics["miou"] is None:
@@ -174,6 +187,17 @@ class Scorer:
                 "accuracy": mean(accuracy(unit.counts) for unit in every if unit.counts),
             },
         )
+
+    def _keep(self, clip: ClipTables, results: Sequence[UnitResult]) -> None:
+        """Hand over the matching of a clip's units."""
+        if self.keep is None:
+            return
+        tables = [self.counted(table) for table in clip.by_frame]
+        if self.config.scope != "frame":
+            self.keep.unit(clip.clip, 0, tables, results[0].match)
+            return
+        for t, result in enumerate(results):
+            self.keep.unit(clip.clip, t, tables[t : t + 1], result.match)
 
     def unit(self, tables: Tables) -> UnitResult:
         """Match and score one unit, and beside it the constant map and the oracle."""

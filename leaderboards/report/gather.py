@@ -15,6 +15,7 @@ from tvseg_bench.leaderboards.board import Board, BoardTable, make_board
 from tvseg_bench.leaderboards.load import Loaded, Measurement, RowKey, load
 from tvseg_bench.leaderboards.rows import Row
 
+_PICTURED = ("kmeans", "overcluster", "segmenter")
 MOST_MODELS = 6
 """Models whose pictures stand below each other; the best ones."""
 
@@ -165,8 +166,8 @@ def _without(table: BoardTable) -> str:
     from tvseg_bench.benchmark.registry import protocols
 
     name = table.key.protocol
-    if name in protocols and "kmeans" not in name and "overcluster" not in name:
-        return f"Runs keep pictures of the k-means protocols; {name} has numbers only."
+    if name in protocols and not name.startswith(_PICTURED):
+        return f"Runs keep pictures of clusterings; {name} has numbers only."
     return "No pictures were kept of these cells; run them again with --keep 12 --force."
 
 

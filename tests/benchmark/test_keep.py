@@ -225,3 +225,28 @@ def test_a_linked_folder_is_not_followed(run: Path, tmp_path: Path) -> None:
     (tmp_path / "media" / cell.cell_id).symlink_to(cell.folder)
     with pytest.raises(ResultError, match="is a link"):
         KeptCell(tmp_path, cell.cell_id).read()
+
+
+def test_a_model_s_own_clusters_are_kept(tmp_path: Path) -> None:
+    segmenter = Path(__file__).parents[2] / "examples/segmenter/palette_plugin.py"
+    for scope in SCOPES:
+        report = tvseg_bench.run(
+            f"file:{segmenter}:build",
+            "segmenter",
+            "moving-shapes",
+            output=tmp_path,
+            overrides={"protocol.segmenter.scope": scope},
+        )
+        cell = KeptCell(tmp_path, report.results[0].cell_id)
+        kept = cell.read()
+        assert kept.scope == scope
+        clip = kept.clips[0]
+        maps, truth = cell.maps(clip), cell.truth(clip)
+        for i, position in enumerate(clip.positions):
+            unit = clip.units[position] if scope == "frame" else clip.units[0]
+            known = np.isin(maps[i], unit.clusters)
+            match = Match(np.array(unit.clusters), np.array(unit.assigned))
+            counts = class_counts(contingency(truth[i][known], maps[i][known]), match)
+            assert clip.series[position] is not None
+            if known.all():
+                assert mean_iou(counts) == pytest.approx(clip.series[position], abs=1e-9)

@@ -56,7 +56,7 @@ def test_every_protocol_has_a_section_and_k_means_has_pictures(html: str) -> Non
         assert f"{protocol} <span" in html
     for why in ("best clip", "median clip", "worst clip"):
         assert html.count(f"<h3>{why}: ") == 3
-    assert "Runs keep pictures of the k-means protocols; foreground has numbers only." in html
+    assert "Runs keep pictures of clusterings; foreground has numbers only." in html
     assert html.count("<video ") == 9
     assert "Contingency and matching over the data set" in html
     assert "IoU per class" in html
