@@ -45,7 +45,7 @@ bench: $(VENV)/.test  ## ratios against what people use now; set TVSEG_DATA for 
 	$(BIN)/python scripts/bench_boundary.py
 	$(BIN)/python scripts/bench_board.py
 
-flagship: $(VENV)/.base  ## train the tiny models again, from nothing; about half an hour on two cores
+flagship: $(VENV)/.base  ## train the tiny models again, from nothing; about a quarter of an hour
 	$(BIN)/python scripts/flagship.py runs/flagship
 
 $(VENV)/bin/python:

@@ -21,11 +21,12 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 import tvseg_bench
-from tvseg_bench.benchmark.cluster import kmeans_upsampled
 from tvseg_bench.benchmark.features import ExtractOptions, feature_set
 from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.types import Clip, Dataset
+from tvseg_bench.protocols.kmeans_clusters import cluster_frames
 from tvseg_bench.protocols.kmeans_config import KMeansConfig
+from tvseg_bench.protocols.kmeans_features import projected
 from tvseg_bench.protocols.kmeans_score import score_table
 
 BEFORE, AFTER = "selfdistil/tiny", "timet/tiny"
@@ -58,16 +59,15 @@ def clusters(model: str, data: Dataset) -> list[Shown]:
     loaded = tvseg_bench.load_model(model)
     features = feature_set(loaded.model, data, config.view(data), ExtractOptions(device="cpu"))
     shown = []
-    for clip in features:
+    for clip, tokens in projected(features, config, "clip"):
         truth = labels(clip.clip)
-        found = kmeans_upsampled(
-            clip.tokens, truth.shape[1:], len(np.unique(truth)), n_init=config.n_init
-        )
-        table = contingency(truth, found.labels)
+        found = cluster_frames(tokens, len(np.unique(truth)), 0, config, clip.clip.name)
+        maps = np.stack(list(found.maps(tokens, [frame.shape for frame in truth])))
+        table = contingency(truth, maps)
         metrics, _, matched = score_table(table, config, 0)
-        named = matched.apply(found.labels)
-        maps = np.where((named >= 0)[..., None], PALETTE[named.clip(0)], np.uint8(UNMATCHED))
-        shown.append(Shown(maps, metrics["miou"]))
+        named = matched.apply(maps)
+        painted = np.where((named >= 0)[..., None], PALETTE[named.clip(0)], np.uint8(UNMATCHED))
+        shown.append(Shown(painted, metrics["miou"]))
     return shown
 
 

@@ -1,6 +1,6 @@
 """Train the flagship from nothing: `selfdistil/tiny` on images, then `timet/tiny` on clips.
 
-    python scripts/flagship.py runs/flagship              half an hour or less on two cores
+    python scripts/flagship.py runs/flagship              about a quarter of an hour
     python scripts/flagship.py runs/flagship --install    and put the weights into the package
 
 The two runs are those of `tvseg-bench train` with the recipes in models/flagship; a run that was
