@@ -170,7 +170,7 @@ def interval_ends(
     span, t = 1 - least, t_quantile((1 + LEVEL) / 2, n - 1)
     share = (values - least) / span
     sure = (errors <= _ROUNDING) | (share <= 0) | (share >= 1)
-    inside = np.where(sure, 0.5, share)
+    inside = np.where(sure, 0.5, share.clip(_ROUNDING, 1 - _ROUNDING))
     middle = np.log(inside / (1 - inside))
     half = t * errors / span / (inside * (1 - inside))
     lo, hi = (least + span * _logistic(middle + sign * half) for sign in (-1, 1))

@@ -28,8 +28,14 @@ def test_every_folder_with_an_init_is_listed() -> None:
     assert found == set(CONFIG["packages"])
 
 
+RESULTS = ROOT / "leaderboards" / "results"
+"""Of the repository's own board; no part of the package."""
+
+
 def is_data(path: Path, package: Path) -> bool:
     """Whether a file is no code and belongs to this package, not to one below it."""
+    if path.is_relative_to(RESULTS):
+        return False
     nearest = next(parent for parent in path.parents if (parent / "__init__.py").is_file())
     return nearest == package and path.suffix != ".py" and "__pycache__" not in path.parts
 
