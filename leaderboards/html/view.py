@@ -143,7 +143,8 @@ def table(found: BoardTable, tables: Sequence[BoardTable], unfolded: bool) -> di
 
 def _about(found: BoardTable, tables: Sequence[BoardTable]) -> str:
     key = found.key
-    parts = [] if found.n_clips is None else [f"{found.n_clips} clip{"s" * (found.n_clips != 1)}"]
+    clips = found.n_clips
+    parts = [] if clips is None else [f"{clips} clip" if clips == 1 else f"{clips} clips"]
     parts += [f"input {resolution_label(key.resolution)}", f"manifest {key.manifest_sha256[:8]}"]
     return " · ".join([*parts, *unlike(found, tables)])
 
