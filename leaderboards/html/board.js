@@ -93,7 +93,8 @@
   const data = JSON.parse(document.getElementById("chart-data").textContent);
   const choice = document.getElementById("chart-table");
   for (const table of data.tables) choice.add(new Option(table.label, table.id));
-  const fullest = data.tables.reduce((a, b) => (b.points.length > (a?.points.length ?? 0) ? b : a), null);
+  const better = (a, b) => b.points.length - a.points.length || b.clips - a.clips || b.label.startsWith("kmeans-clip") - a.label.startsWith("kmeans-clip");
+  const fullest = data.tables.filter((t) => t.points.length).sort(better)[0] ?? null;
   if (fullest) choice.value = fullest.id;
   choice.addEventListener("change", () => draw());
   const COLOURS = 7;

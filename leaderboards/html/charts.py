@@ -27,6 +27,7 @@ def chart_data(tables: Sequence[BoardTable]) -> dict[str, Any]:
                 "label": f"{table.key.protocol_label} on {table.key.dataset_label}",
                 "metric": headline,
                 "higher": all(row.higher_is_better for row in found.rows),
+                "clips": table.n_clips or 0,
                 "points": [_point(row, models) for row in found.rows if row.value is not None],
             }
         )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def summaries(tables: Sequence[BoardTable]) -> list[dict[str, Any]]:
-    """Return one table per data set: its columns are protocols, its rows models.
+    """Return one table per data set, the fullest first: columns are protocols, rows models.
 
     Rows are in the order of their mean rank; a missing cell counts as the last rank of its
     column. This orders the page and is no score.
@@ -25,10 +25,11 @@ def summaries(tables: Sequence[BoardTable]) -> list[dict[str, Any]]:
         key = table.key
         where = (key.dataset_label, key.dataset_version, key.manifest_sha256)
         groups.setdefault(where, []).append(table)
-    return [
+    made = [
         _summary(label, version, manifest, found)
         for (label, version, manifest), found in groups.items()
     ]
+    return sorted(made, key=lambda group: group["missing"] - group["cells"])
 
 
 def _summary(
