@@ -40,14 +40,18 @@ def test_reduced_size_keeps_the_shape_and_is_bounded(height: int, width: int) ->
         assert small == (height, width)
 
 
-def test_colours_do_not_depend_on_the_basis() -> None:
+@pytest.mark.parametrize("depth", [8, 200])
+def test_colours_do_not_depend_on_the_basis(depth: int) -> None:
     rng = np.random.default_rng(0)
-    tokens = rng.gamma(1.0, size=(3, 5, 6, 8)) * np.arange(8, 0, -1) ** 2
-    turned = tokens @ np.linalg.qr(rng.standard_normal((8, 8)))[0] + 3.0
+    tokens = rng.gamma(1.0, size=(3, 5, 6, depth)) * np.arange(depth, 0, -1.0) ** 8
+    tokens /= tokens.std()
+    turned = tokens @ np.linalg.qr(rng.standard_normal((depth, depth)))[0] + 3.0
     difference = pca_colours(tokens).astype(int) - pca_colours(turned).astype(int)
     assert abs(difference).max() <= 1
     assert pca_colours(-tokens).shape == (3, 5, 6, 3)
     assert (pca_colours(np.ones((2, 2, 2, 1))) == 128).all()
+    assert (pca_colours(np.ones((2, 2, 2, 200))) == 128).all()
+    assert pca_colours(tokens, [0, 2]).shape == (2, 5, 6, 3)
 
 
 @pytest.fixture(scope="module")
