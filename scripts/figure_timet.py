@@ -23,7 +23,7 @@ from matplotlib import pyplot as plt
 import tvseg_bench
 from tvseg_bench.benchmark.features import ExtractOptions, feature_set
 from tvseg_bench.benchmark.metrics.contingency import contingency
-from tvseg_bench.benchmark.types import Clip, Dataset
+from tvseg_bench.benchmark.types import Clip, Dataset, FeatureModel
 from tvseg_bench.protocols.kmeans_clusters import cluster_frames
 from tvseg_bench.protocols.kmeans_config import KMeansConfig
 from tvseg_bench.protocols.kmeans_features import projected
@@ -57,6 +57,7 @@ def clusters(model: str, data: Dataset) -> list[Shown]:
     """Cluster every clip of a data set by a model's features, as kmeans-clip does."""
     config = KMeansConfig()
     loaded = tvseg_bench.load_model(model)
+    assert isinstance(loaded.model, FeatureModel)
     features = feature_set(loaded.model, data, config.view(data), ExtractOptions(device="cpu"))
     shown = []
     for clip, tokens in projected(features, config, "clip"):
@@ -66,14 +67,19 @@ def clusters(model: str, data: Dataset) -> list[Shown]:
         table = contingency(truth, maps)
         metrics, _, matched = score_table(table, config, 0)
         named = matched.apply(maps)
-        painted = np.where((named >= 0)[..., None], PALETTE[named.clip(0)], np.uint8(UNMATCHED))
+        painted = np.where(
+            (named >= 0)[..., None], PALETTE[named.clip(0)], np.array(UNMATCHED, np.uint8)
+        )
+        assert metrics["miou"] is not None
         shown.append(Shown(painted, metrics["miou"]))
     return shown
 
 
 def labels(clip: Clip) -> NDArray[np.integer]:
     """Return the classes [T, H, W] of all frames."""
-    return np.stack([clip.semantic(t) for t in range(clip.n_frames)])
+    read = clip.labels("semantic")
+    assert read is not None
+    return np.stack([read(t) for t in range(clip.n_frames)])
 
 
 def draw(data: Dataset, before: list[Shown], after: list[Shown], path: Path) -> None:
