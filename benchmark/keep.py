@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.kept import FRAMES, LONG_SIDE, Kept, KeptClip, Unit, media_folder
+from tvseg_bench.benchmark.kept import (
+    FRAMES,
+    LONG_SIDE,
+    Kept,
+    KeptClip,
+    Scope,
+    Unit,
+    media_folder,
+)
 from tvseg_bench.benchmark.kept import data_folder as shared_folder
 from tvseg_bench.benchmark.metrics.contingency import Contingency, merge
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
@@ -29,12 +37,54 @@ if TYPE_CHECKING:
     from tvseg_bench.benchmark.metrics.matching import Match
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, LabelKind
 
+    Counted = Callable[[Contingency], Contingency]
+
 CANDIDATES = 200
 """Clips at most whose pictures are held until it is known which are the best and the worst."""
 _BASIS_TOKENS = 4096
 _DENSE = 128
 """Dimensions up to which all principal components are computed."""
-Scope = Literal["frame", "clip", "dataset"]
+
+
+class Watcher:
+    """Hears what a clustering protocol finds; a run keeps pictures, a library call nothing."""
+
+    def begin(self, scope: Scope, labels: LabelKind) -> None:
+        """Hear what the units are and which labels score them."""
+
+    def features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
+        """Hear the features [T, rows, cols, D] of a clip, where one basis serves all of it."""
+
+    def frame(
+        self,
+        clip: ClipFeatures,
+        position: int,
+        labels: NDArray[np.integer[Any]],
+        truth: NDArray[np.integer[Any]],
+        grid: tuple[int, int],
+        table: Contingency,
+    ) -> None:
+        """Hear cluster ids and true labels [H, W] of one frame, the patches of the model, and
+        the contingency of the two."""
+
+    def unit(
+        self,
+        clip: ClipFeatures,
+        positions: range,
+        match: Match | None,
+        counted: Counted | None = None,
+    ) -> None:
+        """Hear the matching of a unit whose frames were heard before.
+
+        Args:
+            clip: that the frames belong to.
+            positions: of the frames among the scored ones of the clip.
+            match: None where the unit says nothing.
+            counted: what of a frame's table counts, None = all.
+        """
+
+
+SILENT = Watcher()
 
 
 @dataclass
@@ -47,6 +97,8 @@ class _Clip:
     grid: tuple[int, int] = (1, 1)
     maps: dict[int, bytes] = field(default_factory=dict)
     truth: dict[int, bytes] = field(default_factory=dict)
+    tables: dict[int, Contingency] = field(default_factory=dict)
+    """Of frames whose unit has not been matched yet."""
     units: list[Unit] = field(default_factory=list)
     series: dict[int, float | None] = field(default_factory=dict)
     scores: list[float] = field(default_factory=list)
@@ -58,7 +110,7 @@ class _Clip:
 
 
 @dataclass
-class Keeper:
+class Keeper(Watcher):
     """Holds what a protocol hands over, and writes the clips that are kept.
 
     Args:
@@ -79,14 +131,16 @@ class Keeper:
     _held: dict[int, _Clip] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._candidates = set(spread(len(self.dataset.clips), CANDIDATES))
+        total = len(self.dataset.clips)
+        self._fixed = set(spread(total, self.clips))
+        self._candidates = self._fixed | set(spread(total, CANDIDATES))
 
     def begin(self, scope: Scope, labels: LabelKind) -> None:
-        """Hear what the units are and which labels score them."""
+        """Remember what the units are and which labels score them."""
         self.scope, self.labels = scope, labels
 
     def features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
-        """Keep features [T, rows, cols, D] of a clip, in one basis, as colours."""
+        """Keep features as colours."""
         held = self._clip(clip)
         if held is not None:
             held.pca = pca_colours(tokens, held.positions)
@@ -98,10 +152,14 @@ class Keeper:
         labels: NDArray[np.integer[Any]],
         truth: NDArray[np.integer[Any]],
         grid: tuple[int, int],
+        table: Contingency,
     ) -> None:
-        """Keep cluster ids and true labels [H, W] of one frame, reduced to what is shown."""
+        """Keep the maps of a frame as they are shown, and its table until it is matched."""
         held = self._clip(clip)
-        if held is None or position not in held.positions:
+        if held is None:
+            return
+        held.tables[position] = table
+        if position not in held.positions:
             return
         held.size, held.grid = reduced_size(labels.shape), grid
         rows, cols = (
@@ -113,27 +171,29 @@ class Keeper:
         held.truth[position] = zlib.compress(truth[at].astype(np.uint8).tobytes(), 1)
 
     def unit(
-        self, clip: ClipFeatures, start: int, tables: Sequence[Contingency], match: Match | None
+        self,
+        clip: ClipFeatures,
+        positions: range,
+        match: Match | None,
+        counted: Counted | None = None,
     ) -> None:
-        """Keep the matching of a unit and what it gives in each of its frames.
-
-        Args:
-            clip: that the frames belong to.
-            start: position of the first frame.
-            tables: one per frame.
-            match: None where the unit says nothing.
-        """
+        """Keep the matching of a unit and what it gives in each of its frames."""
         held = self._clip(clip)
-        if held is None or match is None:
+        if held is None:
             return
+        tables = [held.tables.pop(t) for t in positions]
+        if match is None:
+            return
+        if counted is not None:
+            tables = [counted(table) for table in tables]
         whole = merge(tables)
         score = mean_iou(class_counts(whole, match))
         if score is not None:
             held.scores.append(score)
-        for i, table in enumerate(tables):
-            held.series[start + i] = mean_iou(class_counts(table, match))
-        if self.scope != "frame" or start in held.positions:
-            held.units.append(_unit(start, whole, match))
+        for t, table in zip(positions, tables, strict=True):
+            held.series[t] = mean_iou(class_counts(table, match))
+        if self.scope != "frame" or positions.start in held.positions:
+            held.units.append(_unit(positions.start, whole, match))
 
     def write(self) -> None:
         """Write the chosen clips; nothing where no unit said anything.
@@ -162,8 +222,7 @@ class Keeper:
     def _chosen(self, scored: dict[int, _Clip]) -> list[int]:
         order = sorted(scored, key=lambda i: (scored[i].score or 0.0, i))
         extremes = {order[0], order[len(order) // 2], order[-1]}
-        fixed = set(spread(len(self.dataset.clips), self.clips)) & set(scored)
-        return sorted(fixed | extremes)
+        return sorted(self._fixed & scored.keys() | extremes)
 
     def _clip(self, clip: ClipFeatures) -> _Clip | None:
         if clip.index not in self._candidates:

@@ -30,6 +30,7 @@ _MAX_JSON = 64 * 2**20
 _MAX_PICTURE = 32 * 2**20
 _MAX_PIXELS = FRAMES * LONG_SIDE * LONG_SIDE
 
+Scope = Literal["frame", "clip", "dataset"]
 Count = Annotated[int, Field(ge=0)]
 Side = Annotated[int, Field(ge=1, le=LONG_SIDE)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -93,7 +94,7 @@ class Kept(_Part):
 
     schema_: Literal["tvseg-bench/kept@1"] = Field(default=SCHEMA, alias="schema")
     cell_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-    scope: Literal["frame", "clip", "dataset"]
+    scope: Scope
     labels: Literal["semantic", "instance"]
     classes: tuple[Line, ...] = ()
     background: int | None = None

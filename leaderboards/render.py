@@ -14,12 +14,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.result_file import write_whole
 from tvseg_bench.leaderboards.html.view import MARK as HTML_MARK
 from tvseg_bench.leaderboards.html.view import page as html_page
 from tvseg_bench.leaderboards.load import RowKey
 from tvseg_bench.leaderboards.markdown import MARK, markdown, resolution_label
+from tvseg_bench.leaderboards.own_files import refuse_foreign
+from tvseg_bench.leaderboards.page.page import page_start
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,8 +136,14 @@ def write(
         texts["leaderboard.md"] = lambda: markdown(board)
     if "html" in formats:
         texts["leaderboard.html"] = lambda: html_page(board)
+    starts = {
+        "leaderboard.csv": ",".join(list(COLUMNS)[:10]),
+        "leaderboard_wide.csv": ",".join(_ROW_COLUMNS),
+        "leaderboard.md": MARK,
+        "leaderboard.html": page_start(HTML_MARK),
+    }
     for name in texts:
-        _refuse_foreign(out / name)
+        refuse_foreign(out / name, starts[name], "'leaderboard build'")
     for name, text in texts.items():
         write_whole(out / name, text().encode("utf-8"))
     return tuple(out / name for name in texts)
@@ -198,24 +205,3 @@ def _safe(value: Any) -> Any:
 def _csv(frame: pd.DataFrame) -> str:
     text: str = frame.to_csv(index=False, lineterminator="\n")
     return text
-
-
-def _refuse_foreign(path: Path) -> None:
-    """Refuse to replace what no build wrote: another folder's file, a link, a user's own table."""
-    if not path.exists() and not path.is_symlink():
-        return
-    starts = {
-        "leaderboard.csv": ",".join(list(COLUMNS)[:10]),
-        "leaderboard_wide.csv": ",".join(_ROW_COLUMNS),
-        "leaderboard.md": MARK,
-        "leaderboard.html": f"<!doctype html>\n{HTML_MARK}",
-    }
-    ours = False
-    if path.is_file() and not path.is_symlink():
-        with path.open("rb") as file:
-            ours = file.read(4096).startswith(starts[path.name].encode("utf-8"))
-    if not ours:
-        raise UsageError(
-            f"{path} is there and was not written by 'leaderboard build', so it is kept; "
-            "move it away or choose another folder with -o"
-        )

@@ -113,13 +113,18 @@ def evidence(measured: Measurement) -> tuple[Evidence | None, list[Problem]]:
     return found, []
 
 
+def run_folder(result: Path) -> Path:
+    """Return the output folder of the run that a result belongs to: it holds `results/`."""
+    inside = (p.parent for p in result.parents if p.name == "results")
+    return next(inside, result.parent.parent)
+
+
 def samples_path(result: Path, cell_id: str) -> Path | None:
     """Return the file with the rows of a result, None where it is not at hand.
 
     It is looked for in `samples/` beside the `results/` folder that holds the result.
     """
-    roots = [p.parent for p in result.parents if p.name == "results"][:1] or [result.parent.parent]
-    folder = roots[0] / "samples"
+    folder = run_folder(result) / "samples"
     path = folder / f"{cell_id}.jsonl"
     return path if path.is_file() and not folder.is_symlink() else None
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.keep import SILENT, Watcher
 from tvseg_bench.benchmark.memo import DEFAULT_LIMIT, Memo, memo_of
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import class_counts
@@ -32,7 +34,6 @@ from tvseg_bench.protocols.kmeans_score import (
 from tvseg_bench.protocols.truth import FrameTruth, label_kind, present_in, read_truth
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.keep import Keeper
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind, Labels
     from tvseg_bench.protocols.kmeans_config import KMeansConfig, Scope
     from tvseg_bench.protocols.kmeans_features import Tokens
@@ -45,8 +46,8 @@ class KMeansUnits:
     config: KMeansConfig
     scope: Scope
     passes: int = 1
-    keep: Keeper | None = None
-    """Keeps pictures of what is scored."""
+    keep: Watcher = SILENT
+    """Hears what is found."""
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
@@ -60,10 +61,9 @@ class KMeansUnits:
         frames: list[UnitScore] = []
         rows: list[list[UnitResult]] = []
         memo = memo_of(features)
-        if self.keep is not None:
-            self.keep.begin(self.scope, kind)
+        self.keep.begin(self.scope, kind)
         for clip, tokens in projected(features, config, self.scope):
-            if self.keep is not None and self.scope == "clip":
+            if self.scope == "clip":
                 self.keep.features(clip, tokens)
             truth = _truth(clip, kind, config, memo)
             units = self._units(clip, tokens, truth, seed, dataset)
@@ -129,10 +129,10 @@ class KMeansUnits:
         k = config.clusters(len(counted), self.scope, dataset.card.name)
         found = cluster_frames(tokens, k, seed, config, clip.clip.name)
         void = None if config.void == "class" else VOID
-        tables, oracle = _tables(tokens, truth, found, void, _seen(self.keep, clip, start))
-        unit = score_unit(merge(tables), oracle, config, dataset.card.background, found.empty)
-        if self.keep is not None:
-            self.keep.unit(clip, start, tables, unit.match)
+        seen = partial(self.keep.frame, clip)
+        table, oracle = _tables(tokens, truth, found, void, seen, start)
+        unit = score_unit(table, oracle, config, dataset.card.background, found.empty)
+        self.keep.unit(clip, range(start, start + len(truth)), unit.match)
         return unit
 
 
@@ -142,7 +142,7 @@ class KMeansDataset:
 
     config: KMeansConfig
     passes: int = 2
-    keep: Keeper | None = None
+    keep: Watcher = SILENT
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
@@ -156,11 +156,9 @@ class KMeansDataset:
         tokens: list[Tokens] = []
         present: frozenset[int] = frozenset()
         memo = memo_of(features, DEFAULT_LIMIT)
-        if self.keep is not None:
-            self.keep.begin("dataset", kind)
+        self.keep.begin("dataset", kind)
         for clip, reduced in projected(features, config, "dataset"):
-            if self.keep is not None:
-                self.keep.features(clip, reduced)
+            self.keep.features(clip, reduced)
             present |= present_in(_truth(clip, kind, config, memo))
             clips.append(clip)
             tokens.append(reduced)
@@ -178,13 +176,11 @@ class KMeansDataset:
         k = config.clusters(len(counted), "dataset", dataset.card.name)
         found = cluster_all(tokens, k, seed, config, dataset.card.name)
         tables, oracles = [], []
-        frames: list[list[Contingency]] = []
         for clip, reduced in zip(clips, tokens, strict=True):
             truth = _truth(clip, kind, config, memo)
-            by_frame, oracle = _tables(reduced, truth, found, VOID, _seen(self.keep, clip, 0))
-            tables.append(merge(by_frame))
+            table, oracle = _tables(reduced, truth, found, VOID, partial(self.keep.frame, clip))
+            tables.append(table)
             oracles.append(oracle)
-            frames.append(by_frame if self.keep is not None else [])
         whole = score_unit(
             merge(tables),
             merge(oracles),
@@ -193,9 +189,8 @@ class KMeansDataset:
             found.empty,
             classes=range(len(dataset.classes)) if config.absent_class == "zero" else None,
         )
-        if self.keep is not None:
-            for clip, by_frame in zip(clips, frames, strict=True):
-                self.keep.unit(clip, 0, by_frame, whole.match)
+        for clip in clips:
+            self.keep.unit(clip, range(len(clip.frames)), whole.match)
         return self._score(whole, clips, tables, dataset, kind)
 
     def _score(
@@ -256,32 +251,23 @@ def _truth(
     )
 
 
-Seen = Callable[[int, "Labels", "Labels", tuple[int, int]], None]
-"""Hears position within the unit, cluster ids, true labels and patch grid of each frame."""
-
-
-def _seen(keep: Keeper | None, clip: ClipFeatures, start: int) -> Seen | None:
-    """Return what keeps pictures of a unit of this clip."""
-    if keep is None:
-        return None
-    kept = keep
-    return lambda t, labels, mask, grid: kept.frame(clip, start + t, labels, mask, grid)
-
-
 def _tables(
     tokens: Tokens,
     truth: Sequence[FrameTruth],
     found: Found,
     void: int | None,
-    seen: Seen | None = None,
-) -> tuple[list[Contingency], Contingency]:
-    """Return the contingency of each frame, and that of the patch-grid oracle over all."""
+    seen: Callable[[int, Labels, Labels, tuple[int, int], Contingency], None],
+    start: int = 0,
+) -> tuple[Contingency, Contingency]:
+    """Return the contingency of the clusters and of the patch-grid oracle over some frames.
+
+    Each frame, numbered from `start` on, is shown to `seen`.
+    """
     rows, cols = tokens.shape[1:3]
     clusters, oracle = [], []
     maps = found.maps(tokens, (true.mask.shape for true in truth))
-    for t, (labels, true) in enumerate(zip(maps, truth, strict=True)):
+    for t, (labels, true) in enumerate(zip(maps, truth, strict=True), start):
         clusters.append(contingency(true.mask, labels, void=void))
         oracle.append(true.oracle((rows, cols), "all" if void is None else "labels"))
-        if seen is not None:
-            seen(t, labels, true.mask, (rows, cols))
-    return clusters, merge(oracle)
+        seen(t, labels, true.mask, (rows, cols), clusters[-1])
+    return merge(clusters), merge(oracle)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.keep import SILENT, Watcher
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import ClassCounts, accuracy, class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match, match
@@ -35,7 +36,6 @@ from tvseg_bench.protocols.truth import label_kind, read_truth
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tvseg_bench.benchmark.keep import Keeper
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind
     from tvseg_bench.protocols.segmenter_config import SegmenterConfig
 
@@ -56,13 +56,20 @@ class Tables:
 class ClipTables:
     """What is kept of a clip."""
 
-    name: str
-    frames: tuple[int, ...]
-    tables: Sequence[Tables]
-    """One per frame where frames are matched on their own, else one of the clip."""
     clip: ClipFeatures
     """Without its ids."""
-    by_frame: Sequence[Contingency]
+    tables: Sequence[Tables]
+    """One per frame where frames are matched on their own, else one of the clip."""
+
+    @property
+    def name(self) -> str:
+        """Return the clip's name."""
+        return self.clip.clip.name
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """Return the indices of the scored frames."""
+        return self.clip.frames
 
 
 @dataclass(frozen=True)
@@ -71,8 +78,8 @@ class OwnClusters:
 
     config: SegmenterConfig
     passes: int = 1
-    keep: Keeper | None = None
-    """Keeps pictures of what is scored."""
+    keep: Watcher = SILENT
+    """Hears what is found."""
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown, and that its ids are wanted."""
@@ -82,8 +89,7 @@ class OwnClusters:
         """Match and score; a model without ids of its own has raised NotApplicableError."""
         dataset = features.dataset
         kind = label_kind(dataset, self.config.scope, "card")
-        if self.keep is not None:
-            self.keep.begin(self.config.scope, kind)
+        self.keep.begin(self.config.scope, kind)
         clips = [self._read(clip, kind, features.patch_size) for clip in features]
         scorer = Scorer(self.config, dataset, _n_classes(dataset, kind, clips), self.keep)
         if self.config.scope == "dataset":
@@ -99,12 +105,10 @@ class OwnClusters:
             grid = (max(1, rows // patch), max(1, cols // patch))
             shown = nearest(ids, true.shape).astype(np.int32)
             tables.append(Tables(contingency(true, shown), oracle_table(true, grid)))
-            if self.keep is not None:
-                self.keep.frame(slim, t, shown, true, grid)
-        by_frame = [] if self.keep is None else [t.clusters for t in tables]
+            self.keep.frame(slim, t, shown, true, grid, tables[-1].clusters)
         if self.config.scope != "frame":
             tables = [_merged(tables)]
-        return ClipTables(clip.clip.name, clip.frames, tables, slim, by_frame)
+        return ClipTables(slim, tables)
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ class Scorer:
     dataset: Dataset
     n_classes: int
     """Ids from this one on are surplus."""
-    keep: Keeper | None = None
+    keep: Watcher = SILENT
 
     def together(self, clips: Sequence[ClipTables], kind: LabelKind) -> Score:
         """Match once, over all clips."""
@@ -126,7 +130,7 @@ class Scorer:
         assert whole.table is not None
         assert whole.match is not None
         for clip in clips:
-            self._keep(clip, [whole] * len(clip.tables))
+            self._hear(clip, [whole])
         rows = [
             UnitScore(
                 clip=clip.name,
@@ -156,7 +160,7 @@ class Scorer:
         """Match every frame or clip on its own; clips weigh alike."""
         units = [[self.unit(tables) for tables in clip.tables] for clip in clips]
         for clip, results in zip(clips, units, strict=True):
-            self._keep(clip, results)
+            self._hear(clip, results)
         rows = [_row(clip, results) for clip, results in zip(clips, units, strict=True)]
         metrics = {m: mean(row.metrics[m] for row in rows) for m in METRICS}
         if metrics["miou"] is None:
@@ -188,16 +192,12 @@ class Scorer:
             },
         )
 
-    def _keep(self, clip: ClipTables, results: Sequence[UnitResult]) -> None:
-        """Hand over the matching of a clip's units."""
-        if self.keep is None:
-            return
-        tables = [self.counted(table) for table in clip.by_frame]
-        if self.config.scope != "frame":
-            self.keep.unit(clip.clip, 0, tables, results[0].match)
-            return
-        for t, result in enumerate(results):
-            self.keep.unit(clip.clip, t, tables[t : t + 1], result.match)
+    def _hear(self, clip: ClipTables, results: Sequence[UnitResult]) -> None:
+        """Hand over the matching of a clip's units, which hold equally many frames."""
+        each = len(clip.frames) // len(results)
+        for i, result in enumerate(results):
+            frames = range(i * each, (i + 1) * each)
+            self.keep.unit(clip.clip, frames, result.match, self.counted)
 
     def unit(self, tables: Tables) -> UnitResult:
         """Match and score one unit, and beside it the constant map and the oracle."""

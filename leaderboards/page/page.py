@@ -67,6 +67,11 @@ def render_page(
     )
 
 
+def page_start(mark: str) -> str:
+    """Return how a page begins whose block `mark` holds this comment."""
+    return f"<!doctype html>\n{mark}"
+
+
 def script_json(value: Any) -> Markup:
     r"""Return JSON that may stand inside a script element: nothing in it can end the element.
 

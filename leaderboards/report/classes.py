@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tvseg_bench.benchmark.result_samples import read_samples
-from tvseg_bench.benchmark.result_text import ResultError
 from tvseg_bench.benchmark.statistics import Difference, interval, paired_difference
 from tvseg_bench.benchmark.types import Score, UnitScore
-from tvseg_bench.leaderboards.rows import samples_path
 
 if TYPE_CHECKING:
     from tvseg_bench.leaderboards.report.gather import Shown
@@ -30,26 +27,12 @@ class ClassIou:
     """That hold the class."""
 
 
-def rows_of(model: Shown, *, frames: bool = False) -> list[UnitScore]:
-    """Return the rows of a model's clips, or of its frames; none where they are not at hand."""
-    path = samples_path(model.path, model.result.cell_id)
-    if model.result.samples is None or path is None:
-        return []
-    try:
-        clips, units = read_samples(path, model.result.cell_id, frames=frames)
-    except ResultError:
-        return []  # the board has named it
-    return units if frames else clips
-
-
 def per_class(model: Shown) -> list[ClassIou]:
     """Return the IoU of every class, with intervals where clips have counts of their own."""
     found = model.result.per_class
     samples = model.result.samples
     how = "mean" if samples is None else samples.resample
-    rows = rows_of(model)
-    if not any(row.counts for row in rows):
-        rows = rows_of(model, frames=True)
+    rows = [row for row in model.clip_rows if row.counts] or model.rows
     made = []
     for label, name, iou in zip(found.labels, found.names, found.iou, strict=False):
         if iou is not None:
@@ -97,7 +80,7 @@ def _means(rows: Sequence[UnitScore], label: int) -> list[UnitScore]:
 
 def difference(a: Shown, b: Shown, metric: str) -> Difference | None:
     """Return A minus B over the clips they share; None where rows are not at hand."""
-    left, right, samples = rows_of(a), rows_of(b), a.result.samples
+    left, right, samples = a.clip_rows, b.clip_rows, a.result.samples
     if samples is None or not left or not right:
         return None
     background = a.result.dataset.background

@@ -7,8 +7,9 @@ import json
 import sys
 from pathlib import Path
 
-from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.result_file import write_whole
+from tvseg_bench.leaderboards.own_files import refuse_foreign
+from tvseg_bench.leaderboards.page.page import page_start
 
 OK, SOME_FAILED = 0, 1
 
@@ -61,16 +62,7 @@ def write_page(path: Path, text: str, mark: str) -> Path:
         UsageError: another file is in the way.
         ResultError: the folder cannot be written.
     """
-    if path.is_symlink() or path.exists():
-        ours = path.is_file() and not path.is_symlink()
-        if ours:
-            with path.open("rb") as file:
-                ours = mark.encode() in file.read(4096)
-        if not ours:
-            raise UsageError(
-                f"{path} is there and was not written by this command, so it is kept; move it "
-                "away or choose another folder with -o"
-            )
+    refuse_foreign(path, page_start(mark), "this command")
     write_whole(path, text.encode("utf-8"))
     return path
 

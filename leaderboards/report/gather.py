@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 from tvseg_bench.benchmark.kept import Kept, KeptCell, KeptClip
 from tvseg_bench.benchmark.result_file import Problem, read_result
+from tvseg_bench.benchmark.result_samples import read_samples
 from tvseg_bench.benchmark.result_schema import Result
 from tvseg_bench.benchmark.result_text import ResultError
+from tvseg_bench.benchmark.types import UnitScore
 from tvseg_bench.leaderboards.board import Board, BoardTable, make_board
 from tvseg_bench.leaderboards.load import Loaded, Measurement, RowKey, load
-from tvseg_bench.leaderboards.rows import Row
+from tvseg_bench.leaderboards.rows import Row, run_folder, samples_path
 
 _PICTURED = ("kmeans", "overcluster", "segmenter")
 MOST_MODELS = 6
@@ -34,6 +37,23 @@ class Shown:
     def name(self) -> str:
         """Return the model's name."""
         return self.row.key.model
+
+    @cached_property
+    def rows(self) -> list[UnitScore]:
+        """Return the rows of the clips and of the frames, none where they are not at hand."""
+        path = samples_path(self.path, self.result.cell_id)
+        if self.result.samples is None or path is None:
+            return []
+        try:
+            clips, frames = read_samples(path, self.result.cell_id, frames=True)
+        except ResultError:
+            return []  # the board has named it
+        return [*clips, *frames]
+
+    @property
+    def clip_rows(self) -> list[UnitScore]:
+        """Return the rows of the clips."""
+        return [row for row in self.rows if row.frame is None]
 
     def clip(self, name: str) -> KeptClip | None:
         """Return what was kept of a clip."""
@@ -128,8 +148,7 @@ def _keep_pair(loaded: Loaded, pair: tuple[str, str]) -> None:
 
 
 def _shown(row: Row, measured: Measurement, problems: list[Problem]) -> Shown:
-    directory = _run_of(measured.path)
-    cell = KeptCell(directory, measured.cell_id)
+    cell = KeptCell(run_folder(measured.path), measured.cell_id)
     kept = None
     if cell.exists:
         try:
@@ -137,12 +156,6 @@ def _shown(row: Row, measured: Measurement, problems: list[Problem]) -> Shown:
         except ResultError as error:
             problems.append(Problem(measured.file, f"its pictures are not shown: {error}"))
     return Shown(row, read_result(measured.path).result, measured.path, cell, kept)
-
-
-def _run_of(path: Path) -> Path:
-    """Return the output folder of the run that a result belongs to."""
-    inside = [p.parent for p in path.parents if p.name == "results"]
-    return inside[0] if inside else path.parent.parent
 
 
 def _section(

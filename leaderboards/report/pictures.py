@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tvseg_bench.benchmark.metrics.matching import UNMATCHED
 from tvseg_bench.benchmark.types import VOID
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ COLOURS: tuple[tuple[int, int, int], ...] = (
     *((200, 150, 220), (0, 110, 60), (240, 200, 120), (120, 120, 0), (70, 130, 150)),
 )
 """Of the labels from 1 on, again from the start after the last."""
-UNMATCHED = -1
 _SHOWN_WIDTH = 256
 """Pixels of one frame on the page."""
 _GAP = 6

@@ -28,7 +28,7 @@ def encode(frames: Sequence[NDArray[np.uint8]], fps: int) -> bytes:
         with av.open(buffer, "w", format="mp4") as container:
             stream = container.add_stream("libx264", rate=fps)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            # one thread: the same bytes on every machine; the index first: plays while it loads
+            # the bytes may differ from one encoding to the next, the frames look the same
             stream.options = {"crf": "24", "preset": "fast", "threads": "1"}
             for frame in frames:
                 cut = np.ascontiguousarray(frame[:height, :width])

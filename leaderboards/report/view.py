@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.keep import spread
-from tvseg_bench.benchmark.metrics.matching import Match
+from tvseg_bench.benchmark.metrics.matching import UNMATCHED, Match
 from tvseg_bench.benchmark.result_file import Problem
 from tvseg_bench.benchmark.result_text import ResultError
 from tvseg_bench.benchmark.types import VOID
@@ -21,7 +21,7 @@ from tvseg_bench.leaderboards.markdown import percent, resolution_label
 from tvseg_bench.leaderboards.page.page import render_page
 from tvseg_bench.leaderboards.report import pictures, video
 from tvseg_bench.leaderboards.report.charts import scatter, timeline
-from tvseg_bench.leaderboards.report.classes import difference, per_class, rows_of
+from tvseg_bench.leaderboards.report.classes import difference, per_class
 from tvseg_bench.leaderboards.report.contingency import of_data_set, of_unit
 from tvseg_bench.leaderboards.statement import COMPARISON, INTERVAL
 
@@ -152,7 +152,7 @@ def _scatter(section: Section, pair: tuple[str, str] | None, metric: str) -> dic
     if pair is None:
         return None
     by_name = {m.name: m for m in section.models}
-    rows = [{r.clip: r.metrics.get(metric) for r in rows_of(by_name[name])} for name in pair]
+    rows = [{r.clip: r.metrics.get(metric) for r in by_name[name].clip_rows} for name in pair]
     points = [
         (clip, a, b)
         for clip, a in rows[0].items()
@@ -172,7 +172,7 @@ def _legend(section: Section, kept: Kept | None) -> list[dict[str, str]]:
         if (clip := model.clip(chosen.name)) is not None
         for unit in clip.units
         for label in (*unit.labels, *unit.assigned)
-        if label not in (VOID, pictures.UNMATCHED)
+        if label not in (VOID, UNMATCHED)
     }
     return [
         {
@@ -251,7 +251,7 @@ def _clip(chosen: Chosen, section: Section, problems: list[Problem]) -> dict[str
 
 def _matched(clip: KeptClip, ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the labels [T, H, W] that the clusters of the kept frames were matched with."""
-    out = np.full(ids.shape, pictures.UNMATCHED, np.int64)
+    out = np.full(ids.shape, UNMATCHED, np.int64)
     for i, position in enumerate(clip.positions):
         unit = next((u for u in reversed(clip.units) if u.start <= position), None)
         if unit is not None:

@@ -128,6 +128,16 @@ def test_few_clips_are_kept_and_the_extremes_among_them(tmp_path: Path) -> None:
     assert {order[0], order[6], order[-1]} <= {clip.clip for clip in kept.clips}
 
 
+def test_the_clips_of_every_model_are_kept_however_few_candidates_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tvseg_bench.benchmark.keep.CANDIDATES", 5)
+    tvseg_bench.run("baseline/pixels", "kmeans-clip", "moving-shapes", output=tmp_path, keep=4)
+    names = [clip.name for clip in tvseg_bench.load_dataset("moving-shapes:val").clips]
+    kept = {clip.clip for clip in cell_of(tmp_path, "clip").read().clips}
+    assert {names[i] for i in spread(12, 4)} <= kept
+
+
 def test_nothing_is_kept_when_asked_so_and_numbers_are_the_same(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     tvseg_bench.run("baseline/pixels", "kmeans-clip", "moving-shapes", output=out, keep=0)
