@@ -1,37 +1,23 @@
 """How sure a number is. The clip is the unit: intervals, paired differences, what can be resolved.
 
-All resampling draws whole clips, with a fixed seed, so that equal rows give equal intervals.
-
-An interval is value ± Student's t times the standard error of the clip bootstrap, on the logit
-scale, where a score near 0 or 1 has the long tail that it should have, and taken back, so that it
-never leaves the metric's range (the delta method; Agresti, Categorical Data Analysis, 3rd ed.,
-3.1.7). For means of clips the bootstrap's standard error is known in closed form. In simulations
-with skewed, two-peaked and zero-inflated scores (scripts/check_statistics.py) such intervals
-cover 93.6 to 96.5 % at 20 clips, no wider than plain t; plain t covers 91.7 to 94.9 %,
-percentiles of the bootstrap 90.2 to 93.6 %. At five clips they cover 91.0 to 95.5 %; below ten
-they are marked.
+An interval is value ± Student's t times the jackknife's standard error, on the logit scale, where
+a score near 0 or 1 has the long tail that it should have, and taken back, so that it never leaves
+the metric's range (the delta method; Agresti, Categorical Data Analysis, 3rd ed., 3.1.7).
+Nothing is drawn: equal rows give equal intervals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tvseg_bench.benchmark.resampling import (
-    RESAMPLES,
-    Floats,
-    MeanTable,
-    Table,
-    covariance,
-    point,
-    table,
-)
+from tvseg_bench.benchmark.clip_tables import Floats, MeanTable, Table, point, table
+from tvseg_bench.benchmark.sampling_error import degrees_of_freedom, deviations, shares
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import Score, UnitScore
@@ -53,7 +39,7 @@ class Interval:
     lo: float | None
     hi: float | None
     method: str
-    """Name and number of resamples, or `none: ` and the reason."""
+    """Its name, or `none: ` and the reason."""
     n: int
     """Clips that say something."""
 
@@ -82,27 +68,18 @@ class Difference:
         return self.lo is not None and self.hi is not None and (self.lo > 0 or self.hi < 0)
 
 
-def interval(
-    score: Score,
-    metric: str,
-    *,
-    background: int | None = None,
-    n_resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Interval:
+def interval(score: Score, metric: str, *, background: int | None = None) -> Interval:
     """Return the interval of a metric over clips.
 
-    With `resample="counts"` the summed counts of the drawn clips are scored again, clustering and
-    matching held fixed. Where the rows average to a slightly different number (a mean of batch
-    means) the interval is shifted onto the metric and says so; where they do not belong to the
-    metric there is none.
+    With `resample="counts"` the summed counts of the other clips are scored without each clip,
+    clustering and matching held fixed. Where the rows average to a slightly different number (a
+    mean of batch means) the interval is shifted onto the metric and says so; where they do not
+    belong to the metric there is none.
 
     Args:
         score: metrics and clip rows.
         metric: which one.
         background: label that metrics ending in `_fg` leave out.
-        n_resamples: draws.
-        seed: of the draws.
 
     Example:
         >>> from tvseg_bench.benchmark.types import Score, UnitScore
@@ -112,16 +89,10 @@ def interval(
         ('clip-logit-t', 0.34, 0.61)
     """
     rows = table(score.clips, metric, score.resample, background)
-    return interval_of(score.metrics[metric], [rows], n_resamples=n_resamples, seed=seed)
+    return interval_of(score.metrics[metric], [rows])
 
 
-def interval_of(
-    value: float | None,
-    seeds: Sequence[Table],
-    *,
-    n_resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Interval:
+def interval_of(value: float | None, seeds: Sequence[Table]) -> Interval:
     """Return the interval of a mean over seeds, whose tables hold the same clips."""
     n = len(seeds[0].clips)
     own = rows_value(seeds)
@@ -129,12 +100,13 @@ def interval_of(
         return Interval(None, None, "none: nothing was computed", n)
     if n < 2:
         return Interval(None, None, "none: one clip", n)
-    error = float(np.sqrt(covariance([seeds], n_resamples, seed)[0, 0]))
-    if not np.isfinite(error):
-        return Interval(None, None, "none: draws of clips say nothing", n)
-    lo, hi = map(float, interval_ends(own, error, n, seeds[0].least))
-    closed = all(isinstance(rows, MeanTable) for rows in seeds)
-    name = "clip-logit-t" if closed else f"clip-bootstrap-logit-t-{n_resamples}"
+    moved = deviations(seeds)
+    if not np.isfinite(moved).all():
+        return Interval(None, None, "none: one clip holds all that is scored", n)
+    df = degrees_of_freedom(moved, shares(seeds))
+    ends = interval_ends(own, np.sqrt((moved**2).sum()), df, seeds[0].least)
+    lo, hi = map(float, ends)
+    name = _name(seeds, "clip-logit-t", "clip-jackknife-logit-t")
     shift = value - own
     if abs(shift) > _SAME:
         name += ", shifted"
@@ -142,6 +114,10 @@ def interval_of(
             return Interval(None, None, "none: the clips' rows do not make this number", n)
     lo, hi = (min(max(end + shift, seeds[0].least), 1.0) for end in (lo, hi))
     return Interval(lo, hi, name, n)
+
+
+def _name(tables: Sequence[Table], means: str, counts: str) -> str:
+    return means if all(isinstance(rows, MeanTable) for rows in tables) else counts
 
 
 def rows_value(seeds: Sequence[Table]) -> float | None:
@@ -152,22 +128,22 @@ def rows_value(seeds: Sequence[Table]) -> float | None:
 
 
 def interval_ends(
-    value: ArrayLike, error: ArrayLike, n: int, least: float = 0.0
+    value: ArrayLike, error: ArrayLike, df: ArrayLike, least: float = 0.0
 ) -> tuple[Floats, Floats]:
     """Return the ends of intervals by Student's t on the logit scale of the metric's range.
 
     Args:
         value: [...] scores, within least..1.
         error: [...] their standard errors.
-        n: number of clips, at least 2.
+        df: [...] their degrees of freedom, at least 1.
         least: the least value that the metric can take, 0 or -1.
 
     Example:
-        >>> [round(float(end), 3) for end in interval_ends(0.1, 0.03, 20)]
+        >>> [round(float(end), 3) for end in interval_ends(0.1, 0.03, 19)]
         [0.052, 0.182]
     """
     values, errors = np.asarray(value, np.float64), np.asarray(error, np.float64)
-    span, t = 1 - least, t_quantile((1 + LEVEL) / 2, n - 1)
+    span, t = 1 - least, t_quantile((1 + LEVEL) / 2, df)
     share = (values - least) / span
     sure = (errors <= _ROUNDING) | (share <= 0) | (share >= 1)
     inside = np.where(sure, 0.5, share.clip(_ROUNDING, 1 - _ROUNDING))
@@ -189,12 +165,10 @@ def paired_difference(
     *,
     resample: Literal["mean", "counts"] = "mean",
     background: int | None = None,
-    n_resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> Difference:
     """Return A minus B over the clips they share, with an interval by Student's t.
 
-    Both are scored on the same draws of clips, so what makes a clip hard for both cancels.
+    Each clip is left out for both at once, so what makes a clip hard for both cancels.
 
     Example:
         >>> from tvseg_bench.benchmark.types import UnitScore
@@ -213,11 +187,13 @@ def paired_difference(
     value = values[0] - values[1]
     if n < 2:
         return Difference(value, None, None, None, n, "none: one clip is shared")
-    cov = covariance([[rows] for rows in pair], n_resamples, seed)
-    error = float(np.sqrt(difference_variance(cov)[0, 1]))
-    half = t_quantile((1 + LEVEL) / 2, n - 1) * error
-    method = "paired-clip-t" if resample == "mean" else f"paired-clip-bootstrap-t-{n_resamples}"
+    moved = deviations([pair[0]]) - deviations([pair[1]])
+    if not np.isfinite(moved).all():
+        return Difference(value, None, None, None, n, "none: one clip holds all that is scored")
+    error = float(np.sqrt((moved**2).sum()))
+    half = error * float(t_quantile((1 + LEVEL) / 2, degrees_of_freedom(moved, shares(pair))))
     smallest = smallest_difference(error * np.sqrt(n), n)
+    method = _name(pair, "paired-clip-t", "paired-clip-jackknife-t")
     return Difference(value, value - half, value + half, smallest, n, method)
 
 
@@ -226,34 +202,38 @@ def _chosen(rows: Sequence[UnitScore], clips: set[str]) -> list[UnitScore]:
     return sorted((r for r in rows if r.clip in clips), key=lambda r: r.clip)
 
 
-def difference_variance(cov: Floats) -> Floats:
-    """Return the variance [M, M] of the difference of each pair, given the covariance [M, M]."""
-    own = np.diag(cov)
-    variance: Floats = np.maximum(own[:, None] + own[None] - 2 * cov, 0)
-    return variance
+@dataclass(frozen=True)
+class Pairs:
+    """Every model against every other over the same clips; symmetric matrices."""
+
+    p: Floats
+    """[M, M] how likely so large a gap is between equal models; 1 where nothing can be said."""
+    errors: Floats
+    """[M, M] standard errors of the differences; NaN where nothing can be said."""
 
 
-def pair_values(values: Floats, cov: Floats, n: int) -> Floats:
-    """Return how likely a gap as large as that of each pair is between equal models.
-
-    Two-sided, by Student's t.
+def compare_pairs(values: Floats, models: Sequence[Sequence[Table]]) -> Pairs:
+    """Compare every two models by Student's t on what each clip adds to their difference.
 
     Args:
         values: [M] scores.
-        cov: [M, M] their `covariance`.
-        n: number of clips, at least 2.
-
-    Returns:
-        [M, M] p-values, symmetric, 1 for models whose scores are equal up to rounding.
+        models: per model one table per seed, all of the same n >= 2 clips in the same order.
     """
-    upper = np.triu_indices(len(values), 1)
-    gaps = np.abs(values[upper[0]] - values[upper[1]])
-    errors = np.sqrt(difference_variance(cov)[upper])
-    scaled = np.divide(gaps, errors, out=np.full_like(gaps, np.inf), where=errors > 0)
-    p = np.ones((len(values), len(values)))
-    p[upper] = np.where(gaps > _ROUNDING, 2 * t_tail(scaled, n - 1), 1.0)
-    p[upper[::-1]] = p[upper]
-    return p
+    moved = np.stack([deviations(seeds) for seeds in models])
+    weights = np.stack([shares(seeds) for seeds in models])
+    count = len(models)
+    pairs = Pairs(np.ones((count, count)), np.zeros((count, count)))
+    for i in range(count - 1):
+        others = slice(i + 1, None)
+        apart = moved[i] - moved[others]
+        errors = np.sqrt((apart**2).sum(axis=1))
+        gaps = np.abs(values[i] - values[others])
+        df = degrees_of_freedom(apart, (weights[i] + weights[others]) / 2)
+        scaled = np.divide(gaps, errors, out=np.full_like(gaps, np.inf), where=errors != 0)
+        p = np.where(gaps > _ROUNDING, 2 * t_tail(scaled, df), 1.0)
+        pairs.p[i, others] = pairs.p[others, i] = np.where(np.isnan(p), 1.0, p)
+        pairs.errors[i, others] = pairs.errors[others, i] = errors
+    return pairs
 
 
 def holm(p: Floats, alpha: float = 1 - LEVEL) -> NDArray[np.bool_]:
@@ -275,20 +255,6 @@ def holm(p: Floats, alpha: float = 1 - LEVEL) -> NDArray[np.bool_]:
     rejected = np.zeros(len(p), np.bool_)
     rejected[order[: len(p) if passed.all() else int(np.argmin(passed))]] = True
     return rejected
-
-
-def told_apart(values: Floats, cov: Floats, n: int) -> NDArray[np.bool_]:
-    """Return which pairs of models differ, Holm's correction over all of the pairs.
-
-    Args:
-        values: [M] scores.
-        cov: [M, M] their `covariance`.
-        n: number of clips, at least 2.
-
-    Returns:
-        [M, M], symmetric; the chance that it holds any pair of equal models is at most 5 %.
-    """
-    return apart_by(pair_values(values, cov, n))
 
 
 def apart_by(p: Floats) -> NDArray[np.bool_]:
@@ -315,41 +281,28 @@ def smallest_difference(sd: float, n: int, power: float = 0.8) -> float:
     return float((z.inv_cdf((1 + LEVEL) / 2) + z.inv_cdf(power)) * sd / np.sqrt(n))
 
 
-@lru_cache(maxsize=256)
-def _t_grid(df: int) -> tuple[Floats, Floats]:
-    """Return angles a from pi / 2 down to 0 and the mass of Student's t beyond each.
-
-    With t = sqrt(df) tan(a) the density is proportional to cos(a)**(df - 1) on a bounded range.
-    Summed from the end, the tail keeps its digits however thin it gets.
-    """
-    # s in 0..1 runs slowly towards pi / 2, where df = 1 needs the resolution
-    rest = np.pi / 2 * (1 - np.cos(np.linspace(0, np.pi / 2, 20_001)))
-    middle = (rest[1:] + rest[:-1]) / 2
-    mass = np.sin(middle) ** (df - 1) * np.diff(rest)
-    return rest, np.concatenate([[0.0], np.cumsum(mass)]) / (2 * mass.sum())
-
-
-def t_tail(t: Floats, df: int) -> Floats:
-    """Return the mass of Student's t beyond t >= 0 with df >= 1 degrees of freedom.
+def t_tail(t: ArrayLike, df: ArrayLike) -> Floats:
+    """Return the mass of Student's t beyond t >= 0 with df > 0 degrees of freedom.
 
     Example:
-        >>> t_tail(np.array([0.0, 2.0452, np.inf]), 29).round(4).tolist()
+        >>> t_tail([0.0, 2.0452, np.inf], 29).round(4).tolist()
         [0.5, 0.025, 0.0]
     """
-    rest, mass = _t_grid(df)
-    return np.interp(np.arctan2(np.sqrt(df), t), rest, mass)
+    from scipy.special import stdtr  # a tenth of a second that most commands need not wait
+
+    return np.asarray(stdtr(np.asarray(df, np.float64), -np.asarray(t, np.float64)), np.float64)
 
 
-@lru_cache(maxsize=1024)
-def t_quantile(p: float, df: int) -> float:
-    """Return the quantile p in (0.5, 1) of Student's t with df >= 1 degrees of freedom.
+def t_quantile(p: float, df: ArrayLike) -> Floats:
+    """Return the quantile p of Student's t with df > 0 degrees of freedom.
 
     Example:
-        >>> round(t_quantile(0.975, 29), 4)
-        2.0452
+        >>> t_quantile(0.975, [29, 2.5]).round(4).tolist()
+        [2.0452, 3.5747]
     """
-    rest, mass = _t_grid(df)
-    return float(np.sqrt(df) / np.tan(np.interp(1 - p, mass, rest)))
+    from scipy.special import stdtrit
+
+    return np.asarray(stdtrit(np.asarray(df, np.float64), p), np.float64)
 
 
 def mean_and_sd(values: Sequence[float]) -> tuple[float, float | None]:

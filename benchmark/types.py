@@ -289,7 +289,7 @@ class UnitScore:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """What a protocol returns: numbers, the rows they come from, and how to resample them."""
+    """What a protocol returns: numbers, the rows they come from, and how one makes the other."""
 
     metrics: Mapping[str, float | None]
     """Fractions 0..1 over the whole data set; the first one is the headline."""
@@ -298,7 +298,7 @@ class Score:
     frames: Sequence[UnitScore] = ()
     resample: Literal["mean", "counts"] = "mean"
     """How the interval over clips is made: mean of the clips' values, or the metric recomputed
-    from the summed `counts` of the resampled clips."""
+    from the summed `counts` of other choices of clips."""
     per_class: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """`labels`, `names`, `iou`, `support` (pixels)."""
     references: Mapping[str, float | None] = field(default_factory=dict)

@@ -17,8 +17,8 @@ from tvseg_bench.leaderboards.rows import evidence, samples_path
 
 _AGAIN = "run the cell again with --force"
 _ABSOLUTE = re.compile(r"""(?:^|[\s=,:'"])(?:/[\w.-]+/|~/|[A-Za-z]:[\\/])""")
-_INTERVAL_TOLERANCE = 1e-3
-"""Another numpy may draw other clips; an edited interval is further off."""
+_SAME = 1e-6
+"""How near the rows must come to an interval to make it."""
 
 
 def check(folder: Path) -> list[Problem]:
@@ -49,19 +49,16 @@ def _one(measured: Measurement) -> Iterator[Problem]:
         metric = measured.metrics[name]
         made = interval_of(metric.value, [rows])
         ends = (made.lo, made.hi)
-        if metric.ci95 is not None and not _near(metric.ci95, ends):
-            yield Problem(
-                measured.file,
-                f"metrics.{name}.ci95 is {list(metric.ci95)}, but the rows give {list(ends)}; "
-                f"{_AGAIN}",
-            )
+        if metric.ci95 is None or _near(metric.ci95, ends):
+            continue
+        wrong_end = f"is {list(metric.ci95)}, but the rows give {list(ends)}"
+        if metric.ci_method != made.method:
+            wrong_end += f" by {made.method!r}; ci_method is {metric.ci_method!r}"
+        yield Problem(measured.file, f"metrics.{name}.ci95 {wrong_end}; {_AGAIN}")
 
 
 def _near(found: tuple[float, float], made: tuple[float | None, float | None]) -> bool:
-    return all(
-        b is not None and abs(a - b) <= _INTERVAL_TOLERANCE
-        for a, b in zip(found, made, strict=True)
-    )
+    return all(b is not None and abs(a - b) <= _SAME for a, b in zip(found, made, strict=True))
 
 
 def _name(measured: Measurement) -> Iterator[str]:

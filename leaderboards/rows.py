@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.resampling import Table, covariance, point, table
+from tvseg_bench.benchmark.clip_tables import Table, point, table
 from tvseg_bench.benchmark.result_file import Problem
 from tvseg_bench.benchmark.result_samples import read_samples
 from tvseg_bench.benchmark.result_schema import Metric
@@ -24,18 +24,15 @@ from tvseg_bench.benchmark.statistics import (
     FEW_CLIPS,
     LEVEL,
     apart_by,
-    difference_variance,
+    compare_pairs,
     interval_of,
     mean_and_sd,
-    pair_values,
     smallest_difference,
     t_quantile,
     t_tail,
 )
 from tvseg_bench.leaderboards.load import Measurement, RowKey
 
-_RANK_DRAWS = 2000
-"""Draws behind a comparison: the standard error is known to 1.6 % then."""
 _SAME = 1e-6
 
 
@@ -207,7 +204,7 @@ def _interval(
 ) -> tuple[float, float] | None:
     """Return the interval over clips of a mean over seeds.
 
-    Of several seeds it is bootstrapped from their rows; without rows it is the mean of the seeds'
+    Of several seeds it is made from their rows; without rows it is the mean of the seeds'
     own intervals, which is wider, since it does not profit from averaging.
     """
     if len(found) > 1 and tables:
@@ -233,15 +230,15 @@ def _compare(
     errors: list[NDArray[np.float64]] = []
     paired = any(len(members) == len(rows) for members in same.values())
     p = np.ones((len(rows), len(rows))) if paired else _unpaired(rows)
-    for clips, members in same.items():
+    for members in same.values():
         if len(members) < 2:
             continue
         values = np.array([rows[i].value for i in members], np.float64)
-        cov = covariance([tables[i] for i in members], _RANK_DRAWS)
-        p[np.ix_(members, members)] = pair_values(values, cov, len(clips))
-        errors.append(np.sqrt(difference_variance(cov)[np.triu_indices(len(cov), 1)]))
-    pairs = np.concatenate([*errors, np.zeros(0)])
-    unlike = pairs[pairs > 0]
+        pairs = compare_pairs(values, [tables[i] for i in members])
+        p[np.ix_(members, members)] = pairs.p
+        errors.append(pairs.errors[np.triu_indices(len(members), 1)])
+    known = np.concatenate([*errors, np.zeros(0)])
+    unlike = known[known > 0]
     return apart_by(p), smallest_difference(float(np.median(unlike)), 1) if unlike.size else None
 
 
@@ -253,18 +250,13 @@ def _unpaired(rows: Sequence[Row]) -> NDArray[np.float64]:
     known = [row.ci or (np.nan, np.nan) for row in rows]
     ends = np.array(known, np.float64).reshape(-1, 2)
     values = np.array([row.value for row in rows], np.float64)
-    t = np.array([t_quantile((1 + LEVEL) / 2, max(row.n - 1, 1)) for row in rows], np.float64)
-    errors = (ends[:, 1] - ends[:, 0]) / 2 / t
-    fewest = np.array([max(row.n - 1, 1) for row in rows], np.int64)
+    df = np.array([max(row.n - 1, 1) for row in rows], np.float64)
+    errors = (ends[:, 1] - ends[:, 0]) / 2 / t_quantile((1 + LEVEL) / 2, df)
     both = np.hypot(errors[:, None], errors[None])
     gaps = np.abs(values[:, None] - values[None])
     scaled = np.divide(gaps, both, out=np.full_like(gaps, np.inf), where=both > 0)
-    p = np.ones(gaps.shape)
-    for df in np.unique(fewest):
-        at = np.minimum(fewest[:, None], fewest[None]) == df
-        at &= np.isfinite(both) & (gaps > 0)
-        p[at] = 2 * t_tail(scaled[at], int(df))
-    return p
+    p = 2 * t_tail(scaled, np.minimum(df[:, None], df[None]))
+    return np.where(np.isfinite(both) & (gaps > 0), p, 1.0)
 
 
 def _ranks(rows: Sequence[Row], apart: NDArray[np.bool_]) -> list[Row]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tvseg_bench.benchmark.resampling import Table, point, table
+from tvseg_bench.benchmark.clip_tables import Table, point, table
 from tvseg_bench.benchmark.result_file import Problem
 from tvseg_bench.benchmark.result_samples import read_samples
 from tvseg_bench.benchmark.result_text import ResultError

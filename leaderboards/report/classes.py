@@ -12,8 +12,6 @@ from tvseg_bench.benchmark.types import Score, UnitScore
 if TYPE_CHECKING:
     from tvseg_bench.leaderboards.report.gather import Shown
 
-_RESAMPLES = 2000
-
 
 @dataclass(frozen=True)
 class ClassIou:
@@ -53,7 +51,7 @@ def _interval(
     if clips < 2:
         return None, clips
     score = Score(metrics={"miou": iou}, clips=own, resample=how)
-    found = interval(score, "miou", n_resamples=_RESAMPLES)
+    found = interval(score, "miou")
     known = found.lo is not None and found.hi is not None
     return ((found.lo, found.hi) if known else None), clips  # type: ignore[return-value]
 

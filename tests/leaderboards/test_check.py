@@ -61,6 +61,17 @@ def test_each_fault_is_named(
     assert str(tmp_path) not in str(problem)
 
 
+def test_an_interval_of_another_method_is_named(cell: Make, tmp_path: Path) -> None:
+    made = cell()
+    edit(tmp_path / "run", made, "metrics.miou.ci95", [0.5, 0.6])
+    edit(tmp_path / "run", made, "metrics.miou.ci_method", "percentile-bootstrap-10000")
+    (problem,) = check(tmp_path / "run")
+    assert problem.message.endswith(
+        "by 'clip-logit-t'; ci_method is 'percentile-bootstrap-10000'; "
+        "run the cell again with --force"
+    )
+
+
 def test_edited_rows_are_found(cell: Make, tmp_path: Path) -> None:
     made = cell([0.25, 0.75])
     rows = tmp_path / "run/samples" / f"{made.cell_id}.jsonl"

@@ -64,7 +64,7 @@ def test_methods_are_named(cell: Make, tmp_path: Path) -> None:
     cell()
     text = made(tmp_path)
     assert "with Holm&#39;s correction over all pairs of a table" in text
-    assert "standard error on the logit scale" in text
+    assert "the jackknife&#39;s standard error on the logit scale" in text
 
 
 def test_published_numbers_stand_beside_and_in_no_rank(cell: Make, tmp_path: Path) -> None:
