@@ -58,6 +58,7 @@ class Git(_Part):
 
     commit: Line
     dirty: bool
+    """Whether anything but results and documents differs from the commit."""
 
 
 class Hardware(_Part):
@@ -193,13 +194,17 @@ def _utc(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+_NO_CODE = (":(exclude)leaderboards/results", ":(exclude)docs")
+
+
 @cache
 def _git(root: Path) -> Git | None:
     if not (root / ".git").exists():
         return None
     try:
         commit = _run_git(root, "rev-parse", "HEAD")
-        return Git(commit=commit, dirty=bool(_run_git(root, "status", "--porcelain")))
+        changed = _run_git(root, "status", "--porcelain", "--", ".", *_NO_CODE)
+        return Git(commit=commit, dirty=bool(changed))
     except (OSError, subprocess.SubprocessError):  # no git, not ours, or too slow
         return None
 
