@@ -49,6 +49,23 @@ def shares(seeds: Sequence[Table]) -> Floats:
     return found
 
 
+def skewness(deviation: Floats) -> Floats:
+    """Return the skewness [...] of the sum of `deviations` [..., n], 0 where nothing moves.
+
+    Of a mean of n clips it is theirs over the square root of n.
+
+    Example:
+        >>> float(skewness(np.array([-0.1, -0.1, 0.2]))) > 0
+        True
+    """
+    variance = (deviation**2).sum(axis=-1)
+    cubed = (deviation**3).sum(axis=-1)
+    found: Floats = np.divide(
+        cubed, variance**1.5, out=np.zeros_like(variance), where=variance > 0
+    )
+    return found
+
+
 def degrees_of_freedom(deviation: Floats, weights: Floats) -> Floats:
     """Return the degrees of freedom of a standard error, by Satterthwaite's rule.
 

@@ -17,7 +17,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tvseg_bench.benchmark.clip_tables import Floats, MeanTable, Table, point, table
-from tvseg_bench.benchmark.sampling_error import degrees_of_freedom, deviations, shares
+from tvseg_bench.benchmark.sampling_error import (
+    degrees_of_freedom,
+    deviations,
+    shares,
+    skewness,
+)
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import Score, UnitScore
@@ -26,6 +31,11 @@ LEVEL = 0.95
 FEW_CLIPS = 10
 """Below so many clips an interval is marked."""
 
+_LEAN = 0.75 * (1 + 2 * NormalDist().inv_cdf((1 + LEVEL) / 2) ** 2) / 6
+"""Standard errors by which ends move per unit of skewness: Johnson's correction (Modified t Tests
+and Confidence Intervals for Asymmetrical Populations, JASA 73, 1978), shrunk by 3/4, which
+simulations chose, since few clips tell their skewness badly. Only where counts are summed; for
+means of clips the logit scale is enough."""
 _ROUNDING = 1e-9
 """Scores that differ by less are equal."""
 _SAME = 1e-6
@@ -104,9 +114,10 @@ def interval_of(value: float | None, seeds: Sequence[Table]) -> Interval:
     if not np.isfinite(moved).all():
         return Interval(None, None, "none: one clip holds all that is scored", n)
     df = degrees_of_freedom(moved, shares(seeds))
-    ends = interval_ends(own, np.sqrt((moved**2).sum()), df, seeds[0].least)
-    lo, hi = map(float, ends)
     name = _name(seeds, "clip-logit-t", "clip-jackknife-logit-t")
+    lean = 0.0 if name == "clip-logit-t" else _LEAN * skewness(moved)
+    ends = interval_ends(own, np.sqrt((moved**2).sum()), df, seeds[0].least, lean)
+    lo, hi = map(float, ends)
     shift = value - own
     if abs(shift) > _SAME:
         name += ", shifted"
@@ -128,7 +139,11 @@ def rows_value(seeds: Sequence[Table]) -> float | None:
 
 
 def interval_ends(
-    value: ArrayLike, error: ArrayLike, df: ArrayLike, least: float = 0.0
+    value: ArrayLike,
+    error: ArrayLike,
+    df: ArrayLike,
+    least: float = 0.0,
+    lean: ArrayLike = 0.0,
 ) -> tuple[Floats, Floats]:
     """Return the ends of intervals by Student's t on the logit scale of the metric's range.
 
@@ -137,6 +152,7 @@ def interval_ends(
         error: [...] their standard errors.
         df: [...] their degrees of freedom, at least 1.
         least: the least value that the metric can take, 0 or -1.
+        lean: [...] how many standard errors both ends are moved up.
 
     Example:
         >>> [round(float(end), 3) for end in interval_ends(0.1, 0.03, 19)]
@@ -144,12 +160,13 @@ def interval_ends(
     """
     values, errors = np.asarray(value, np.float64), np.asarray(error, np.float64)
     span, t = 1 - least, t_quantile((1 + LEVEL) / 2, df)
+    shift = np.asarray(lean, np.float64)
     share = (values - least) / span
     sure = (errors <= _ROUNDING) | (share <= 0) | (share >= 1)
     inside = np.where(sure, 0.5, share.clip(_ROUNDING, 1 - _ROUNDING))
     middle = np.log(inside / (1 - inside))
-    half = t * errors / span / (inside * (1 - inside))
-    lo, hi = (least + span * _logistic(middle + sign * half) for sign in (-1, 1))
+    step = errors / span / (inside * (1 - inside))
+    lo, hi = (least + span * _logistic(middle + (sign * t + shift) * step) for sign in (-1, 1))
     return np.where(sure, values, lo), np.where(sure, values, hi)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from simulated_counts import POPULATIONS, Population
+from simulated_counts import OTHERS, POPULATIONS, Population
 
 from tvseg_bench.benchmark.clip_tables import CountTable, MeanTable, Table, mean_iou
 from tvseg_bench.benchmark.sampling_error import deviations
@@ -175,14 +175,15 @@ def main() -> None:
                 ((k, of_means(d, n, wanted.trials, wanted.resamples)) for k, d in SCORES.items()),
             )
     if wanted.only in (None, "counts"):
-        for n in wanted.clips:
-            told(
-                f"counts of {n} clips",
-                (
-                    (k, of_counts(p, n, wanted.trials // 5, wanted.resamples))
-                    for k, p in POPULATIONS.items()
-                ),
-            )
+        for what, populations in (("counts of", POPULATIONS), ("other counts of", OTHERS)):
+            for n in wanted.clips:
+                told(
+                    f"{what} {n} clips",
+                    (
+                        (k, of_counts(p, n, wanted.trials // 5, wanted.resamples))
+                        for k, p in populations.items()
+                    ),
+                )
     if wanted.only in (None, "alarms"):
         alarms(wanted.trials)
 

@@ -71,3 +71,13 @@ POPULATIONS: dict[str, Population] = {
     "20 classes, Zipf": Population(20, falls=1.0),
     "20 classes, Zipf, sizes 1.0": Population(20, falls=1.0, sizes=1.0),
 }
+
+OTHERS: dict[str, Population] = {
+    "27 classes, slowly rarer": Population(27, held=0.7, falls=0.7, sizes=0.2),
+    "6 classes, well found": Population(6, held=0.4, sizes=0.7, level=1.5),
+    "21 classes, badly found, larger easier": Population(21, falls=0.5, level=-1.5, follows=0.4),
+    "3 classes in a third, badly found": Population(3, held=0.3, nothing=0.2, level=-2),
+    "2 classes, larger harder": Population(2, sizes=0.7, follows=-0.7, level=1),
+    "4 classes, sizes 0.9": Population(4, held=0.6, sizes=0.9, follows=0.3),
+}
+"""On which nothing was chosen."""

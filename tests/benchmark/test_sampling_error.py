@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from tvseg_bench.benchmark.clip_tables import CountTable, MeanTable
-from tvseg_bench.benchmark.sampling_error import degrees_of_freedom, deviations, shares
+from tvseg_bench.benchmark.sampling_error import degrees_of_freedom, deviations, shares, skewness
 
 
 def named(n: int) -> tuple[str, ...]:
@@ -128,3 +129,15 @@ def test_one_large_clip_leaves_few_degrees_of_freedom() -> None:
     even = np.array([0.01, -0.01] * 10)
     nearly = np.linspace(0.9, 1.1, 20) / 20
     assert 17 < degrees_of_freedom(even, nearly) <= 19
+
+
+@given(st.lists(st.floats(0, 1), min_size=3, max_size=20))
+def test_skewness_of_a_mean_is_that_of_its_clips(values: list[float]) -> None:
+    scores = np.array(values)
+    if np.ptp(scores) < 1e-3:
+        return
+    n = len(scores)
+    moved = deviations([MeanTable(named(n), scores)])
+    assert skewness(moved) == pytest.approx(stats.skew(scores) / np.sqrt(n), abs=1e-9)
+    assert skewness(np.zeros(n)) == 0
+    assert abs(skewness(moved)) < 1
