@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.leaderboards.statement import COMPARISON, INTERVAL
+from tvseg_bench.leaderboards.summary import by_dataset, summaries
+from tvseg_bench.leaderboards.words import number_of, percent, rank_text, resolution_label
 
 if TYPE_CHECKING:
     from tvseg_bench.leaderboards.board import Board, BoardTable
@@ -19,38 +20,33 @@ MARK = "<!-- tvseg-bench leaderboard -->"
 
 _BASELINES = ("baseline/random", "baseline/pixels")
 _MOST_NAMED = 20
-_NOTE = f"""\
-Scores in percent with {INTERVAL}; ± is the standard deviation over seeds. A rank `1–3` means that
-the model cannot be told apart from those on ranks 1 to 3: {COMPARISON}.
-*constant* is the score of one label everywhere, *oracle* that of the ground truth pooled to
-the patch grid: what a perfect clustering of patches would reach."""
+_MOST_ROWS = 30
+_NOTE = (
+    f"Scores in percent with {INTERVAL}; ± is the standard deviation over seeds. A rank `1–3` "
+    f"means that the model cannot be told apart from those on ranks 1 to 3: {COMPARISON}. "
+    "*constant* is the score of one label everywhere, *oracle* that of the ground truth pooled to "
+    "the patch grid: what a perfect clustering of patches would reach."
+)
+_SUMMARY = (
+    "The headline score of every protocol, in percent; intervals, ranks and cost are in the "
+    "tables below. **Bold** scores are the best of a column or cannot be told apart from it; "
+    "where none is bold, no model is told apart from the best. Models are in the order of their "
+    "mean rank, which is no score."
+)
 
 
 def markdown(board: Board) -> str:
     """Return the text of `leaderboard.md`."""
-    parts = [MARK, "", "# Leaderboard", "", _NOTE, ""]
-    for table in board.tables:
-        parts += [*_section(table, board.tables), ""]
+    parts = [MARK, "", "# Leaderboard", "", _SUMMARY, ""]
+    for group in summaries(board.tables):
+        parts += [*_summary(group), ""]
+    parts += ["# Tables", "", _NOTE, ""]
+    for tables in by_dataset(board.tables):
+        for table in tables:
+            parts += [*_section(table, board.tables), ""]
     parts += _list("Not on the board", board.left_out)
     parts += _list("Problems", [str(p) for p in board.problems])
     return "\n".join(parts).rstrip() + "\n"
-
-
-@lru_cache(maxsize=1024)
-def resolution_label(view: str) -> str:
-    """Return a view in a few words.
-
-    Example:
-        >>> resolution_label('{"frames":null,"resize":"short-side","size":224}')
-        '224 short-side'
-        >>> resolution_label('{"frames":4,"resize":"square","sampling":"random","size":224}')
-        '224 square, 4 frames random'
-    """
-    fields: Mapping[str, Any] = json.loads(view)
-    words = " ".join(str(fields[name]) for name in ("size", "resize") if name in fields)
-    if fields.get("frames") is not None:
-        words += f", {fields['frames']} frames {fields.get('sampling', '')}".rstrip()
-    return words or view
 
 
 def code(text: str) -> str:
@@ -76,14 +72,39 @@ def escape(text: str) -> str:
     )
 
 
-def percent(value: float | None) -> str:
-    """Return a fraction as a percentage with one decimal, a dash for None.
+def _summary(group: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of one data set's summary: models against protocols."""
+    clips = f" · {number_of(group['clips'], 'clip')}" if group["clips"] else ""
+    yield f"## {code(group['dataset'])}"
+    yield ""
+    missing = (
+        f" · {group['missing']} of {group['cells']} cells not run" if group["missing"] else ""
+    )
+    yield f"version {group['version']}{clips}{missing}"
+    yield ""
+    yield _line(["model", *map(_column, group["columns"])])
+    yield _line(["---", *["---:"] * len(group["columns"])])
+    for row in group["rows"][:_MOST_ROWS]:
+        mark = " ‡" if row["contaminated"] else ""
+        yield _line([code(row["model"]) + mark, *map(_cell, row["cells"])])
+    for which, words in (("constant", "one label everywhere"), ("oracle", "patch-grid oracle")):
+        yield _line([f"*{words}*", *(found[which] or "–" for found in group["references"])])
+    yield ""
+    if len(group["rows"]) > _MOST_ROWS:
+        yield f"and {number_of(len(group['rows']) - _MOST_ROWS, 'more model')}  "
+    if any(row["contaminated"] for row in group["rows"][:_MOST_ROWS]):
+        yield "‡ trained on this data set, as its card declares.  "
 
-    Example:
-        >>> percent(0.36125), percent(None)
-        ('36.1', '–')
-    """
-    return "–" if value is None else f"{100 * value:.1f}"
+
+def _column(column: Mapping[str, Any]) -> str:
+    metric = "" if column["metric"] == "miou" else f" {code(column['metric'])}"
+    return code(column["protocol"]) + metric + ("" if column["higher"] else " ↓")
+
+
+def _cell(cell: Mapping[str, Any] | None) -> str:
+    if cell is None:
+        return ""
+    return f"**{cell['score']}**" if cell["top"] else cell["score"]
 
 
 def _section(table: BoardTable, tables: Sequence[BoardTable]) -> Iterator[str]:
@@ -94,7 +115,7 @@ def _section(table: BoardTable, tables: Sequence[BoardTable]) -> Iterator[str]:
         f"{code(key.dataset_label)} v{key.dataset_version}"
     )
     yield ""
-    clips = "" if table.n_clips is None else f"{table.n_clips} clips · "
+    clips = "" if table.n_clips is None else f"{number_of(table.n_clips, 'clip')} · "
     yield (
         f"{clips}input {escape(resolution_label(key.resolution))} · manifest "
         f"{key.manifest_sha256[:8]} · table {key.id}{_unlike(table, tables)}"
@@ -112,7 +133,7 @@ def _section(table: BoardTable, tables: Sequence[BoardTable]) -> Iterator[str]:
 
 
 def _row(row: Row, others: Sequence[Row | None]) -> Iterator[str]:
-    yield _rank(row)
+    yield rank_text(row)
     yield _model(row)
     yield _score(row)
     yield from ("–" if other is None else _score(other) for other in others)
@@ -122,12 +143,6 @@ def _row(row: Row, others: Sequence[Row | None]) -> Iterator[str]:
     yield "–" if params is None else f"{params:.1f}"
     yield "–" if row.fps is None else f"{row.fps:.1f}"
     yield str(row.n_seeds)
-
-
-def _rank(row: Row) -> str:
-    if row.rank is None:
-        return "–"
-    return f"{row.rank}" if row.rank_lo == row.rank_hi else f"{row.rank_lo}–{row.rank_hi}"
 
 
 def _model(row: Row) -> str:

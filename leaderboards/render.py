@@ -18,9 +18,10 @@ from tvseg_bench.benchmark.result_file import write_whole
 from tvseg_bench.leaderboards.html.view import MARK as HTML_MARK
 from tvseg_bench.leaderboards.html.view import page as html_page
 from tvseg_bench.leaderboards.load import RowKey
-from tvseg_bench.leaderboards.markdown import MARK, markdown, resolution_label
+from tvseg_bench.leaderboards.markdown import MARK, markdown
 from tvseg_bench.leaderboards.own_files import refuse_foreign
 from tvseg_bench.leaderboards.page.page import page_start
+from tvseg_bench.leaderboards.words import resolution_label
 
 if TYPE_CHECKING:
     import pandas as pd

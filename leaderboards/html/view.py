@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.leaderboards.html.charts import chart_data
-from tvseg_bench.leaderboards.html.summary import summaries
-from tvseg_bench.leaderboards.html.words import (
+from tvseg_bench.leaderboards.page.page import render_page
+from tvseg_bench.leaderboards.published import for_model
+from tvseg_bench.leaderboards.statement import COMPARISON, INTERVAL
+from tvseg_bench.leaderboards.summary import by_dataset, summaries
+from tvseg_bench.leaderboards.words import (
     breakable,
     number,
+    percent,
     rank_text,
+    resolution_label,
     row_id,
     row_name,
     unlike,
 )
-from tvseg_bench.leaderboards.markdown import percent, resolution_label
-from tvseg_bench.leaderboards.page.page import render_page
-from tvseg_bench.leaderboards.published import for_model
-from tvseg_bench.leaderboards.statement import COMPARISON, INTERVAL
 
 if TYPE_CHECKING:
     from tvseg_bench.leaderboards.board import Board, BoardTable
@@ -33,6 +34,8 @@ MARK = "<!-- tvseg-bench leaderboard page -->"
 
 MOST_OPEN = 12
 """With more tables than these, only the first ones start unfolded."""
+_MANY_ROWS = 2000
+"""With more rows than these, a browser lays out what comes into sight only."""
 _MOST_NAMED = 50
 
 _TRUST = {
@@ -56,13 +59,20 @@ def page(board: Board) -> str:
         facts=facts(board),
         choices=choices(board),
         summaries=summaries(board.tables),
-        tables=[table(t, board.tables, i < MOST_OPEN) for i, t in enumerate(board.tables)],
+        tables=_tables(board.tables),
+        many=sum(1 for _ in rows_of(board.tables)) > _MANY_ROWS,
         published=list(published(board.tables)),
         problems=_few([str(problem) for problem in board.problems]),
         left_out=_few(board.left_out),
         comparison=COMPARISON,
         interval=INTERVAL,
     )
+
+
+def _tables(tables: Sequence[BoardTable]) -> list[dict[str, Any]]:
+    """Return the tables, those of the fullest data set first."""
+    ordered = [one for group in by_dataset(tables) for one in group]
+    return [table(one, tables, i < MOST_OPEN) for i, one in enumerate(ordered)]
 
 
 def _few(lines: Sequence[str]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.leaderboards.html.words import breakable
 from tvseg_bench.leaderboards.report import pictures
+from tvseg_bench.leaderboards.words import breakable
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.kept import Kept, Unit

@@ -14,16 +14,15 @@ from tvseg_bench.benchmark.metrics.matching import UNMATCHED, Match
 from tvseg_bench.benchmark.result_file import Problem
 from tvseg_bench.benchmark.result_text import ResultError
 from tvseg_bench.benchmark.types import VOID
-from tvseg_bench.leaderboards.html.summary import summaries
 from tvseg_bench.leaderboards.html.view import Scale, row_view
-from tvseg_bench.leaderboards.html.words import breakable
-from tvseg_bench.leaderboards.markdown import percent, resolution_label
 from tvseg_bench.leaderboards.page.page import render_page
 from tvseg_bench.leaderboards.report import pictures, video
 from tvseg_bench.leaderboards.report.charts import scatter, timeline
 from tvseg_bench.leaderboards.report.classes import difference, per_class
 from tvseg_bench.leaderboards.report.contingency import of_data_set, of_unit
 from tvseg_bench.leaderboards.statement import COMPARISON, INTERVAL
+from tvseg_bench.leaderboards.summary import summaries
+from tvseg_bench.leaderboards.words import breakable, percent, resolution_label
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.kept import Kept, KeptClip

@@ -18,11 +18,11 @@ from tvseg_bench.benchmark.errors import DataError, UsageError
 from tvseg_bench.benchmark.keep import pca_colours, reduced_size, spread
 from tvseg_bench.benchmark.registry import datasets
 from tvseg_bench.benchmark.types import Clip, Dataset, DatasetCard, View
-from tvseg_bench.leaderboards.html.words import breakable
 from tvseg_bench.leaderboards.page.page import render_page
 from tvseg_bench.leaderboards.report import pictures, video
 from tvseg_bench.leaderboards.report.charts import shares
 from tvseg_bench.leaderboards.report.view import BOARD_STYLE, COLUMNS, HERE, strips
+from tvseg_bench.leaderboards.words import breakable
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import ClipFeatures

@@ -2,6 +2,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +25,8 @@ def test_percent_interval_references_and_speed(cell: Make, tmp_path: Path) -> No
     made = text(tmp_path)
     assert "## `kmeans-clip` v1 on `davis-2017:val` v1" in made
     assert "12 clips · input 224 short-side" in made
-    row = next(line for line in made.splitlines() if "dino/vits16" in line)
+    _, tables = made.split("# Tables")
+    row = next(line for line in tables.splitlines() if "dino/vits16" in line)
     cells = [c.strip() for c in row.strip("|").split("|")]
     assert cells[:2] == ["1–2", "`dino/vits16` @ab12"]
     assert cells[2].startswith("50.0 [")
@@ -32,6 +34,36 @@ def test_percent_interval_references_and_speed(cell: Make, tmp_path: Path) -> No
     assert cells[4:] == ["10.0", "90.0", "21.7", "48.5", "1"]
     assert "No result of `baseline/pixels` in this table." in made
     assert "† fewer" not in made
+
+
+def test_the_summary_sets_models_against_protocols(cell: Make, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    good, bad = rng.uniform(0.7, 0.8, 20), rng.uniform(0.1, 0.2, 20)
+    cell(list(good), model="m/good")
+    cell(list(bad), model="m/bad", card={"trained_on_eval_data": ("davis-2017",)})
+    cell(list(good), model="m/good", protocol="linear")
+    cell([0.5], dataset="camvid", model="m/one")
+    summary, _ = text(tmp_path).split("# Tables")
+    lines = [line for line in summary.splitlines() if line.startswith(("|", "#", "version"))]
+    assert lines[1:6] == [
+        "## `davis-2017:val`",
+        "version 1 · 20 clips · 1 of 4 cells not run",
+        "| model | `kmeans-clip` | `linear` |",
+        "| --- | ---: | ---: |",
+        f"| `m/good` | **{100 * good.mean():.1f}** | {100 * good.mean():.1f} |",
+    ]
+    assert f"| `m/bad` ‡ | {100 * bad.mean():.1f} |  |" in lines
+    assert "version 1 · 1 clip" in lines
+    assert "| `m/one` | 50.0 |" in lines  # nothing is told apart from it: not bold
+
+
+def test_the_summary_names_the_first_models_only(cell: Make, tmp_path: Path) -> None:
+    for i in range(33):
+        cell([i / 40, 0.5], model=f"m/x{i:02}")
+    summary, tables = text(tmp_path).split("# Tables")
+    assert summary.count("| `m/x") == 30
+    assert tables.count("| `m/x") == 33
+    assert "and 3 more models" in summary
 
 
 def test_footnotes(cell: Make, unscored: Make, tmp_path: Path) -> None:
@@ -66,7 +98,7 @@ def test_names_carry_no_markup(cell: Make, unscored: Make, tmp_path: Path, name:
     unscored("failed", name, model=name, seed=1)
     lines = text(tmp_path).splitlines()
     table = [line for line in lines if line.startswith("|")]
-    assert {line.count("|") for line in table} == {10}
+    assert {line.count("|") for line in table} == {3, 10}
     listed = [line for line in lines if line.startswith("- ")]
     assert "<" not in "".join(listed)
     assert not re.search(r"(?<!\\)\]\(", "".join(listed))

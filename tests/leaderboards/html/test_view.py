@@ -52,6 +52,15 @@ def test_missing_cells_are_seen(cell: Make, tmp_path: Path) -> None:
     assert "2 of 4 cells not run" in text
 
 
+def test_the_fullest_data_set_comes_first(cell: Make, tmp_path: Path) -> None:
+    cell([0.5], dataset="a-small-one")
+    cell(dataset="camvid")
+    cell(dataset="camvid", protocol="linear")
+    text = made(tmp_path)
+    for where in ("<h3>{}:val", 'data-dataset="{}:val" data-protocol'):
+        assert text.index(where.format("camvid")) < text.index(where.format("a-small-one"))
+
+
 def test_trust_contamination_and_few_clips_are_marked(cell: Make, tmp_path: Path) -> None:
     cell([0.5, 0.6, 0.7], card={"trained_on_eval_data": ("davis-2017",)})
     text = made(tmp_path)

@@ -1,13 +1,12 @@
-"""The first table of the page: per data set, models against protocols."""
+"""The first table of a board: per data set, models against protocols."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tvseg_bench.leaderboards.html.words import rank_text, row_id, row_name
 from tvseg_bench.leaderboards.load import RowKey
-from tvseg_bench.leaderboards.markdown import percent
+from tvseg_bench.leaderboards.words import percent, rank_text, row_id, row_name
 
 if TYPE_CHECKING:
     from tvseg_bench.leaderboards.board import BoardTable
@@ -20,35 +19,44 @@ def summaries(tables: Sequence[BoardTable]) -> list[dict[str, Any]]:
     Rows are in the order of their mean rank; a missing cell counts as the last rank of its
     column. This orders the page and is no score.
     """
+    return [_summary(found) for found in by_dataset(tables)]
+
+
+def by_dataset(tables: Sequence[BoardTable]) -> list[list[BoardTable]]:
+    """Return the tables of each data set, that with the most results, then clips, first."""
     groups: dict[tuple[str, int, str], list[BoardTable]] = {}
     for table in tables:
         key = table.key
         where = (key.dataset_label, key.dataset_version, key.manifest_sha256)
         groups.setdefault(where, []).append(table)
-    made = [
-        _summary(label, version, manifest, found)
-        for (label, version, manifest), found in groups.items()
-    ]
-    return sorted(made, key=lambda group: group["missing"] - group["cells"])
+    return sorted(groups.values(), key=_fullness, reverse=True)
 
 
-def _summary(
-    label: str, version: int, manifest: str, tables: Sequence[BoardTable]
-) -> dict[str, Any]:
+def _fullness(tables: Sequence[BoardTable]) -> tuple[int, int]:
+    results = sum(len(_headline(table)) for table in tables)
+    return results, max(table.n_clips or 0 for table in tables)
+
+
+def _summary(tables: Sequence[BoardTable]) -> dict[str, Any]:
+    where = tables[0].key
     columns = [{row.key: row for row in _headline(table)} for table in tables]
     first: dict[RowKey, Row] = {}
     for column in columns:
         for key, row in column.items():
             first.setdefault(key, row)
+    # where all are tied with the best, marking them all would say nothing
+    telling = [any((row.rank_lo or 1) > 1 for row in column.values()) for column in columns]
     ranks = {key: [_rank(column, key) for column in columns] for key in first}
     order = sorted(first, key=lambda key: (sum(ranks[key]), key))
     missing = sum(key not in column for column in columns for key in first)
     return {
-        "id": f"d-{manifest[:8]}-{version}",
-        "dataset": label,
-        "version": version,
+        "id": f"d-{where.manifest_sha256[:8]}-{where.dataset_version}",
+        "dataset": where.dataset_label,
+        "version": where.dataset_version,
         "columns": [_column(table) for table in tables],
-        "rows": [_row(first[key], [column.get(key) for column in columns]) for key in order],
+        "rows": [
+            _row(first[key], [column.get(key) for column in columns], telling) for key in order
+        ],
         "references": [_references(table) for table in tables],
         "clips": max((table.n_clips or 0 for table in tables), default=0),
         "missing": missing,
@@ -83,7 +91,7 @@ def _references(table: BoardTable) -> dict[str, str | None]:
     }
 
 
-def _row(row: Row, cells: Sequence[Row | None]) -> dict[str, Any]:
+def _row(row: Row, cells: Sequence[Row | None], telling: Sequence[bool]) -> dict[str, Any]:
     return {
         "id": row_id(row),
         **row_name(row),
@@ -91,11 +99,11 @@ def _row(row: Row, cells: Sequence[Row | None]) -> dict[str, Any]:
         "licence": row.facts["licence"],
         "patch": row.facts["patch"],
         "contaminated": row.facts["contaminated"],
-        "cells": [None if c is None else _cell(c) for c in cells],
+        "cells": [None if c is None else _cell(c, t) for c, t in zip(cells, telling, strict=True)],
     }
 
 
-def _cell(row: Row) -> dict[str, Any]:
+def _cell(row: Row, telling: bool) -> dict[str, Any]:
     half = None if row.ci is None else (row.ci[1] - row.ci[0]) / 2
     return {
         "value": row.value,
@@ -103,6 +111,6 @@ def _cell(row: Row) -> dict[str, Any]:
         "half": None if half is None else percent(half),
         "ci": None if row.ci is None else f"{percent(row.ci[0])} to {percent(row.ci[1])}",
         "rank": rank_text(row),
-        "top": row.rank is not None and row.rank_lo == 1,
+        "top": telling and row.rank is not None and row.rank_lo == 1,
         "few": row.few and row.value is not None,
     }

@@ -1,9 +1,10 @@
-"""Names, numbers and ranks of the page in as few words as they need."""
+"""Names, numbers and ranks of boards and reports in as few words as they need."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.result_text import short_hash
@@ -71,3 +72,40 @@ def unlike(table: BoardTable, tables: Sequence[BoardTable]) -> list[str]:
         if any(t.params.get(name) != table.params[name] for t in alike)
     )
     return [f"{name}={json.dumps(table.params[name])}" for name in names]
+
+
+def percent(value: float | None) -> str:
+    """Return a fraction as a percentage with one decimal, a dash for None.
+
+    Example:
+        >>> percent(0.36125), percent(None)
+        ('36.1', '–')
+    """
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+@lru_cache(maxsize=1024)
+def resolution_label(view: str) -> str:
+    """Return a view in a few words.
+
+    Example:
+        >>> resolution_label('{"frames":null,"resize":"short-side","size":224}')
+        '224 short-side'
+        >>> resolution_label('{"frames":4,"resize":"square","sampling":"random","size":224}')
+        '224 square, 4 frames random'
+    """
+    fields: Mapping[str, Any] = json.loads(view)
+    words = " ".join(str(fields[name]) for name in ("size", "resize") if name in fields)
+    if fields.get("frames") is not None:
+        words += f", {fields['frames']} frames {fields.get('sampling', '')}".rstrip()
+    return words or view
+
+
+def number_of(count: int, what: str) -> str:
+    """Return a count with its noun.
+
+    Example:
+        >>> number_of(1, "clip"), number_of(12, "clip")
+        ('1 clip', '12 clips')
+    """
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
