@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
@@ -17,6 +18,7 @@ from tvseg_bench.benchmark.types import UnitScore
 from tvseg_bench.leaderboards.board import Board, BoardTable, make_board
 from tvseg_bench.leaderboards.load import Loaded, Measurement, RowKey, load
 from tvseg_bench.leaderboards.rows import Row, run_folder, samples_path
+from tvseg_bench.leaderboards.summary import by_dataset
 
 _PICTURED = ("kmeans", "overcluster", "segmenter")
 MOST_MODELS = 6
@@ -123,7 +125,7 @@ def gather(folders: Sequence[Path], compare: tuple[str, str] | None = None) -> M
     measured: dict[tuple[object, RowKey], Measurement] = {}
     for m in loaded.measurements:
         measured.setdefault((m.table, m.row), m)
-    for table in board.tables:
+    for table in chain.from_iterable(by_dataset(board.tables)):
         rows = next(iter(table.metrics.values())).rows
         if compare is not None and len({row.key.model for row in rows}) < 2:
             continue

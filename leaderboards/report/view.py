@@ -42,6 +42,9 @@ _WHAT = {
     "dataset": "All clips are clustered together and matched once",
 }
 
+MOST_OPEN = 4
+"""The pictures of so many tables start unfolded; those below start folded."""
+
 
 def page(material: Material) -> str:
     """Return the text of a report: one file that needs no network and no server."""
@@ -56,7 +59,7 @@ def page(material: Material) -> str:
         facts=_facts(material),
         summaries=summaries(material.board.tables),
         nav=_nav(material.sections),
-        sections=[_section(section, material) for section in material.sections],
+        sections=_sections(material),
         partial=material.partial,
         problems=[str(problem) for problem in material.problems],
         left_out=material.board.left_out,
@@ -85,6 +88,15 @@ def _facts(material: Material) -> dict[str, int]:
         "result": len(rows),
     }
     return {word if n == 1 else f"{word}s": n for word, n in counts.items()}
+
+
+def _sections(material: Material) -> list[dict[str, Any]]:
+    """Return the sections; of a long page the pictures of the first ones are unfolded."""
+    made = [_section(section, material) for section in material.sections]
+    pictured = [section for section in made if section["clips"]]
+    for i, section in enumerate(pictured):
+        section["unfolded"] = i < MOST_OPEN
+    return made
 
 
 def _section(section: Section, material: Material) -> dict[str, Any]:

@@ -62,6 +62,15 @@ def test_every_protocol_has_a_section_and_k_means_has_pictures(html: str) -> Non
     assert "IoU per class" in html
 
 
+def test_a_long_page_is_folded(run: Path, html: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert html.count('<details class="pictures" open>') == 3
+    monkeypatch.setattr("tvseg_bench.leaderboards.report.view.MOST_OPEN", 2)
+    folded = page(gather([run]))
+    assert folded.count('<details class="pictures" open>') == 2
+    assert folded.count('<details class="pictures">') == 1
+    assert folded.count("<summary>Pictures: best clip, median clip, worst clip</summary>") == 3
+
+
 def test_scores_are_those_of_the_results(run: Path, html: str) -> None:
     for path in (run / "results").glob("*.json"):
         data = json.loads(path.read_text(encoding="utf-8"))
