@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+_MOST_NAMED = 20
 
 
 class TvsegError(Exception):
@@ -36,17 +39,37 @@ class MissingExtraError(TvsegError):
         )
 
 
-def did_you_mean(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return the sentence for an unknown name, with the nearest known ones.
+def did_you_mean(kind: str, name: str, known: Iterable[str], listing: str = "") -> str:
+    """Return the sentence for an unknown name: the nearest, its family's, or all known ones.
+
+    Args:
+        kind: what the name should be of.
+        name: as it was typed.
+        known: names, families before a slash.
+        listing: command that lists the known ones, told where none is near.
 
     Example:
         >>> did_you_mean("model", "dino/vits61", ["dino/vits16", "dino/vitb16"])
         "unknown model 'dino/vits61'; did you mean 'dino/vits16' or 'dino/vitb16'?"
+        >>> did_you_mean("model", "dino", ["dino/vits16", "timet/vits16"])
+        "unknown model 'dino'; of dino there is dino/vits16"
         >>> did_you_mean("protocol", "zzz", ["linear"])
         "unknown protocol 'zzz'; known: linear"
     """
-    names = sorted(known)
+    names = sorted(set(known))
+    unknown = f"unknown {kind} {name!r}"
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     if near:
-        return f"unknown {kind} {name!r}; did you mean {' or '.join(map(repr, near))}?"
-    return f"unknown {kind} {name!r}; known: {', '.join(names)}"
+        return f"{unknown}; did you mean {' or '.join(map(repr, near))}?"
+    family = name.partition("/")[0]
+    kin = [one for one in names if one.startswith(f"{family}/")]
+    if kin:
+        return f"{unknown}; of {family} there {'is' if len(kin) == 1 else 'are'} {', '.join(kin)}"
+    shown = ", ".join(names if len(names) <= _MOST_NAMED else _families(names))
+    return f"{unknown}; known: {shown}" + (f"; type: {listing}" if listing else "")
+
+
+def _families(names: Sequence[str]) -> list[str]:
+    """Return names in which those of one family, before a slash, are one."""
+    groups = [(f, list(of)) for f, of in groupby(names, lambda name: name.partition("/")[0])]
+    return [of[0] if len(of) == 1 else f"{family}/... ({len(of)})" for family, of in groups]

@@ -182,7 +182,8 @@ class Registry(Generic[T]):
             self._load(name)
         if name in self._entries:
             return self._entries[name]
-        raise UsageError(self._refused.get(name) or did_you_mean(self.kind, name, self))
+        listing = f"tvseg-bench list {self.kind}s"
+        raise UsageError(self._refused.get(name) or did_you_mean(self.kind, name, self, listing))
 
     def __contains__(self, name: str) -> bool:
         self._scan()

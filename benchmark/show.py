@@ -98,7 +98,9 @@ def info(name: str) -> dict[str, Any]:
         return {"kind": "model", "from": models.origin(name), **_model_info(name)}
     if ":" in name:
         return _reference_info(name)
-    raise UsageError(did_you_mean("name", name, [*models, *protocols, *datasets]))
+    raise UsageError(
+        did_you_mean("name", name, [*models, *protocols, *datasets], "tvseg-bench list models")
+    )
 
 
 def _reference_info(reference: str) -> dict[str, Any]:

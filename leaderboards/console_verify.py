@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tvseg_bench.benchmark.verify import Here, Verdict
 
 OK, SOME_FAILED, MISMATCH = 0, 1, 3
+_ARXIV = re.compile(r"(\d{4}\.\d{4,5})(v\d+)?")
 
 
 def verify(arguments: argparse.Namespace) -> int:
@@ -56,20 +58,31 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 def named(name: str, numbers: Sequence[Published]) -> tuple[Published, ...]:
-    """Return the numbers of a paper by its key or arXiv number, or of a model.
+    """Return the numbers of a paper by its key or arXiv number, of a model, or of a family.
 
     Raises:
         UsageError: nothing is published under this name here.
     """
     wanted = name.removeprefix("arXiv:").removeprefix("https://arxiv.org/abs/")
+    arxiv = _ARXIV.fullmatch(wanted)
+    wanted = arxiv[1] if arxiv else wanted
     for column in ("paper", "arxiv", "model"):
         found = tuple(row for row in numbers if wanted and getattr(row, column) == wanted)
         if found:
             return found
+    family = tuple(row for row in numbers if row.model.partition("/")[0] == wanted)
+    if family:
+        return family
     if name in models:
         raise UsageError(f"nothing is published of {name} in {NAME}; type: tvseg-bench run")
-    known = {row.paper for row in numbers} | {row.model for row in numbers}
-    raise UsageError(did_you_mean("model or paper", name, known))
+    if arxiv:
+        known = ", ".join(sorted({row.paper for row in numbers}))
+        raise UsageError(
+            f"no number of arXiv {wanted} stands in {NAME}, which holds none that could not be "
+            f"checked; it has those of {known}, and of models, as in: tvseg-bench verify timet"
+        )
+    known_names = {row.paper for row in numbers} | {row.model for row in numbers}
+    raise UsageError(did_you_mean("model or paper", name, known_names))
 
 
 def _measured(claims: Sequence[Published], here: Here, quiet: bool) -> tuple[Verdict, ...]:
@@ -98,15 +111,21 @@ def _plain(verdict: Verdict) -> dict[str, Any]:
 def _print(verdicts: Sequence[Verdict]) -> None:
     from tvseg_bench.benchmark.console import make_console, print_rows
 
-    print_rows([_shown(verdict) for verdict in verdicts])
+    reasons = list(dict.fromkeys(v.reason for v in verdicts if v.reason))
+    notes = {reason: f" [{i}]" for i, reason in enumerate(reasons, 1)}
+    print_rows([_shown(verdict, notes.get(verdict.reason, "")) for verdict in verdicts])
     counts = dict.fromkeys(("match", "mismatch", "failed", "not run"), 0)
     for verdict in verdicts:
         counts[verdict.verdict] += 1
     said = ", ".join(f"{n} {word}" for word, n in counts.items() if n)
-    make_console().print(f"\n{len(verdicts)} published numbers: {said}; ² is second-hand")
+    console = make_console()
+    console.print(f"\n{len(verdicts)} published numbers: {said}; ² is second-hand")
+    for reason, note in notes.items():
+        word = next(v.verdict for v in verdicts if v.reason == reason)
+        console.print(f"{note.strip()} {word} ({reason})", markup=False, soft_wrap=True)
 
 
-def _shown(verdict: Verdict) -> dict[str, str | None]:
+def _shown(verdict: Verdict, note: str) -> dict[str, str | None]:
     claim = cast("Published", verdict.claim)
     given = " ".join(f"{name}={value}" for name, value in claim.params.items())
     mark = "²" if claim.evidence == "second-hand" else ""
@@ -119,7 +138,7 @@ def _shown(verdict: Verdict) -> dict[str, str | None]:
         "published": claim.percent + mark,
         "ours": None if verdict.ours is None else f"{100 * verdict.ours:.{claim.decimals}f}",
         "difference": None if difference is None else f"{100 * difference:+.2f}",
-        "verdict": _word(verdict),
+        "verdict": _word(verdict) + note,
     }
 
 
@@ -129,4 +148,4 @@ def _word(verdict: Verdict) -> str:
         return f"match (within {allowed})"
     if verdict.verdict == "mismatch":
         return f"mismatch (more than {allowed} off)"
-    return f"{verdict.verdict} ({verdict.reason})"
+    return verdict.verdict

@@ -9,7 +9,7 @@ import pytest
 from tvseg_bench import register_builtins
 from tvseg_bench.__main__ import main
 from tvseg_bench.benchmark.verify import Here, needs
-from tvseg_bench.leaderboards.published import Published, rows
+from tvseg_bench.leaderboards.published import Published, published, rows
 
 CLAIM = {
     "paper": "made-up",
@@ -116,6 +116,28 @@ def test_papers_and_models_are_found(
 def test_an_unknown_name_is_answered(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "leopard"]) == 2
     assert "did you mean 'leopart'" in capsys.readouterr().err
+
+
+def test_a_family_is_all_of_its_models_and_reasons_are_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TVSEG_HOME", str(tmp_path))
+    assert main(["verify", "timet", "-o", str(tmp_path / "runs")]) == 0
+    shown = capsys.readouterr().out
+    numbers = published("timet/vits16")
+    assert f"{len(numbers)} published numbers: {len(numbers)} not run" in shown
+    assert shown.count("] not run (needs the weights of timet/vits16") == 3  # by data set
+    assert shown.count("[1]") > 2
+
+
+@pytest.mark.parametrize("typed", ["2308.11796", "arXiv:2308.11796", "2308.11796v2"])
+def test_a_paper_without_checked_numbers_is_told(
+    typed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", typed]) == 2
+    told = capsys.readouterr().err
+    assert "no number of arXiv 2308.11796" in told
+    assert "tvseg-bench verify timet" in told
 
 
 def test_a_model_without_published_numbers_is_told(capsys: pytest.CaptureFixture[str]) -> None:
