@@ -1,7 +1,7 @@
 """Pictures of a page for the documents: light, dark and phone width, from an installed Chromium.
 
 python scripts/screenshots.py docs/board/leaderboard.html --name board --at "#summary"
-python scripts/screenshots.py runs/demo/report/report.html --name report --at .clip
+python scripts/screenshots.py runs/demo/report/report.html --name report --at .pictures
 """
 
 from __future__ import annotations
