@@ -1,8 +1,7 @@
-"""Keeps pictures while a run scores: cluster maps, frames and features of a few clips.
+"""Keeps pictures while a run scores: maps of clusters or labels, frames, features of a few clips.
 
-Of each cell of the k-means family a run keeps some clips evenly spread over the data set, the same
-for every model, and the best, the median and the worst by score. What they look like on disk is
-said in `kept`.
+Of each cell a run keeps some clips evenly spread over the data set, the same for every model, and
+the best, the median and the worst by score. What they look like on disk is said in `kept`.
 """
 
 from __future__ import annotations
@@ -46,11 +45,22 @@ _DENSE = 128
 """Dimensions up to which all principal components are computed."""
 
 
-class Watcher:
-    """Hears what a clustering protocol finds; a run keeps pictures, a library call nothing."""
+@dataclass(frozen=True)
+class Own:
+    """What a protocol itself says of a unit, where that is not its mIoU."""
 
-    def begin(self, scope: Scope, labels: LabelKind) -> None:
-        """Hear what the units are and which labels score them."""
+    score: float | None
+    series: Sequence[float | None] | None = None
+    """Of its frames, None = their mIoU."""
+
+
+class Watcher:
+    """Hears what a protocol finds; a run keeps pictures, a library call nothing."""
+
+    def begin(
+        self, scope: Scope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
+    ) -> None:
+        """Hear what the units are, which labels score them, and what scores are called."""
 
     def features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
         """Hear the features [T, rows, cols, D] of a clip, where one basis serves all of it."""
@@ -64,8 +74,8 @@ class Watcher:
         grid: tuple[int, int],
         table: Contingency,
     ) -> None:
-        """Hear cluster ids and true labels [H, W] of one frame, the patches of the model, and
-        the contingency of the two."""
+        """Hear cluster ids, or predicted labels, and true labels [H, W] of one frame, the patches
+        of the model, and the contingency of the two."""
 
     def unit(
         self,
@@ -73,6 +83,7 @@ class Watcher:
         positions: range,
         match: Match | None,
         counted: Counted | None = None,
+        own: Own | None = None,
     ) -> None:
         """Hear the matching of a unit whose frames were heard before.
 
@@ -81,6 +92,7 @@ class Watcher:
             positions: of the frames among the scored ones of the clip.
             match: None where the unit says nothing.
             counted: what of a frame's table counts, None = all.
+            own: its scores, None = mIoU.
         """
 
 
@@ -128,6 +140,8 @@ class Keeper(Watcher):
     anew: bool = False
     scope: Scope = "clip"
     labels: LabelKind = "semantic"
+    metric: str = "mIoU"
+    of_frames: str = "mIoU"
     _held: dict[int, _Clip] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -135,9 +149,12 @@ class Keeper(Watcher):
         self._fixed = set(spread(total, self.clips))
         self._candidates = self._fixed | set(spread(total, CANDIDATES))
 
-    def begin(self, scope: Scope, labels: LabelKind) -> None:
-        """Remember what the units are and which labels score them."""
+    def begin(
+        self, scope: Scope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
+    ) -> None:
+        """Remember what the units are, which labels score them, and what scores are called."""
         self.scope, self.labels = scope, labels
+        self.metric, self.of_frames = metric, of_frames
 
     def features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
         """Keep features as colours."""
@@ -176,6 +193,7 @@ class Keeper(Watcher):
         positions: range,
         match: Match | None,
         counted: Counted | None = None,
+        own: Own | None = None,
     ) -> None:
         """Keep the matching of a unit and what it gives in each of its frames."""
         held = self._clip(clip)
@@ -187,11 +205,13 @@ class Keeper(Watcher):
         if counted is not None:
             tables = [counted(table) for table in tables]
         whole = merge(tables)
-        score = mean_iou(class_counts(whole, match))
+        score = mean_iou(class_counts(whole, match)) if own is None else own.score
         if score is not None:
             held.scores.append(score)
-        for t, table in zip(positions, tables, strict=True):
-            held.series[t] = mean_iou(class_counts(table, match))
+        series = None if own is None else own.series
+        if series is None:
+            series = [mean_iou(class_counts(table, match)) for table in tables]
+        held.series.update(zip(positions, series, strict=True))
         if self.scope != "frame" or positions.start in held.positions:
             held.units.append(_unit(positions.start, whole, match))
 
@@ -212,6 +232,8 @@ class Keeper(Watcher):
             cell_id=self.cell_id,
             scope=self.scope,
             labels=self.labels,
+            metric=self.metric,
+            of_frames=self.of_frames,
             classes=self.dataset.classes if self.labels == "semantic" else (),
             background=self.dataset.card.background,
             candidates=len(scored),

@@ -1,9 +1,9 @@
-"""Pictures that a run kept, read back: cluster maps of a few clips; no report runs a model.
+"""Pictures that a run kept, read back: maps of a few clips; no report runs a model.
 
-`media/<cell_id>/kept.json` says what was kept. Beside it lie, per clip, `<n>.png`, the cluster
-maps of its kept frames one below the other, and `<n>-pca.png`, their features as colours on the
-patch grid. Frames and truth are the same for every cell and lie once in `media/data`. All of it is
-read as a stranger's: bounded, no links, no names that lead elsewhere.
+`media/<cell_id>/kept.json` says what was kept. Beside it lie, per clip, `<n>.png`, the maps of
+clusters, or of predicted labels, of its kept frames one below the other, and `<n>-pca.png`, their
+features as colours on the patch grid. Frames and truth are the same for every cell and lie once in
+`media/data`. All of it is read as a stranger's: bounded, no links, no names that lead elsewhere.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _MAX_JSON = 64 * 2**20
 _MAX_PICTURE = 32 * 2**20
 _MAX_PIXELS = FRAMES * LONG_SIDE * LONG_SIDE
 
-Scope = Literal["frame", "clip", "dataset"]
+Scope = Literal["frame", "clip", "dataset", "labels"]
+"""What is matched as one; `labels`: maps are of labels, which need no matching."""
 Count = Annotated[int, Field(ge=0)]
 Side = Annotated[int, Field(ge=1, le=LONG_SIDE)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -72,8 +73,10 @@ class KeptClip(_Part):
     size: tuple[Side, Side]
     """Height and width of one kept frame."""
     score: Fraction | None
+    """What `metric` names."""
     series: tuple[Fraction | None, ...]
-    """mIoU of every scored frame under the unit's matching, over the classes in the frame."""
+    """Of every frame that was looked at: mIoU under the unit's matching over the classes in the
+    frame, or what `of_frames` names."""
     units: tuple[Unit, ...]
     maps: FileName
     image: FileName
@@ -96,6 +99,8 @@ class Kept(_Part):
     cell_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     scope: Scope
     labels: Literal["semantic", "instance"]
+    metric: Line = "mIoU"
+    of_frames: Line = "mIoU"
     classes: tuple[Line, ...] = ()
     background: int | None = None
     candidates: Count

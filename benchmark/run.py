@@ -177,15 +177,15 @@ class _Runner:
                 keep=True,
                 progress=lambda done, total: self.listener.extracting((cell,), done, total),
             )
-        return cast("Score", evaluation(features, seed=cell.seed, train=train))
+        return self._kept(cell, evaluation, features, train=train)
 
-    def _kept(self, cell: Cell, evaluation: Any, features: FeatureSet) -> Score:
+    def _kept(self, cell: Cell, evaluation: Any, features: FeatureSet, **known: Any) -> Score:
         """Call the protocol; of the first seed, keep pictures for reports where it makes any."""
         keeps = hasattr(evaluation, "keep") and cell.seed == min(self.selection.seeds)
         if not keeps or not self.selection.keep:
-            return cast("Score", evaluation(features, seed=cell.seed))
+            return cast("Score", evaluation(features, seed=cell.seed, **known))
         keeper = run_files.keeper_of(cell, self.selection)
-        score = replace(evaluation, keep=keeper)(features, seed=cell.seed)
+        score = replace(evaluation, keep=keeper)(features, seed=cell.seed, **known)
         keeper.write()
         return cast("Score", score)
 

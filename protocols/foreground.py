@@ -6,7 +6,7 @@ as the class token's attention. Leopart (arXiv 2204.13101), section 4.3; TimeT (
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,9 @@ from tvseg_bench.benchmark.foreground import (
     jaccard,
     tune_threshold,
 )
+from tvseg_bench.benchmark.keep import SILENT, Own, Watcher
+from tvseg_bench.benchmark.metrics.contingency import contingency
+from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.references import patch_grid_oracle
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
 from tvseg_bench.protocols.foreground_classes import check_classes, score_classes
@@ -36,6 +39,10 @@ if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, Labels
     from tvseg_bench.protocols.foreground_config import ForegroundConfig
 
+    Truth = tuple[NDArray[np.bool_], NDArray[np.bool_] | None]
+    """Where objects are [H, W], and which pixels count (None = all)."""
+    Seen = Callable[[int, int, NDArray[np.int32], Truth], None]
+
 METRICS = ("fg_iou", "noisy_iou")
 """IoU of the foreground clusters, and of the noisy masks that they come from."""
 OBJECT = 1
@@ -48,6 +55,8 @@ class Foreground:
 
     config: ForegroundConfig
     passes: int = 2
+    keep: Watcher = SILENT
+    """Hears what is found."""
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
@@ -62,7 +71,7 @@ class Foreground:
         _check(features.dataset, self.config)
         found = clustered(features, self.config, seed)
         details = {"threshold": self.config.fixed_threshold}
-        return _score(features, found, found, self.config, seed, details)
+        return _score(features, found, found, self.config, seed, details, self.keep)
 
 
 @dataclass
@@ -72,6 +81,8 @@ class TunedForeground:
     config: ForegroundConfig
     passes: int = 2
     learns: str = "threshold"
+    keep: Watcher = SILENT
+    """Hears what is found in the clips that are scored."""
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
@@ -100,7 +111,7 @@ class TunedForeground:
             "tuned_on": f"{train.dataset.card.name}:{train.dataset.split}, {len(train)} clips",
             "cuts": [list(cut) for cut in tuned.candidates],
         }
-        return _score(features, found, pool, config, seed, details)
+        return _score(features, found, pool, config, seed, details, self.keep)
 
 
 def _check(dataset: Dataset, config: ForegroundConfig) -> None:
@@ -143,6 +154,7 @@ def _score(
     config: ForegroundConfig,
     seed: int,
     details: dict[str, Any],
+    keep: Watcher,
 ) -> Score:
     """Score the clips `found` among those that were clustered together, `pool`."""
     chosen = foreground_clusters(found.precision, details["threshold"])
@@ -153,8 +165,8 @@ def _score(
         "empty_clusters": int(np.isnan(found.precision).sum()),
     }
     if isinstance(config, ForegroundClassesConfig):
-        return score_classes(features, found, pool, chosen, config, seed, details)
-    return _score_masks(features.dataset, found, chosen, config, details)
+        return score_classes(features, found, pool, chosen, config, seed, details, keep)
+    return _score_masks(features.dataset, found, chosen, config, details, keep)
 
 
 def _score_masks(
@@ -163,11 +175,13 @@ def _score_masks(
     chosen: NDArray[np.bool_],
     config: ForegroundConfig,
     details: dict[str, Any],
+    keep: Watcher,
 ) -> Score:
+    shown = _Shown(keep, dataset, found, chosen)
     clips: list[UnitScore] = []
     frames: list[UnitScore] = []
     references: list[dict[str, float | None]] = []
-    for i, (truth, table) in enumerate(_against_truth(found, dataset, config)):
+    for i, (truth, table) in enumerate(_against_truth(found, dataset, config, shown.frame)):
         clip = found.clips[i]
         noisy = count_pixels(
             (
@@ -192,6 +206,7 @@ def _score_masks(
         )
         frames += _frame_rows(clip, values, table.select(chosen))
         row = {name: mean(v) for name, v in values.items()}
+        shown.close(i, row["fg_iou"], values["fg_iou"])
         note = "" if row["fg_iou"] is not None else "no frame shows an object"
         n = len(clip.frames)
         clips.append(UnitScore(clip=clip.clip.name, n_frames=n, metrics=row, note=note))
@@ -210,19 +225,73 @@ def _score_masks(
     )
 
 
+class _Shown:
+    """Hands the foreground of frames and its scores over, where somebody listens."""
+
+    def __init__(
+        self, keep: Watcher, dataset: Dataset, found: Clustered, chosen: NDArray[np.bool_]
+    ) -> None:
+        self._keep, self._found, self._chosen = keep, found, chosen
+        background = background_of(dataset)
+        self._names = (background, OBJECT if background != OBJECT else 0)
+        self._match = Match(np.sort(self._names), np.sort(self._names))
+        keep.begin("labels", "instance", "IoU", "IoU")
+
+    def frame(
+        self,
+        index: int,
+        t: int,
+        ids: NDArray[np.int32],
+        truth: Truth,
+    ) -> None:
+        """Hand over the clusters [H, W] of a frame of clip `index`, as foreground or not."""
+        if self._keep is SILENT:
+            return
+        mask, counted = truth
+        names = np.array(self._names)
+        true, shown = names[mask.astype(int)], names[self._chosen[ids].astype(int)]
+        if counted is not None:
+            true = np.where(counted, true, VOID)
+        grid = self._found.labels[index].shape[1:]
+        table = contingency(true, shown)
+        clip = self._found.clips[index]
+        self._keep.frame(clip, t, shown, true, (grid[0], grid[1]), table)
+
+    def close(self, index: int, score: float | None, series: Sequence[float | None]) -> None:
+        """Hand over the IoU of a clip and of its frames."""
+        if self._keep is not SILENT:
+            clip = self._found.clips[index]
+            self._keep.features(clip, self._found.tokens[index])
+            own = Own(score, series)
+            self._keep.unit(clip, range(len(clip.frames)), self._match, own=own)
+
+
 def _against_truth(
-    found: Clustered, dataset: Dataset, config: ForegroundConfig
-) -> Iterator[tuple[list[tuple[NDArray[np.bool_], NDArray[np.bool_] | None]], ClusterPixels]]:
-    """Yield, per clip, (objects, pixels that count) of its frames and the pixels of clusters."""
+    found: Clustered, dataset: Dataset, config: ForegroundConfig, seen: Seen | None = None
+) -> Iterator[tuple[list[Truth], ClusterPixels]]:
+    """Yield, per clip, (objects, pixels that count) of its frames and the pixels of clusters.
+
+    `seen` is given clip, frame, clusters [H, W] and the truth, frame by frame.
+    """
     kind, background = label_kind(dataset, "clip", "card"), background_of(dataset)
-    for clip, tokens in zip(found.clips, found.tokens, strict=True):
+    for i, clip in enumerate(found.clips):
         masks = read_truth(clip, kind, "card", config.score_size)
         truth = [objects(mask, background, config) for mask in masks]
-        frames = (
-            (label_map(t, found.centers, m.shape, config), m, c)
-            for t, (m, c) in zip(tokens, truth, strict=True)
-        )
-        yield truth, count_pixels(frames, found.k)
+        yield truth, count_pixels(_labelled(found, i, truth, config, seen), found.k)
+
+
+def _labelled(
+    found: Clustered,
+    index: int,
+    truth: Sequence[Truth],
+    config: ForegroundConfig,
+    seen: Seen | None,
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.bool_] | None]]:
+    for t, (tokens, (mask, counted)) in enumerate(zip(found.tokens[index], truth, strict=True)):
+        ids = label_map(tokens, found.centers, mask.shape, config)
+        if seen is not None:
+            seen(index, t, ids, (mask, counted))
+        yield ids, mask, counted
 
 
 def objects(

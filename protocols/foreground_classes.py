@@ -21,8 +21,10 @@ from tvseg_bench.benchmark.communities import (
     part_graph,
 )
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.keep import SILENT, Watcher
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import class_counts
+from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.references import patch_grid_oracle
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore
 from tvseg_bench.protocols.foreground_clusters import Clustered, fit_patches, label_map
@@ -57,6 +59,7 @@ def score_classes(
     config: ForegroundClassesConfig,
     seed: int,
     details: dict[str, Any],
+    keep: Watcher = SILENT,
 ) -> Score:
     """Divide the foreground of all clips into classes and match them to the ground truth's.
 
@@ -68,13 +71,14 @@ def score_classes(
         config: the conventions.
         seed: of k-means and infomap.
         details: what the score says of the foreground.
+        keep: hears what is found.
 
     Raises:
         NotApplicableError: the data set has fewer than two classes of objects.
     """
     if config.grouping == "kmeans":
         masked = _Masked(features, [chosen[ids] for ids in found.labels])
-        score = KMeansDataset(_kmeans_config(config))(masked, seed=seed)
+        score = KMeansDataset(_kmeans_config(config), keep=keep)(masked, seed=seed)
         return replace(score, details={**score.details, **details})
     dataset = features.dataset
     kind = label_kind(dataset, "dataset", "card")
@@ -89,8 +93,9 @@ def score_classes(
         "edges": int(np.count_nonzero(graph)) // 2,
         "communities": [int(m.max(initial=-1)) + 1 for m in members],
     }
-    tables = [_table(found, i, parts, kind, config) for i in range(len(found.clips))]
-    return _score(dataset, found, tables, members, config, details)
+    keep.begin("dataset", kind)
+    tables = [_table(found, i, parts, kind, config, keep) for i in range(len(found.clips))]
+    return _score(dataset, found, tables, members, config, details, keep)
 
 
 def check_classes(dataset: Dataset, config: ForegroundClassesConfig) -> None:
@@ -188,16 +193,24 @@ def _two_or_more(labels: set[int], dataset: Dataset) -> set[int]:
 
 
 def _table(
-    found: Clustered, index: int, parts: _Parts, kind: LabelKind, config: ForegroundClassesConfig
+    found: Clustered,
+    index: int,
+    parts: _Parts,
+    kind: LabelKind,
+    config: ForegroundClassesConfig,
+    keep: Watcher,
 ) -> tuple[Contingency, Contingency]:
     """Return the contingency of the parts (from 1) and of the patch-grid oracle over a clip."""
     tokens = found.tokens[index]
     grid = (tokens.shape[1], tokens.shape[2])
-    truth = read_truth(found.clips[index], kind, "card", config.score_size)
-    ours = [
-        contingency(true, parts.label(frame, (true.shape[0], true.shape[1])) + 1)
-        for frame, true in zip(tokens, truth, strict=True)
-    ]
+    clip = found.clips[index]
+    truth = read_truth(clip, kind, "card", config.score_size)
+    ours = []
+    for t, (frame, true) in enumerate(zip(tokens, truth, strict=True)):
+        shown = parts.label(frame, (true.shape[0], true.shape[1])) + 1
+        ours.append(contingency(true, shown))
+        keep.frame(clip, t, shown, true, grid, ours[-1])
+    keep.features(clip, tokens)
     return merge(ours), merge(contingency(t, patch_grid_oracle(t, grid)) for t in truth)
 
 
@@ -223,6 +236,7 @@ def _score(
     members: Sequence[NDArray[np.int64]],
     config: ForegroundClassesConfig,
     details: dict[str, Any],
+    keep: Watcher,
 ) -> Score:
     """Score every run; rows, references and classes are those of the first."""
     ours, oracle = merge(t for t, _ in tables), merge(o for _, o in tables)
@@ -230,10 +244,13 @@ def _score(
     first = runs[0]
     assert first.table is not None
     assert first.match is not None
+    segments = np.concatenate([[BACKGROUND], members[0] + 1])
+    matched = Match(np.arange(len(segments)), first.match.apply(segments))
     rows = []
     for clip, (table, _) in zip(found.clips, tables, strict=True):
         whole = aligned(joined(table, members[0]), first.table)
         counts = counts_row(class_counts(whole, first.match))
+        keep.unit(clip, range(len(clip.frames)), matched)
         rows.append(
             UnitScore(clip=clip.clip.name, n_frames=len(clip.frames), metrics={}, counts=counts)
         )

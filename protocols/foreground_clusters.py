@@ -21,7 +21,7 @@ from tvseg_bench.benchmark.foreground import (
     nearest_index,
 )
 from tvseg_bench.protocols.foreground_masks import mask_source, over_heads, saliency
-from tvseg_bench.protocols.kmeans_features import fit
+from tvseg_bench.protocols.kmeans_features import fit, without_tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def clustered(clips: Iterable[ClipFeatures], config: ForegroundConfig, seed: int
         reduced = project(clip.tokens)
         tokens.append(_unit(reduced) if _scaled(config) else reduced)
         attention.append(over_heads(clip))
-        slim.append(replace(clip, tokens=clip.tokens[:0], attention=None))
+        slim.append(without_tokens(clip))
     source = mask_source(attention, config)
     noisy = [_heavy(maps, config) for maps in saliency(attention, tokens, source)]
     centers = _fit(tokens, config, config.first_seed + seed)

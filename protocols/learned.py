@@ -14,11 +14,13 @@ import numpy as np
 
 from tvseg_bench.benchmark.cluster import assign_upsampled
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.keep import SILENT, Watcher
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import ClassCounts, class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match, match
 from tvseg_bench.benchmark.references import constant_table, oracle_table
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore
+from tvseg_bench.protocols.kmeans_features import without_tokens
 from tvseg_bench.protocols.kmeans_score import METRICS, UnitResult, aligned, counts_row, per_class
 from tvseg_bench.protocols.splits import folds
 from tvseg_bench.protocols.truth import label_kind, read_truth
@@ -60,7 +62,8 @@ class _Tally:
 
     predicted: dict[int, Contingency] = field(default_factory=dict)
     oracle: dict[int, Contingency] = field(default_factory=dict)
-    frames: dict[int, int] = field(default_factory=dict)
+    clips: dict[int, ClipFeatures] = field(default_factory=dict)
+    """Without tokens."""
 
 
 def evaluate(
@@ -69,8 +72,11 @@ def evaluate(
     config: LearnedConfig,
     learn: Callable[[Lesson], Learner],
     seed: int,
+    keep: Watcher = SILENT,
 ) -> Score:
     """Learn from the training clips, or from each half for the other, and score every clip.
+
+    `keep` hears what is predicted.
 
     Raises:
         NotApplicableError: no labels that mean the same in every clip, too few clips, or fewer
@@ -78,14 +84,16 @@ def evaluate(
     """
     kind = label_kind(features.dataset, "dataset", "card")
     tally, learnt = _Tally(), []
+    keep.begin("labels", kind)
     for fold in folds(features, train, seed):
         label_kind(fold.train.dataset, "dataset", "card")
         learner = learn(Lesson(fold.train, kind, seed))
         for position, clip in zip(fold.positions, fold.test, strict=True):
-            _count(tally, position, clip, learner, kind, config)
+            _count(tally, position, clip, learner, kind, config, keep)
         learnt.append({"clips": len(fold.train), **learner.details})
     source = "halves" if train is None else train.dataset.split
-    return _score(tally, features, config, {"labels": kind, "training": source, "learnt": learnt})
+    details = {"labels": kind, "training": source, "learnt": learnt}
+    return _score(tally, features, config, details, keep)
 
 
 def upsampled_argmax(
@@ -127,22 +135,29 @@ def _count(
     learner: Learner,
     kind: LabelKind,
     config: LearnedConfig,
+    keep: Watcher,
 ) -> None:
     """Count the pixels of one clip, predicted and pooled to the patch grid."""
     truth: list[Labels] = read_truth(clip, kind, "card", config.score_size)
     rows, cols = clip.tokens.shape[1:3]
     predicted, oracle = [], []
-    maps = learner.maps(clip, [true.shape for true in truth])
-    for labels, true in zip(maps, truth, strict=True):
+    maps, slim = learner.maps(clip, [true.shape for true in truth]), without_tokens(clip)
+    keep.features(slim, clip.tokens)
+    for t, (labels, true) in enumerate(zip(maps, truth, strict=True)):
         predicted.append(contingency(true, labels))
         oracle.append(oracle_table(true, (rows, cols)))
+        keep.frame(slim, t, labels, true, (rows, cols), predicted[-1])
     tally.predicted[position] = merge(predicted)
     tally.oracle[position] = merge(oracle)
-    tally.frames[position] = len(truth)
+    tally.clips[position] = slim
 
 
 def _score(
-    tally: _Tally, features: FeatureSet, config: LearnedConfig, details: Mapping[str, Any]
+    tally: _Tally,
+    features: FeatureSet,
+    config: LearnedConfig,
+    details: Mapping[str, Any],
+    keep: Watcher,
 ) -> Score:
     """Put together what the score says of itself."""
     dataset = features.dataset
@@ -155,6 +170,8 @@ def _score(
             "score; choose another data set"
         )
     metrics, counts, matched = _metrics(square, config, dataset.card.background)
+    for clip in tally.clips.values():
+        keep.unit(clip, range(len(clip.frames)), matched)
     constant = constant_table(square)
     references = {
         "constant": _metrics(constant, config, dataset.card.background, "hungarian-iou")[0],
@@ -165,7 +182,7 @@ def _score(
     rows = [
         UnitScore(
             clip=clip.name,
-            n_frames=tally.frames[i],
+            n_frames=len(tally.clips[i].frames),
             metrics={},
             counts=counts_row(class_counts(aligned(tables[i], square), matched)),
         )

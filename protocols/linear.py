@@ -14,6 +14,7 @@ import numpy as np
 
 from tvseg_bench.benchmark.cluster import Moments, Projection
 from tvseg_bench.benchmark.device import resolve_device
+from tvseg_bench.benchmark.keep import SILENT, Watcher
 from tvseg_bench.benchmark.patch_labels import drop_resize
 from tvseg_bench.benchmark.probe import Fit, Probe, conditioned, fit_logistic, folded
 from tvseg_bench.benchmark.statistics import mean_and_sd
@@ -41,6 +42,8 @@ class LinearProbe:
     device: str = "auto"
     """Where probes are trained; it moves no number beyond rounding."""
     learns: str = "probe"
+    keep: Watcher = SILENT
+    """Hears what the first probe predicts."""
 
     @property
     def passes(self) -> int:
@@ -60,6 +63,7 @@ class LinearProbe:
                 self.config,
                 lambda lesson, i=i: self._learn(lesson, _probe_seed(seed, i)),  # type: ignore[misc]
                 seed,
+                SILENT if i else self.keep,
             )
             for i in range(self.config.probe_seeds)
         ]

@@ -17,10 +17,14 @@ import torch
 
 from tvseg_bench.benchmark.device import resolve_device
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.keep import SILENT, Own, Watcher
+from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency
+from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.propagation import PropagationRule, Propagator
 from tvseg_bench.benchmark.propagation_labels import hard_labels, resized_labels, soft_labels
 from tvseg_bench.benchmark.references import patch_grid_oracle
 from tvseg_bench.benchmark.types import VOID
+from tvseg_bench.protocols.kmeans_features import without_tokens
 from tvseg_bench.protocols.propagation_objects import UNKNOWN, label_kind, track
 from tvseg_bench.protocols.propagation_score import ClipResult, Tally, total
 
@@ -51,6 +55,8 @@ class LabelPropagation:
     passes: int = 1
     sink: Sink | None = None
     """Is given every predicted map in the data set's own ids, beginning with the truth."""
+    keep: Watcher = SILENT
+    """Hears what is predicted."""
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
@@ -67,6 +73,7 @@ class LabelPropagation:
                 f"{where} holds still images, and labels are carried from frame to frame; "
                 "choose a data set of videos"
             )
+        self.keep.begin("labels", kind, "J&F", "J")
         results = [self._result(clip, dataset, kind, features.patch_size) for clip in features]
         if not any(result.scored for result in results):
             raise NotApplicableError(
@@ -106,7 +113,9 @@ class LabelPropagation:
         scored = self.config.scored(n)
         first = found.truth(0)
         rows, columns = clip.tokens.shape[1:3]
+        shown = _Shown(self.keep, found)
         for t, (truth, numbers) in enumerate(self._followed(found, patch)):
+            shown.frame(t, truth, numbers)
             if t in scored:
                 maps = {
                     "model": numbers,
@@ -118,7 +127,9 @@ class LabelPropagation:
             if self.sink is not None:
                 self.sink(clip.clip, clip.frames[t], found.objects.named(numbers))
         frames = [clip.frames[t] for t in scored]
-        return ClipResult(clip.clip.name, n, "", frames, found.objects.ids, tally.close())
+        result = ClipResult(clip.clip.name, n, "", frames, found.objects.ids, tally.close())
+        shown.close(result, scored)
+        return result
 
     def _followed(self, found: Track, patch: int) -> Iterator[tuple[Numbers, Numbers]]:
         """Yield the truth and the prediction of every frame; that of the first is its truth."""
@@ -144,6 +155,36 @@ class LabelPropagation:
             size = truth.shape if config.decide_at == "gt" else (rows * patch, columns * patch)
             numbers = hard_labels(soft, size, config.upsampling, config.rescale).cpu().numpy()
             yield truth, resized_labels(numbers, truth.shape)
+
+
+class _Shown:
+    """Hands maps and scores of a clip over, where somebody listens."""
+
+    def __init__(self, keep: Watcher, found: Track) -> None:
+        self._keep, self._objects = keep, found.objects
+        self._clip, self._tables = without_tokens(found.clip), list[Contingency]()
+        self._grid = (found.clip.tokens.shape[1], found.clip.tokens.shape[2])
+        keep.features(self._clip, found.clip.tokens)
+
+    def frame(self, t: int, truth: Numbers, numbers: Numbers) -> None:
+        """Hand over one frame in the data set's own ids."""
+        if self._keep is SILENT:
+            return
+        true = np.where(truth == UNKNOWN, VOID, self._objects.named(truth))
+        shown = self._objects.named(numbers)
+        self._tables.append(contingency(true, shown))
+        self._keep.frame(self._clip, t, shown, true, self._grid, self._tables[-1])
+
+    def close(self, result: ClipResult, scored: range) -> None:
+        """Hand over J and F of the clip, and J of its frames; the first and others have none."""
+        if self._keep is SILENT:
+            return
+        series: list[float | None] = [None] * len(self._tables)
+        for t, j in zip(scored, result.scores["model"].j.mean(axis=0), strict=True):
+            series[t] = float(j)
+        ids = np.array(sorted({self._objects.background, *self._objects.ids}), np.int64)
+        own = Own(result.metrics()["jf"], series)
+        self._keep.unit(self._clip, range(len(series)), Match(ids, ids), own=own)
 
 
 def _background(dataset: Dataset, kind: LabelKind) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from tvseg_bench.benchmark.device import resolve_device
+from tvseg_bench.benchmark.keep import SILENT, Watcher
 from tvseg_bench.benchmark.neighbours import (
     InvertedFile,
     Neighbours,
@@ -48,6 +49,8 @@ class Retrieval:
     """Where the memory lies and is searched; it moves no number beyond rounding."""
     learns: str = "memory"
     passes: int = 2
+    keep: Watcher = SILENT
+    """Hears what is predicted."""
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
@@ -55,7 +58,7 @@ class Retrieval:
 
     def __call__(self, features: FeatureSet, *, seed: int, train: FeatureSet | None) -> Score:
         """Remember `train` (None: each half of the clips for the other) and score."""
-        return evaluate(features, train, self.config, self._remember, seed)
+        return evaluate(features, train, self.config, self._remember, seed, self.keep)
 
     def _remember(self, lesson: Lesson) -> Memory:
         config = self.config

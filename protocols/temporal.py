@@ -35,6 +35,7 @@ import numpy as np
 
 from tvseg_bench.benchmark.errors import DataError, NotApplicableError
 from tvseg_bench.benchmark.flow_files import FlowFolder
+from tvseg_bench.benchmark.keep import SILENT, Own, Watcher
 from tvseg_bench.benchmark.references import constant_map, patch_grid_oracle
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
 from tvseg_bench.protocols.kmeans_clusters import cluster_frames
@@ -105,6 +106,8 @@ class Temporal:
 
     config: TemporalConfig
     passes: int = 1
+    keep: Watcher = SILENT
+    """Hears what is found."""
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown: that of `kmeans-clip`."""
@@ -120,6 +123,7 @@ class Temporal:
                 f"{name} holds still images, in which nothing moves; choose a data set of videos"
             )
         self._check_flow(dataset)
+        self.keep.begin("clip", kind, METRICS[0])
         clips = [
             self._clip(clip, tokens, kind, seed, dataset)
             for clip, tokens in projected(features, config, "clip")
@@ -163,6 +167,7 @@ class Temporal:
             ORACLE: [patch_grid_oracle(true, grid) for true in truth.labels],
         }
         measured = {name: measure(truth, ids, config) for name, ids in candidates.items()}
+        self._hear(clip, tokens, truth, maps[0], measured[MODEL])
         measured[MODEL].metrics["seed_ari"] = mean(
             agreement(truth, maps[0], other) for other in maps[1:]
         )
@@ -172,6 +177,22 @@ class Temporal:
         row = _row(clip, measured[MODEL].metrics, "; ".join(filter(None, (_short(truth), note))))
         used = len(measured[MODEL].table.clusters)
         return ClipResult(row, measured, k, used, truth.source)
+
+    def _hear(
+        self,
+        clip: ClipFeatures,
+        tokens: Tokens,
+        truth: ClipTruth,
+        maps: Sequence[Map],
+        found: Measured,
+    ) -> None:
+        """Hand over the clusters of a clip and what they were matched with."""
+        self.keep.features(clip, tokens)
+        grid = (tokens.shape[1], tokens.shape[2])
+        for t, (ids, true) in enumerate(zip(maps, truth.labels, strict=True)):
+            self.keep.frame(clip, t, ids, true, grid, found.frames[t])
+        own = Own(found.metrics[METRICS[0]])
+        self.keep.unit(clip, range(len(maps)), found.match, own=own)
 
     def _check_flow(self, dataset: Dataset) -> None:
         """Raise DataError where the folder of flow is another data set's."""

@@ -50,6 +50,10 @@ class Measured:
     metrics: dict[str, float | None]
     table: Contingency
     """Pixels by true label and cluster."""
+    frames: Sequence[Contingency] = ()
+    """The same, frame by frame."""
+    match: Match | None = None
+    """The labels of the clusters."""
     windows: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     """Metric -> its value in every window; NaN where a window says nothing."""
 
@@ -69,7 +73,7 @@ def measure(truth: ClipTruth, clusters: Sequence[Map], config: TemporalConfig) -
     metrics |= _over_time(frames, found, config)
     metrics |= _objects(truth, clusters, config)
     metrics["largest_cluster"] = float(whole.table.sum(axis=0).max() / whole.table.sum())
-    return Measured(metrics, whole, windows)
+    return Measured(metrics, whole, frames, found, windows)
 
 
 def _windows(

@@ -20,7 +20,7 @@ from tvseg_bench.leaderboards.load import Loaded, Measurement, RowKey, load
 from tvseg_bench.leaderboards.rows import Row, run_folder, samples_path
 from tvseg_bench.leaderboards.summary import by_dataset
 
-_PICTURED = ("kmeans", "overcluster", "segmenter")
+_WITHOUT = "No pictures were kept of these cells; run them again with --keep 12 --force."
 MOST_MODELS = 6
 """Models whose pictures stand below each other; the best ones."""
 
@@ -165,7 +165,7 @@ def _section(
 ) -> Section:
     kept = [m for m in models if m.kept is not None]
     if not kept:
-        return Section(table, tuple(models), without=_without(table))
+        return Section(table, tuple(models), without=_WITHOUT)
     if compare is not None:
         kept.sort(key=lambda m: compare.index(m.name))
     pictured = kept[:MOST_MODELS]
@@ -175,15 +175,6 @@ def _section(
         return Section(table, tuple(models), without=why)
     clips = _extremes(scores) if compare is None or len(pictured) != 2 else _apart(scores, compare)
     return Section(table, tuple(models), tuple(pictured), tuple(clips))
-
-
-def _without(table: BoardTable) -> str:
-    from tvseg_bench.benchmark.registry import protocols
-
-    name = table.key.protocol
-    if name in protocols and not name.startswith(_PICTURED):
-        return f"Runs keep pictures of clusterings; {name} has numbers only."
-    return "No pictures were kept of these cells; run them again with --keep 12 --force."
 
 
 def _scores(models: Sequence[Shown]) -> dict[str, list[float]]:

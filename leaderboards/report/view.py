@@ -40,10 +40,14 @@ _WHAT = {
     "frame": "Every frame is clustered and matched on its own",
     "clip": "Each clip is clustered and matched once",
     "dataset": "All clips are clustered together and matched once",
+    "labels": "Labels are predicted as such, and nothing is matched",
 }
 
 MOST_OPEN = 4
 """The pictures of so many tables start unfolded; those below start folded."""
+
+
+_UNDER = {"frame": "under the frame's own matching, ", "labels": ""}
 
 
 def page(material: Material) -> str:
@@ -110,6 +114,9 @@ def _section(section: Section, material: Material) -> dict[str, Any]:
         "dataset": key.dataset_label,
         "about": f"input {resolution_label(key.resolution)}",
         "what": "" if kept is None else _WHAT[kept.scope],
+        "matched": kept is not None and kept.scope != "labels",
+        "of_frames": "mIoU" if kept is None else kept.of_frames,
+        "under": _UNDER.get("" if kept is None else kept.scope, "under the same matching, "),
         "headline": headline,
         "axis": (percent(scale.lo), percent(scale.hi)),
         "rows": [row_view(row, scale, []) for row in ranked.rows],
@@ -231,11 +238,15 @@ def _clip(chosen: Chosen, section: Section, problems: list[Problem]) -> dict[str
         ("truth", "the labels of the data set; dark is void", true),
     ]
     scored = [
-        (m.name, f"mIoU {percent(c.score)}", part)
+        (m.name, f"{kept.metric} {percent(c.score)}", part)
         for (m, c), part in zip(models, matched, strict=True)
     ]
     raw = [
-        (m.name, f"{len(c.units[0].clusters)} clusters", pictures.clusters(images[at], ids[at]))
+        (
+            m.name,
+            f"{len(c.units[0].clusters)} clusters",
+            pictures.clusters(images[at], ids[at]),
+        )
         for (m, c), ids in zip(models, maps, strict=True)
     ]
     features = [
@@ -247,7 +258,7 @@ def _clip(chosen: Chosen, section: Section, problems: list[Problem]) -> dict[str
     return {
         **shown,
         "rows": strips([(name, note, part[at]) for name, note, part in (*plain, *scored)]),
-        "raw": strips(raw),
+        "raw": [] if kept.scope == "labels" else strips(raw),
         "features": strips(features),
         "frames": [clip.frames[i] for i in at],
         "timeline": timeline(

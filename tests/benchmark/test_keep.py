@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from PIL import Image
 
 import tvseg_bench
 from tvseg_bench.benchmark.keep import pca_colours, reduced_size, spread
-from tvseg_bench.benchmark.kept import LONG_SIDE, KeptCell
+from tvseg_bench.benchmark.kept import LONG_SIDE, Kept, KeptCell
 from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match
+from tvseg_bench.benchmark.result import Result
 from tvseg_bench.benchmark.result_text import ResultError
 
 SCOPES = ("frame", "clip", "dataset")
@@ -264,3 +266,105 @@ def test_a_model_s_own_clusters_are_kept(tmp_path: Path) -> None:
             assert clip.series[position] is not None
             if known.all():
                 assert mean_iou(counts) == pytest.approx(clip.series[position], abs=1e-9)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Result]]:
+    """Protocols that are no k-means of their own, over all clips of moving-shapes."""
+    out = tmp_path_factory.mktemp("other")
+    names = ["linear", "retrieval", "propagation", "foreground", "foreground-classes", "temporal"]
+    made = tvseg_bench.run("baseline/pixels", names, "moving-shapes", output=out)
+    return out, {result.protocol.id: result for result in made.results}
+
+
+def kept_of(other: tuple[Path, dict[str, Result]], protocol: str) -> tuple[KeptCell, Kept]:
+    cell = KeptCell(other[0], other[1][protocol].cell_id)
+    kept = cell.read()
+    assert len(kept.clips) >= 3
+    assert all(cell.pca(clip) is not None for clip in kept.clips)
+    return cell, kept
+
+
+def rows_of(other: tuple[Path, dict[str, Result]], protocol: str) -> dict[str, dict[str, Any]]:
+    path = other[0] / "samples" / f"{other[1][protocol].cell_id}.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    return {row["clip"]: row for row in rows if row.get("frame") is None}
+
+
+@pytest.mark.parametrize("protocol", ["linear", "retrieval"])
+def test_what_a_probe_predicts_is_kept(
+    other: tuple[Path, dict[str, Result]], protocol: str
+) -> None:
+    cell, kept = kept_of(other, protocol)
+    assert (kept.scope, kept.metric) == ("labels", "mIoU")
+    rows = rows_of(other, protocol)
+    for clip in kept.clips:
+        table = contingency(cell.truth(clip), cell.maps(clip))
+        same = Match(table.clusters, table.clusters)
+        counts = class_counts(table, same)
+        assert clip.score == pytest.approx(mean_iou(counts), abs=1e-9)
+        said = rows[clip.clip]["counts"]
+        hits = dict(zip(said["labels"], said["tp"], strict=True))
+        assert {k: v for k, v in hits.items() if v} == {
+            int(k): int(v) for k, v in zip(counts.labels, counts.tp, strict=True) if v
+        }
+
+
+def test_what_is_propagated_is_kept(other: tuple[Path, dict[str, Result]]) -> None:
+    cell, kept = kept_of(other, "propagation")
+    assert (kept.scope, kept.labels, kept.metric) == ("labels", "instance", "J&F")
+    rows = rows_of(other, "propagation")
+    for clip in kept.clips:
+        assert clip.score == pytest.approx(rows[clip.clip]["metrics"]["jf"], abs=1e-9)
+        maps, truth = cell.maps(clip), cell.truth(clip)
+        assert (maps[0] == truth[0]).all()
+        assert clip.series[0] is None
+        ids = sorted(set(np.unique(truth[0])) - {0})
+        for i, position in enumerate(clip.positions[1:], start=1):
+            j = [
+                ((maps[i] == n) & (truth[i] == n)).sum()
+                / max(((maps[i] == n) | (truth[i] == n)).sum(), 1)
+                if ((maps[i] == n) | (truth[i] == n)).any()
+                else 1.0
+                for n in ids
+            ]
+            assert clip.series[position] == pytest.approx(np.mean(j), abs=1e-9)
+
+
+def test_foreground_is_kept(other: tuple[Path, dict[str, Result]]) -> None:
+    cell, kept = kept_of(other, "foreground")
+    assert (kept.scope, kept.metric, kept.of_frames) == ("labels", "IoU", "IoU")
+    rows = rows_of(other, "foreground")
+    for clip in kept.clips:
+        assert clip.score == pytest.approx(rows[clip.clip]["metrics"]["fg_iou"], abs=1e-9)
+        maps, truth = cell.maps(clip), cell.truth(clip)
+        assert set(np.unique(truth)) <= {0, 1}
+        for i, position in enumerate(clip.positions):
+            if clip.series[position] is not None:
+                both, either = (maps[i] & truth[i]).sum(), (maps[i] | truth[i]).sum()
+                assert clip.series[position] == pytest.approx(both / either, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "scope", "metric"),
+    [("foreground-classes", "dataset", "mIoU"), ("temporal", "clip", "vc8_iou")],
+)
+def test_clusters_of_other_protocols_are_kept(
+    other: tuple[Path, dict[str, Result]], protocol: str, scope: str, metric: str
+) -> None:
+    cell, kept = kept_of(other, protocol)
+    assert (kept.scope, kept.metric) == (scope, metric)
+    rows = rows_of(other, protocol)
+    for clip in kept.clips:
+        (unit,) = clip.units
+        match = Match(np.array(unit.clusters), np.array(unit.assigned))
+        maps, truth = cell.maps(clip), cell.truth(clip)
+        counts = class_counts(contingency(truth, maps), match)
+        if protocol == "temporal":
+            assert clip.score == pytest.approx(rows[clip.clip]["metrics"]["vc8_iou"], abs=1e-9)
+            assert mean_iou(counts) == pytest.approx(rows[clip.clip]["metrics"]["miou"], abs=1e-9)
+        else:
+            assert clip.score == pytest.approx(mean_iou(counts), abs=1e-9)
+        for i, position in enumerate(clip.positions):
+            own = class_counts(contingency(truth[i], maps[i]), match)
+            assert clip.series[position] == pytest.approx(mean_iou(own), abs=1e-9)

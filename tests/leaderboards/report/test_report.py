@@ -51,24 +51,26 @@ def test_no_torch_and_no_model(run: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(run)], check=True)
 
 
-def test_every_protocol_has_a_section_and_k_means_has_pictures(html: str) -> None:
+def test_every_protocol_has_a_section_with_pictures(html: str) -> None:
     for protocol in ("kmeans-frame", "kmeans-clip", "kmeans-dataset", "foreground"):
         assert f"{protocol} <span" in html
     for why in ("best clip", "median clip", "worst clip"):
-        assert html.count(f"<h3>{why}: ") == 3
-    assert "Runs keep pictures of clusterings; foreground has numbers only." in html
-    assert html.count("<video ") == 9
+        assert html.count(f"<h3>{why}: ") == 4
+    assert html.count("<video ") == 12
+    assert html.count("Labels are predicted as such, and nothing is matched") == 1
+    assert html.count(">IoU of each frame<") == 3
+    assert html.count(">mIoU of each frame<") == 9
     assert "Contingency and matching over the data set" in html
     assert "IoU per class" in html
 
 
 def test_a_long_page_is_folded(run: Path, html: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert html.count('<details class="pictures" open>') == 3
+    assert html.count('<details class="pictures" open>') == 4
     monkeypatch.setattr("tvseg_bench.leaderboards.report.view.MOST_OPEN", 2)
     folded = page(gather([run]))
     assert folded.count('<details class="pictures" open>') == 2
-    assert folded.count('<details class="pictures">') == 1
-    assert folded.count("<summary>Pictures: best clip, median clip, worst clip</summary>") == 3
+    assert folded.count('<details class="pictures">') == 2
+    assert folded.count("<summary>Pictures: best clip, median clip, worst clip</summary>") == 4
 
 
 def test_scores_are_those_of_the_results(run: Path, html: str) -> None:
