@@ -146,6 +146,8 @@ class Keeper(Watcher):
 
     def __post_init__(self) -> None:
         total = len(self.dataset.clips)
+        # a protocol may see parts of the data set, in which clips have other indices
+        self._places = {clip.name: i for i, clip in enumerate(self.dataset.clips)}
         self._fixed = set(spread(total, self.clips))
         self._candidates = self._fixed | set(spread(total, CANDIDATES))
 
@@ -247,12 +249,13 @@ class Keeper(Watcher):
         return sorted(self._fixed & scored.keys() | extremes)
 
     def _clip(self, clip: ClipFeatures) -> _Clip | None:
-        if clip.index not in self._candidates:
+        place = self._places[clip.clip.name]
+        if place not in self._candidates:
             return None
-        if clip.index not in self._held:
+        if place not in self._held:
             positions = tuple(spread(len(clip.frames), FRAMES))
-            self._held[clip.index] = _Clip(clip, positions)
-        return self._held[clip.index]
+            self._held[place] = _Clip(clip, positions)
+        return self._held[place]
 
     def _write(self, folder: Path, number: int, held: _Clip) -> KeptClip:
         clip, shape = held.features, (len(held.positions), *held.size)
@@ -287,7 +290,7 @@ class Keeper(Watcher):
         truth = _stack(held.truth, held.positions, held.size, np.uint8, 255)
         digest = zlib.crc32(truth.tobytes())
         what = [data.card.name, data.split, data.manifest_sha256, clip.clip.name, chosen]
-        stem = f"{clip.index:05d}-{short_hash([*what, held.size])[:12]}"
+        stem = f"{self._places[clip.clip.name]:05d}-{short_hash([*what, held.size])[:12]}"
         image, mask = f"{stem}.jpg", f"{stem}-{digest:08x}.png"
         folder = shared_folder(self.directory)
         if not (folder / image).exists():

@@ -368,3 +368,24 @@ def test_clusters_of_other_protocols_are_kept(
         for i, position in enumerate(clip.positions):
             own = class_counts(contingency(truth[i], maps[i]), match)
             assert clip.series[position] == pytest.approx(mean_iou(own), abs=1e-9)
+
+
+@pytest.mark.parametrize("protocol", ["linear", "foreground:leopart"])
+def test_halves_of_a_data_set_are_told_apart(
+    tmp_path: Path, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without training clips each half is scored by the other, and counts its own clips."""
+    monkeypatch.setattr("tvseg_bench.benchmark.plan._training", lambda *_: None)
+    ran = tvseg_bench.run("selfdistil/tiny", protocol, "moving-shapes", output=tmp_path, limit=7)
+    (made,) = ran.results
+    assert made.status == "ok", made.reason
+    cell = KeptCell(tmp_path, made.cell_id)
+    rows = (tmp_path / "samples" / f"{cell.cell_id}.jsonl").read_text("utf-8").splitlines()[1:]
+    scored = {row["clip"] for row in map(json.loads, rows) if row.get("frame") is None}
+    clips = cell.read().clips
+    assert {clip.clip for clip in clips} == scored
+    assert len(scored) == (7 if protocol == "linear" else 4)
+    shapes = {clip.name: clip for clip in tvseg_bench.load_dataset("moving-shapes").clips}
+    for clip in clips:
+        shown = cell.images(clip)[0].astype(int) - shapes[clip.clip].image(clip.frames[0])
+        assert abs(shown).mean() < 6  # its own frames, but for JPEG
