@@ -64,6 +64,11 @@ def test_every_protocol_has_a_section_with_pictures(html: str) -> None:
     assert "IoU per class" in html
 
 
+def test_the_same_run_gives_the_same_bytes(run: Path, html: str) -> None:
+    """Videos included."""
+    assert page(gather([run])) == html
+
+
 def test_a_long_page_is_folded(run: Path, html: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert html.count('<details class="pictures" open>') == 4
     monkeypatch.setattr("tvseg_bench.leaderboards.report.view.MOST_OPEN", 2)
