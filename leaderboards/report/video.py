@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from tvseg_bench.benchmark.errors import DataError
 from tvseg_bench.leaderboards.report.pictures import address
 
-
 _OPTIONS = {
     "crf": "24",
     "preset": "fast",
