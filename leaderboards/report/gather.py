@@ -8,6 +8,9 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 from tvseg_bench.benchmark.kept import Kept, KeptCell, KeptClip
 from tvseg_bench.benchmark.result_file import Problem, read_result
@@ -34,6 +37,8 @@ class Shown:
     path: Path
     cell: KeptCell
     kept: Kept | None
+    family: list[Shown] = field(default_factory=list, repr=False, compare=False)
+    """The same model, shown the same pixels of the same data, under every protocol."""
 
     @property
     def name(self) -> str:
@@ -61,6 +66,26 @@ class Shown:
         """Return what was kept of a clip."""
         clips = self.kept.clips if self.kept is not None else ()
         return next((clip for clip in clips if clip.clip == name), None)
+
+    def colours(self, clip: KeptClip) -> NDArray[np.uint8] | None:
+        """Return the features of a clip as colours [T, rows, cols, 3], None where none were kept.
+
+        Clusterings of single frames have no basis that serves the clip; that of another protocol
+        which was shown the same is theirs too.
+        """
+        for shown in (self, *self.family):
+            own = shown.clip(clip.clip)
+            if own is None or (own.frames, own.grid) != (clip.frames, clip.grid):
+                continue
+            try:
+                found = shown.cell.pca(own)
+            except ResultError:
+                if shown is self:
+                    raise
+                continue  # where it belongs it is named
+            if found is not None:
+                return found
+        return None
 
 
 @dataclass(frozen=True)
@@ -123,13 +148,18 @@ def gather(folders: Sequence[Path], compare: tuple[str, str] | None = None) -> M
     board = make_board(loaded)
     material = Material(board, problems=list(board.problems), partial=partial, compare=compare)
     measured: dict[tuple[object, RowKey], Measurement] = {}
+    families: dict[tuple[RowKey, str, str, str], list[Shown]] = {}
     for m in loaded.measurements:
         measured.setdefault((m.table, m.row), m)
     for table in chain.from_iterable(by_dataset(board.tables)):
         rows = next(iter(table.metrics.values())).rows
         if compare is not None and len({row.key.model for row in rows}) < 2:
             continue
-        found = [_shown(row, measured[table.key, row.key], material.problems) for row in rows]
+        found = []
+        for row in rows:
+            m = measured[table.key, row.key]
+            seen = (row.key, m.table.dataset_label, m.table.manifest_sha256, m.table.resolution)
+            found.append(_shown(row, m, material.problems, families.setdefault(seen, [])))
         material.sections.append(_section(table, found, compare))
     if not material.sections:
         raise UsageError(
@@ -149,7 +179,7 @@ def _keep_pair(loaded: Loaded, pair: tuple[str, str]) -> None:
     loaded.measurements = [m for m in loaded.measurements if m.row.model in pair]
 
 
-def _shown(row: Row, measured: Measurement, problems: list[Problem]) -> Shown:
+def _shown(row: Row, measured: Measurement, problems: list[Problem], family: list[Shown]) -> Shown:
     cell = KeptCell(run_folder(measured.path), measured.cell_id)
     kept = None
     if cell.exists:
@@ -157,7 +187,10 @@ def _shown(row: Row, measured: Measurement, problems: list[Problem]) -> Shown:
             kept = cell.read()
         except ResultError as error:
             problems.append(Problem(measured.file, f"its pictures are not shown: {error}"))
-    return Shown(row, read_result(measured.path).result, measured.path, cell, kept)
+    result = read_result(measured.path).result
+    shown = Shown(row, result, measured.path, cell, kept, family)
+    family.append(shown)
+    return shown
 
 
 def _section(

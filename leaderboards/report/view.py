@@ -223,7 +223,7 @@ def _clip(chosen: Chosen, section: Section, problems: list[Problem]) -> dict[str
     try:
         images, truth = first.cell.images(clip), first.cell.truth(clip).astype(np.int64)
         maps = [m.cell.maps(c) for m, c in models]
-        colours = [m.cell.pca(c) for m, c in models]
+        colours = [m.colours(c) for m, c in models]
     except ResultError as error:
         problems.append(Problem(section.table.key.protocol_label, str(error)))
         return {**shown, "broken": str(error)}

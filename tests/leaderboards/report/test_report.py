@@ -64,6 +64,17 @@ def test_every_protocol_has_a_section_with_pictures(html: str) -> None:
     assert "IoU per class" in html
 
 
+def test_single_frames_borrow_the_colours_of_the_clip(run: Path) -> None:
+    for section in gather([run]).sections:
+        for shown in section.pictured:
+            for clip in shown.kept.clips if shown.kept else ():
+                colours = shown.colours(clip)
+                assert colours is not None
+                assert colours.shape == (10, *clip.grid, 3)
+                if section.table.key.protocol == "kmeans-frame":
+                    assert clip.pca is None
+
+
 def test_the_same_run_gives_the_same_bytes(run: Path, html: str) -> None:
     """Videos included."""
     assert page(gather([run])) == html
