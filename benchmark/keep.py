@@ -26,7 +26,7 @@ from tvseg_bench.benchmark.kept import (
     media_folder,
 )
 from tvseg_bench.benchmark.kept import data_folder as shared_folder
-from tvseg_bench.benchmark.metrics.contingency import Contingency, merge
+from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
 from tvseg_bench.benchmark.result_file import write_whole
 from tvseg_bench.benchmark.result_store import set_aside
@@ -72,10 +72,10 @@ class Watcher:
         labels: NDArray[np.integer[Any]],
         truth: NDArray[np.integer[Any]],
         grid: tuple[int, int],
-        table: Contingency,
+        table: Contingency | None = None,
     ) -> None:
         """Hear cluster ids, or predicted labels, and true labels [H, W] of one frame, the patches
-        of the model, and the contingency of the two."""
+        of the model, and the contingency of the two; None = that of all pixels but void."""
 
     def unit(
         self,
@@ -171,13 +171,13 @@ class Keeper(Watcher):
         labels: NDArray[np.integer[Any]],
         truth: NDArray[np.integer[Any]],
         grid: tuple[int, int],
-        table: Contingency,
+        table: Contingency | None = None,
     ) -> None:
         """Keep the maps of a frame as they are shown, and its table until it is matched."""
         held = self._clip(clip)
         if held is None:
             return
-        held.tables[position] = table
+        held.tables[position] = contingency(truth, labels) if table is None else table
         if position not in held.positions:
             return
         held.size, held.grid = reduced_size(labels.shape), grid

@@ -49,6 +49,12 @@ def shares(seeds: Sequence[Table]) -> Floats:
     return found
 
 
+def standard_error(deviation: Floats) -> Floats:
+    """Return the standard error [...] that `deviations` [..., n] make."""
+    found: Floats = np.sqrt((deviation**2).sum(axis=-1))
+    return found
+
+
 def skewness(deviation: Floats) -> Floats:
     """Return the skewness [...] of the sum of `deviations` [..., n], 0 where nothing moves.
 
@@ -58,11 +64,9 @@ def skewness(deviation: Floats) -> Floats:
         >>> float(skewness(np.array([-0.1, -0.1, 0.2]))) > 0
         True
     """
-    variance = (deviation**2).sum(axis=-1)
+    error = standard_error(deviation)
     cubed = (deviation**3).sum(axis=-1)
-    found: Floats = np.divide(
-        cubed, variance**1.5, out=np.zeros_like(variance), where=variance > 0
-    )
+    found: Floats = np.divide(cubed, error**3, out=np.zeros_like(error), where=error > 0)
     return found
 
 

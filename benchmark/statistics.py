@@ -22,6 +22,7 @@ from tvseg_bench.benchmark.sampling_error import (
     deviations,
     shares,
     skewness,
+    standard_error,
 )
 
 if TYPE_CHECKING:
@@ -114,9 +115,10 @@ def interval_of(value: float | None, seeds: Sequence[Table]) -> Interval:
     if not np.isfinite(moved).all():
         return Interval(None, None, "none: one clip holds all that is scored", n)
     df = degrees_of_freedom(moved, shares(seeds))
-    name = _name(seeds, "clip-logit-t", "clip-jackknife-logit-t")
-    lean = 0.0 if name == "clip-logit-t" else _LEAN * skewness(moved)
-    ends = interval_ends(own, np.sqrt((moved**2).sum()), df, seeds[0].least, lean)
+    means = _are_means(seeds)
+    name = "clip-logit-t" if means else "clip-jackknife-logit-t"
+    lean = 0.0 if means else _LEAN * skewness(moved)
+    ends = interval_ends(own, standard_error(moved), df, seeds[0].least, lean)
     lo, hi = map(float, ends)
     shift = value - own
     if abs(shift) > _SAME:
@@ -127,8 +129,8 @@ def interval_of(value: float | None, seeds: Sequence[Table]) -> Interval:
     return Interval(lo, hi, name, n)
 
 
-def _name(tables: Sequence[Table], means: str, counts: str) -> str:
-    return means if all(isinstance(rows, MeanTable) for rows in tables) else counts
+def _are_means(tables: Sequence[Table]) -> bool:
+    return all(isinstance(rows, MeanTable) for rows in tables)
 
 
 def rows_value(seeds: Sequence[Table]) -> float | None:
@@ -207,10 +209,10 @@ def paired_difference(
     moved = deviations([pair[0]]) - deviations([pair[1]])
     if not np.isfinite(moved).all():
         return Difference(value, None, None, None, n, "none: one clip holds all that is scored")
-    error = float(np.sqrt((moved**2).sum()))
+    error = float(standard_error(moved))
     half = error * float(t_quantile((1 + LEVEL) / 2, degrees_of_freedom(moved, shares(pair))))
     smallest = smallest_difference(error * np.sqrt(n), n)
-    method = _name(pair, "paired-clip-t", "paired-clip-jackknife-t")
+    method = "paired-clip-t" if _are_means(pair) else "paired-clip-jackknife-t"
     return Difference(value, value - half, value + half, smallest, n, method)
 
 
@@ -243,7 +245,7 @@ def compare_pairs(values: Floats, models: Sequence[Sequence[Table]]) -> Pairs:
     for i in range(count - 1):
         others = slice(i + 1, None)
         apart = moved[i] - moved[others]
-        errors = np.sqrt((apart**2).sum(axis=1))
+        errors = standard_error(apart)
         gaps = np.abs(values[i] - values[others])
         df = degrees_of_freedom(apart, (weights[i] + weights[others]) / 2)
         scaled = np.divide(gaps, errors, out=np.full_like(gaps, np.inf), where=errors != 0)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.leaderboards.statement import COMPARISON, INTERVAL
-from tvseg_bench.leaderboards.summary import by_dataset, summaries
-from tvseg_bench.leaderboards.words import number_of, percent, rank_text, resolution_label
+from tvseg_bench.leaderboards.summary import ordered, summaries
+from tvseg_bench.leaderboards.words import (
+    number_of,
+    percent,
+    rank_text,
+    resolution_label,
+    row_extra,
+    unlike,
+)
 
 if TYPE_CHECKING:
     from tvseg_bench.leaderboards.board import Board, BoardTable
@@ -41,9 +47,8 @@ def markdown(board: Board) -> str:
     for group in summaries(board.tables):
         parts += [*_summary(group), ""]
     parts += ["# Tables", "", _NOTE, ""]
-    for tables in by_dataset(board.tables):
-        for table in tables:
-            parts += [*_section(table, board.tables), ""]
+    for table in ordered(board.tables):
+        parts += [*_section(table, board.tables), ""]
     parts += _list("Not on the board", board.left_out)
     parts += _list("Problems", [str(p) for p in board.problems])
     return "\n".join(parts).rstrip() + "\n"
@@ -74,13 +79,12 @@ def escape(text: str) -> str:
 
 def _summary(group: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of one data set's summary: models against protocols."""
-    clips = f" · {number_of(group['clips'], 'clip')}" if group["clips"] else ""
+    about = [f"version {group['version']}"]
+    about += [number_of(group["clips"], "clip")] if group["clips"] else []
+    about += [f"{group['missing']} of {group['cells']} cells not run"] if group["missing"] else []
     yield f"## {code(group['dataset'])}"
     yield ""
-    missing = (
-        f" · {group['missing']} of {group['cells']} cells not run" if group["missing"] else ""
-    )
-    yield f"version {group['version']}{clips}{missing}"
+    yield " · ".join(about)
     yield ""
     yield _line(["model", *map(_column, group["columns"])])
     yield _line(["---", *["---:"] * len(group["columns"])])
@@ -115,11 +119,15 @@ def _section(table: BoardTable, tables: Sequence[BoardTable]) -> Iterator[str]:
         f"{code(key.dataset_label)} v{key.dataset_version}"
     )
     yield ""
-    clips = "" if table.n_clips is None else f"{number_of(table.n_clips, 'clip')} · "
-    yield (
-        f"{clips}input {escape(resolution_label(key.resolution))} · manifest "
-        f"{key.manifest_sha256[:8]} · table {key.id}{_unlike(table, tables)}"
-    )
+    about = [] if table.n_clips is None else [number_of(table.n_clips, "clip")]
+    about += [
+        f"input {escape(resolution_label(key.resolution))}",
+        f"manifest {key.manifest_sha256[:8]}",
+        f"table {key.id}",
+    ]
+    told = unlike(table, tables)
+    about += [escape(", ".join(told))] if told else []
+    yield " · ".join(about)
     yield ""
     names = [headline, *others]
     head = ["rank", "model", *names, "constant", "oracle", "params M", "frames/s", "seeds"]
@@ -147,12 +155,9 @@ def _row(row: Row, others: Sequence[Row | None]) -> Iterator[str]:
 
 def _model(row: Row) -> str:
     """Return the model's name, with what sets it apart from its default."""
-    extra = [f"@{row.key.revision.removeprefix('sha256:')[:8]}"]
-    extra += [f"layer {row.key.layer}"] if row.key.layer != -1 else []
-    extra += [row.key.dtype] if row.key.dtype != "fp32" else []
     marks = " ‡" if row.facts["contaminated"] else ""
     marks += "" if row.facts["trust"] == "self-reported" else f" ({row.facts['trust']})"
-    return f"{code(row.key.model)} {escape(' '.join(extra))}{marks}"
+    return f"{code(row.key.model)} {escape('@' + ' '.join(row_extra(row)))}{marks}"
 
 
 def _score(row: Row) -> str:
@@ -182,19 +187,6 @@ def _footnotes(found: Ranked, headline: str) -> Iterator[str]:
     missing = [code(name) for name in _BASELINES if name not in models]
     if missing:
         yield f"No result of {' and '.join(missing)} in this table.  "
-
-
-def _unlike(table: BoardTable, tables: Sequence[BoardTable]) -> str:
-    """Return the parameters by which a table differs from others of its protocol and preset."""
-    key = table.key
-    alike = [t for t in tables if (t.key.protocol_label) == key.protocol_label]
-    names = sorted(
-        name
-        for name in table.params
-        if any(t.params.get(name) != table.params[name] for t in alike)
-    )
-    told = ", ".join(f"{name}={json.dumps(table.params[name])}" for name in names)
-    return f" · {escape(told)}" if told else ""
 
 
 def _list(title: str, lines: Sequence[str]) -> list[str]:

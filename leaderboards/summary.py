@@ -19,10 +19,15 @@ def summaries(tables: Sequence[BoardTable]) -> list[dict[str, Any]]:
     Rows are in the order of their mean rank; a missing cell counts as the last rank of its
     column. This orders the page and is no score.
     """
-    return [_summary(found) for found in by_dataset(tables)]
+    return [_summary(found) for found in _by_dataset(tables)]
 
 
-def by_dataset(tables: Sequence[BoardTable]) -> list[list[BoardTable]]:
+def ordered(tables: Sequence[BoardTable]) -> list[BoardTable]:
+    """Return the tables data set by data set, in the order of the summaries."""
+    return [table for found in _by_dataset(tables) for table in found]
+
+
+def _by_dataset(tables: Sequence[BoardTable]) -> list[list[BoardTable]]:
     """Return the tables of each data set, that with the most results, then clips, first."""
     groups: dict[tuple[str, int, str], list[BoardTable]] = {}
     for table in tables:

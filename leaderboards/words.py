@@ -36,11 +36,17 @@ def breakable(name: str) -> Markup:
 
 def row_name(row: Row) -> dict[str, str]:
     """Return the name, and in a second line what sets this row apart from its default."""
+    model = row.key.model
+    return {"model": model, "shown": breakable(model), "extra": " · ".join(row_extra(row))}
+
+
+def row_extra(row: Row) -> list[str]:
+    """Return what sets a row apart from its model: revision, layer and type where not usual."""
     key = row.key
     extra = [key.revision.removeprefix("sha256:")[:8]]
     extra += [f"layer {key.layer}"] if key.layer != -1 else []
     extra += [key.dtype] if key.dtype != "fp32" else []
-    return {"model": key.model, "shown": breakable(key.model), "extra": " · ".join(extra)}
+    return extra
 
 
 def rank_text(row: Row) -> str:

@@ -22,7 +22,6 @@ from tvseg_bench.benchmark.foreground import (
     tune_threshold,
 )
 from tvseg_bench.benchmark.keep import SILENT, Own, Watcher
-from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.references import patch_grid_oracle
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
@@ -237,13 +236,7 @@ class _Shown:
         self._match = Match(np.sort(self._names), np.sort(self._names))
         keep.begin("labels", "instance", "IoU", "IoU")
 
-    def frame(
-        self,
-        index: int,
-        t: int,
-        ids: NDArray[np.int32],
-        truth: Truth,
-    ) -> None:
+    def frame(self, index: int, t: int, ids: NDArray[np.int32], truth: Truth) -> None:
         """Hand over the clusters [H, W] of a frame of clip `index`, as foreground or not."""
         if self._keep is SILENT:
             return
@@ -252,10 +245,8 @@ class _Shown:
         true, shown = names[mask.astype(int)], names[self._chosen[ids].astype(int)]
         if counted is not None:
             true = np.where(counted, true, VOID)
-        grid = self._found.labels[index].shape[1:]
-        table = contingency(true, shown)
-        clip = self._found.clips[index]
-        self._keep.frame(clip, t, shown, true, (grid[0], grid[1]), table)
+        rows, columns = self._found.labels[index].shape[1:]
+        self._keep.frame(self._found.clips[index], t, shown, true, (rows, columns))
 
     def close(self, index: int, score: float | None, series: Sequence[float | None]) -> None:
         """Hand over the IoU of a clip and of its frames."""

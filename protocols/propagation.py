@@ -18,7 +18,6 @@ import torch
 from tvseg_bench.benchmark.device import resolve_device
 from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.keep import SILENT, Own, Watcher
-from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.propagation import PropagationRule, Propagator
 from tvseg_bench.benchmark.propagation_labels import hard_labels, resized_labels, soft_labels
@@ -162,7 +161,7 @@ class _Shown:
 
     def __init__(self, keep: Watcher, found: Track) -> None:
         self._keep, self._objects = keep, found.objects
-        self._clip, self._tables = without_tokens(found.clip), list[Contingency]()
+        self._clip = without_tokens(found.clip)
         self._grid = (found.clip.tokens.shape[1], found.clip.tokens.shape[2])
         keep.features(self._clip, found.clip.tokens)
 
@@ -172,14 +171,13 @@ class _Shown:
             return
         true = np.where(truth == UNKNOWN, VOID, self._objects.named(truth))
         shown = self._objects.named(numbers)
-        self._tables.append(contingency(true, shown))
-        self._keep.frame(self._clip, t, shown, true, self._grid, self._tables[-1])
+        self._keep.frame(self._clip, t, shown, true, self._grid)
 
     def close(self, result: ClipResult, scored: range) -> None:
         """Hand over J and F of the clip, and J of its frames; the first and others have none."""
         if self._keep is SILENT:
             return
-        series: list[float | None] = [None] * len(self._tables)
+        series: list[float | None] = [None] * result.n_frames
         for t, j in zip(scored, result.scores["model"].j.mean(axis=0), strict=True):
             series[t] = float(j)
         ids = np.array(sorted({self._objects.background, *self._objects.ids}), np.int64)

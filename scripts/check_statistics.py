@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from simulated_counts import OTHERS, POPULATIONS, Population
 
 from tvseg_bench.benchmark.clip_tables import CountTable, MeanTable, Table, mean_iou
-from tvseg_bench.benchmark.sampling_error import deviations
+from tvseg_bench.benchmark.sampling_error import deviations, standard_error
 from tvseg_bench.benchmark.statistics import (
     LEVEL,
     apart_by,
@@ -119,8 +119,7 @@ def for_counts(rows: CountTable, weights: Floats) -> Iterator[tuple[str, Ends]]:
     n, value = len(rows.clips), rows.value()
     found = interval_of(value, [rows])
     yield "ours", (np.float64(found.lo or 0), np.float64(1 if found.hi is None else found.hi))
-    moved = deviations([rows])
-    yield "jackknife, n - 1", interval_ends(value, np.sqrt((moved**2).sum()), n - 1)
+    yield "jackknife, n - 1", interval_ends(value, standard_error(deviations([rows])), n - 1)
     drawn = mean_iou(weights @ rows.counts)
     error = drawn.std() * np.sqrt(n / (n - 1))
     yield "bootstrap error", interval_ends(value, error, n - 1)

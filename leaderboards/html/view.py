@@ -12,7 +12,7 @@ from tvseg_bench.leaderboards.html.charts import chart_data
 from tvseg_bench.leaderboards.page.page import render_page
 from tvseg_bench.leaderboards.published import for_model
 from tvseg_bench.leaderboards.statement import COMPARISON, INTERVAL
-from tvseg_bench.leaderboards.summary import by_dataset, summaries
+from tvseg_bench.leaderboards.summary import ordered, summaries
 from tvseg_bench.leaderboards.words import (
     breakable,
     number,
@@ -59,7 +59,9 @@ def page(board: Board) -> str:
         facts=facts(board),
         choices=choices(board),
         summaries=summaries(board.tables),
-        tables=_tables(board.tables),
+        tables=[
+            table(one, board.tables, i < MOST_OPEN) for i, one in enumerate(ordered(board.tables))
+        ],
         many=sum(1 for _ in rows_of(board.tables)) > _MANY_ROWS,
         published=list(published(board.tables)),
         problems=_few([str(problem) for problem in board.problems]),
@@ -67,12 +69,6 @@ def page(board: Board) -> str:
         comparison=COMPARISON,
         interval=INTERVAL,
     )
-
-
-def _tables(tables: Sequence[BoardTable]) -> list[dict[str, Any]]:
-    """Return the tables, those of the fullest data set first."""
-    ordered = [one for group in by_dataset(tables) for one in group]
-    return [table(one, tables, i < MOST_OPEN) for i, one in enumerate(ordered)]
 
 
 def _few(lines: Sequence[str]) -> dict[str, Any]:

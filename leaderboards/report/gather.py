@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from tvseg_bench.benchmark.types import UnitScore
 from tvseg_bench.leaderboards.board import Board, BoardTable, make_board
 from tvseg_bench.leaderboards.load import Loaded, Measurement, RowKey, load
 from tvseg_bench.leaderboards.rows import Row, run_folder, samples_path
-from tvseg_bench.leaderboards.summary import by_dataset
+from tvseg_bench.leaderboards.summary import ordered
 
 _WITHOUT = "No pictures were kept of these cells; run them again with --keep 12 --force."
 MOST_MODELS = 6
@@ -151,7 +150,7 @@ def gather(folders: Sequence[Path], compare: tuple[str, str] | None = None) -> M
     families: dict[tuple[RowKey, str, str, str], list[Shown]] = {}
     for m in loaded.measurements:
         measured.setdefault((m.table, m.row), m)
-    for table in chain.from_iterable(by_dataset(board.tables)):
+    for table in ordered(board.tables):
         rows = next(iter(table.metrics.values())).rows
         if compare is not None and len({row.key.model for row in rows}) < 2:
             continue

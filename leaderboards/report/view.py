@@ -36,18 +36,19 @@ COLUMNS = 5
 """Frames of a clip side by side."""
 FPS = 3
 _ACROSS = 4
-_WHAT = {
-    "frame": "Every frame is clustered and matched on its own",
-    "clip": "Each clip is clustered and matched once",
-    "dataset": "All clips are clustered together and matched once",
-    "labels": "Labels are predicted as such, and nothing is matched",
+_SAME = "under the same matching, "
+_SCOPES = {
+    "frame": (
+        "Every frame is clustered and matched on its own",
+        "under the frame's own matching, ",
+    ),
+    "clip": ("Each clip is clustered and matched once", _SAME),
+    "dataset": ("All clips are clustered together and matched once", _SAME),
+    "labels": ("Labels are predicted as such, and nothing is matched", ""),
 }
-
+"""What a unit is, and under what its frames are scored."""
 MOST_OPEN = 4
 """The pictures of so many tables start unfolded; those below start folded."""
-
-
-_UNDER = {"frame": "under the frame's own matching, ", "labels": ""}
 
 
 def page(material: Material) -> str:
@@ -108,15 +109,16 @@ def _section(section: Section, material: Material) -> dict[str, Any]:
     headline, ranked = next(iter(section.table.metrics.items()))
     scale = Scale.of(ranked.rows)
     kept = section.pictured[0].kept if section.pictured else None
+    what, under = ("", "") if kept is None else _SCOPES[kept.scope]
     return {
         "id": key.id,
         "protocol": key.protocol_label,
         "dataset": key.dataset_label,
         "about": f"input {resolution_label(key.resolution)}",
-        "what": "" if kept is None else _WHAT[kept.scope],
+        "what": what,
         "matched": kept is not None and kept.scope != "labels",
-        "of_frames": "mIoU" if kept is None else kept.of_frames,
-        "under": _UNDER.get("" if kept is None else kept.scope, "under the same matching, "),
+        "of_frames": "" if kept is None else kept.of_frames,
+        "under": under,
         "headline": headline,
         "axis": (percent(scale.lo), percent(scale.hi)),
         "rows": [row_view(row, scale, []) for row in ranked.rows],
@@ -248,6 +250,7 @@ def _clip(chosen: Chosen, section: Section, problems: list[Problem]) -> dict[str
             pictures.clusters(images[at], ids[at]),
         )
         for (m, c), ids in zip(models, maps, strict=True)
+        if kept.scope != "labels"
     ]
     features = [
         (m.name, f"{c.grid[0]} x {c.grid[1]} patches", pictures.enlarged(pca[at], c.size))
@@ -258,7 +261,7 @@ def _clip(chosen: Chosen, section: Section, problems: list[Problem]) -> dict[str
     return {
         **shown,
         "rows": strips([(name, note, part[at]) for name, note, part in (*plain, *scored)]),
-        "raw": [] if kept.scope == "labels" else strips(raw),
+        "raw": strips(raw),
         "features": strips(features),
         "frames": [clip.frames[i] for i in at],
         "timeline": timeline(
