@@ -199,6 +199,8 @@ def _read(path: Path) -> tuple[Published, ...]:
 
 def _parse(text: str, name: str) -> tuple[Published, ...]:
     reader = csv.DictReader(io.StringIO(text))
+    if reader.fieldnames is None:
+        raise UsageError(f"{name} is empty; give it the columns of the suite's own {NAME}")
     found = []
     for cells in reader:
         try:

@@ -170,6 +170,12 @@ def test_a_wrong_row_is_named(old: str, new: str, sentence: str, tmp_path: Path)
         rows(path)
 
 
+def test_an_empty_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "none.csv").touch()
+    with pytest.raises(UsageError, match=r"none\.csv is empty; give it the columns"):
+        rows(tmp_path / "none.csv")
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.csv cannot be read as a table of numbers"):
         rows(tmp_path / "none.csv")
