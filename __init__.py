@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.loading import LoadedModel
-    from tvseg_bench.benchmark.run import Listener, RunReport
+    from tvseg_bench.benchmark.execution.run import Listener, RunReport
+    from tvseg_bench.benchmark.plugins.load import LoadedModel
     from tvseg_bench.benchmark.types import Dataset
 
 __version__ = "0.1.0"
@@ -58,8 +58,8 @@ def run(
         UsageError: a name or parameter that does not exist; nothing was run.
     """
     from tvseg_bench.benchmark.errors import UsageError, did_you_mean
-    from tvseg_bench.benchmark.home import data_root
-    from tvseg_bench.benchmark.selection import Selection, make_selection
+    from tvseg_bench.benchmark.execution.selection import Selection, make_selection
+    from tvseg_bench.benchmark.paths import data_root
 
     register_builtins()
     for name in options:
@@ -67,14 +67,14 @@ def run(
             raise UsageError(did_you_mean("option", name, Selection.__dataclass_fields__))
     values = {"model": model, "protocol": protocol, "dataset": dataset, **options}
     values.setdefault("data_root", data_root())
-    from tvseg_bench.benchmark.run import run_selection
+    from tvseg_bench.benchmark.execution.run import run_selection
 
     return run_selection(make_selection(values), listener)
 
 
 def load_model(reference: str, *, weights: str | Path | None = None) -> LoadedModel:
     """Build, check and freeze a model; see `benchmark.loading.load_model`."""
-    from tvseg_bench.benchmark.loading import load_model as load
+    from tvseg_bench.benchmark.plugins.load import load_model as load
 
     register_builtins()
     return load(reference, weights=None if weights is None else Path(weights))
@@ -82,19 +82,19 @@ def load_model(reference: str, *, weights: str | Path | None = None) -> LoadedMo
 
 def load_dataset(reference: str, *, data_root: str | Path | None = None) -> Dataset:
     """Open a data set, `NAME` or `NAME:split`; nothing is decoded before it is asked for."""
-    from tvseg_bench.benchmark import home
+    from tvseg_bench.benchmark import paths
+    from tvseg_bench.benchmark.execution.selection import split_reference
     from tvseg_bench.benchmark.registry import datasets
-    from tvseg_bench.benchmark.selection import split_reference
 
     register_builtins()
     name, split = split_reference(reference)
-    root = home.data_root() if data_root is None else Path(data_root)
+    root = paths.data_root() if data_root is None else Path(data_root)
     return datasets[name].open(root, split)
 
 
 def list_models() -> list[dict[str, Any]]:
     """Return one row per registered model."""
-    from tvseg_bench.benchmark import show
+    from tvseg_bench.benchmark.cli import show
 
     register_builtins()
     return show.list_models()
@@ -102,7 +102,7 @@ def list_models() -> list[dict[str, Any]]:
 
 def list_protocols() -> list[dict[str, Any]]:
     """Return one row per registered protocol."""
-    from tvseg_bench.benchmark import show
+    from tvseg_bench.benchmark.cli import show
 
     register_builtins()
     return show.list_protocols()
@@ -110,7 +110,7 @@ def list_protocols() -> list[dict[str, Any]]:
 
 def list_datasets() -> list[dict[str, Any]]:
     """Return one row per registered data set."""
-    from tvseg_bench.benchmark import show
+    from tvseg_bench.benchmark.cli import show
 
     register_builtins()
     return show.list_datasets()

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from tvseg_bench import __version__, register_builtins
-from tvseg_bench.benchmark.arguments import build_parser, parse
+from tvseg_bench.benchmark.cli.arguments import build_parser, parse
 from tvseg_bench.benchmark.errors import TvsegError, UsageError
-from tvseg_bench.benchmark.home import data_root, home
+from tvseg_bench.benchmark.paths import data_root, home
 
 OK, SOME_FAILED, USAGE, MISMATCH, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -55,7 +55,7 @@ def _print_json(value: Any) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from tvseg_bench.benchmark import show
+    from tvseg_bench.benchmark.cli import show
 
     register_builtins()
     if arguments.kind == "runs":
@@ -70,8 +70,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _list_runs(arguments: argparse.Namespace) -> int:
-    from tvseg_bench.benchmark import show
-    from tvseg_bench.benchmark.result_store import ResultStore
+    from tvseg_bench.benchmark.cli import show
+    from tvseg_bench.benchmark.results.store import ResultStore
 
     files, problems = ResultStore(arguments.output).load_all()
     rows = []
@@ -100,7 +100,7 @@ def _list_runs(arguments: argparse.Namespace) -> int:
 
 
 def _info(arguments: argparse.Namespace) -> int:
-    from tvseg_bench.benchmark import show
+    from tvseg_bench.benchmark.cli import show
 
     register_builtins()
     card = show.info(arguments.name)
@@ -113,7 +113,11 @@ def _info(arguments: argparse.Namespace) -> int:
 
 def _selection(arguments: argparse.Namespace) -> Any:
     """Merge defaults, the config file and the command line, the last one winning."""
-    from tvseg_bench.benchmark.selection import make_selection, parse_overrides, read_config
+    from tvseg_bench.benchmark.execution.selection import (
+        make_selection,
+        parse_overrides,
+        read_config,
+    )
 
     values: dict[str, Any] = read_config(arguments.config) if arguments.config else {}
     overrides = {**values.get("overrides", {}), **parse_overrides(arguments.overrides)}
@@ -131,8 +135,8 @@ def _selection(arguments: argparse.Namespace) -> Any:
 def _run(arguments: argparse.Namespace) -> int:
     selection = _selection(arguments)
     register_builtins()
-    from tvseg_bench.benchmark.console import JsonListener, RichListener, print_report
-    from tvseg_bench.benchmark.run import run_selection
+    from tvseg_bench.benchmark.cli.console import JsonListener, RichListener, print_report
+    from tvseg_bench.benchmark.execution.run import run_selection
 
     with JsonListener() if arguments.json else RichListener() as listener:
         report = run_selection(selection, listener, ["tvseg-bench", *sys.argv[1:]])
@@ -144,8 +148,8 @@ def _run(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> int:
     selection = _selection(arguments)
     register_builtins()
-    from tvseg_bench.benchmark.console import print_estimate
-    from tvseg_bench.benchmark.estimate import estimate
+    from tvseg_bench.benchmark.cli.console import print_estimate
+    from tvseg_bench.benchmark.execution.estimate import estimate
 
     found = estimate(selection)
     if arguments.json:
@@ -156,9 +160,9 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _data(arguments: argparse.Namespace) -> int:
-    from tvseg_bench.benchmark import console_data
+    from tvseg_bench.benchmark.cli import console_data
     from tvseg_bench.benchmark.data import status
-    from tvseg_bench.benchmark.selection import split_reference
+    from tvseg_bench.benchmark.execution.selection import split_reference
 
     register_builtins()
     root = Path(arguments.data_root).expanduser() if arguments.data_root else data_root()
@@ -186,7 +190,7 @@ def _data(arguments: argparse.Namespace) -> int:
 def _leaderboard(arguments: argparse.Namespace) -> int:
     if arguments.action == "check":
         return _leaderboard_check(arguments)
-    from tvseg_bench.benchmark.selection import split_list
+    from tvseg_bench.benchmark.execution.selection import split_list
     from tvseg_bench.leaderboards.board import build
 
     out = arguments.output or arguments.folders[0]
@@ -218,8 +222,8 @@ def _problems(problems: Sequence[object]) -> int:
 
 
 def _cache(arguments: argparse.Namespace) -> int:
-    from tvseg_bench.benchmark.cache import FeatureCache, parse_bytes
-    from tvseg_bench.benchmark.console import print_rows
+    from tvseg_bench.benchmark.cli.console import print_rows
+    from tvseg_bench.benchmark.features.cache.feature_cache import FeatureCache, parse_bytes
 
     cache = FeatureCache()
     if arguments.action == "path":
@@ -252,7 +256,7 @@ def _days(days: float | None) -> timedelta | None:
 
 
 def _weights(arguments: argparse.Namespace) -> int:
-    from tvseg_bench.benchmark import console_models
+    from tvseg_bench.benchmark.cli import console_models
 
     register_builtins()
     if arguments.action == "get":
@@ -267,8 +271,8 @@ def _weights(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from tvseg_bench.benchmark.check import write_report
-    from tvseg_bench.benchmark.console_models import run_check
+    from tvseg_bench.benchmark.cli.console_models import run_check
+    from tvseg_bench.benchmark.contract.run_checks import write_report
 
     register_builtins()
     report = run_check(
@@ -283,7 +287,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _new_model(arguments: argparse.Namespace) -> int:
-    from tvseg_bench.benchmark.scaffold import new_model
+    from tvseg_bench.benchmark.plugins.scaffold import new_model
     from tvseg_bench.models.template import TEMPLATE
 
     register_builtins()
@@ -299,16 +303,16 @@ def _new_model(arguments: argparse.Namespace) -> int:
 
 
 def _submit(arguments: argparse.Namespace) -> int:
-    from tvseg_bench.leaderboards import console
+    from tvseg_bench.leaderboards.submission import command
 
     register_builtins()
     problems: list[str] = []
     if arguments.action == "pack":
-        lines = console.pack_submission(
+        lines = command.pack_submission(
             arguments.paths, arguments.output, arguments.model, arguments.report, arguments.json
         )
     else:
-        lines, problems = console.check_submissions(
+        lines, problems = command.check_submissions(
             arguments.paths, arguments.against, arguments.json
         )
     for line in lines:
@@ -319,7 +323,7 @@ def _submit(arguments: argparse.Namespace) -> int:
 def _env(arguments: argparse.Namespace) -> int:
     import torch  # noqa: F401  (the GPU is known once torch is loaded)
 
-    from tvseg_bench.benchmark.provenance import collect
+    from tvseg_bench.benchmark.results.provenance import collect
 
     leave_out = {"command", "config_sha256", "seeds", "started", "ended", "world_size"}
     found = collect(started=datetime.now(timezone.utc)).model_dump(exclude=leave_out)
@@ -352,10 +356,10 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 ELSEWHERE: dict[str, str] = {
-    "report": "tvseg_bench.leaderboards.report.console:report",
-    "visualize": "tvseg_bench.leaderboards.report.console:visualize",
-    "verify": "tvseg_bench.leaderboards.console_verify:verify",
-    "train": "tvseg_bench.models.training.console:run",
+    "report": "tvseg_bench.leaderboards.report.command:report",
+    "visualize": "tvseg_bench.leaderboards.report.command:visualize",
+    "verify": "tvseg_bench.leaderboards.published.command:verify",
+    "train": "tvseg_bench.models.training.command:run",
 }
 """Commands that live beside what they show; each is loaded when it is typed."""
 

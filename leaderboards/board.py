@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
-from tvseg_bench.benchmark.result_file import Problem
+from tvseg_bench.benchmark.results.result_file import Problem
 from tvseg_bench.leaderboards.load import Loaded, Measurement, RowKey, TableKey, load
 from tvseg_bench.leaderboards.rows import Evidence, Ranked, evidence, ranked
 
@@ -69,7 +69,7 @@ def build(folders: Sequence[Path], out: Path, formats: Sequence[str] = FORMATS) 
         UsageError: an unknown format, a folder that is not there or holds no result, or a file
             in the way that no build wrote.
     """
-    from tvseg_bench.leaderboards.render import long_table, write
+    from tvseg_bench.leaderboards.build import long_table, write
 
     for name in formats:
         if name not in FORMATS:

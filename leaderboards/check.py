@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tvseg_bench.benchmark.result_file import Problem, open_plain, read_result
-from tvseg_bench.benchmark.result_samples import MAX_SAMPLES_BYTES, read_samples
-from tvseg_bench.benchmark.result_schema import Result
-from tvseg_bench.benchmark.result_text import ResultError
-from tvseg_bench.benchmark.statistics import interval_of
+from tvseg_bench.benchmark.results.result_file import Problem, open_plain, read_result
+from tvseg_bench.benchmark.results.samples import MAX_SAMPLES_BYTES, read_samples
+from tvseg_bench.benchmark.results.schema import Result
+from tvseg_bench.benchmark.results.text import ResultError
+from tvseg_bench.benchmark.statistics.intervals import interval_of
 from tvseg_bench.leaderboards.load import Measurement, load
 from tvseg_bench.leaderboards.rows import evidence, samples_path
 

@@ -14,10 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.benchmark.result_file import NotAResultError, Problem, ResultFile, read_result
-from tvseg_bench.benchmark.result_schema import Metric, Result, Samples
-from tvseg_bench.benchmark.result_text import ResultError, canonical_json, printable, short_hash
-from tvseg_bench.leaderboards.published import beside, for_model
+from tvseg_bench.benchmark.results.result_file import (
+    NotAResultError,
+    Problem,
+    ResultFile,
+    read_result,
+)
+from tvseg_bench.benchmark.results.schema import Metric, Result, Samples
+from tvseg_bench.benchmark.results.text import ResultError, canonical_json, printable, short_hash
+from tvseg_bench.leaderboards.published.numbers import beside, for_model
 
 _COMPANIONS = {"manifest.json", "model_card.json", "check_report.json"}
 """JSON files that stand beside results and are none."""

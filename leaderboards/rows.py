@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.clip_tables import Table, point, table
-from tvseg_bench.benchmark.result_file import Problem
-from tvseg_bench.benchmark.result_samples import read_samples
-from tvseg_bench.benchmark.result_schema import Metric
-from tvseg_bench.benchmark.result_text import ResultError
-from tvseg_bench.benchmark.statistics import (
+from tvseg_bench.benchmark.results.result_file import Problem
+from tvseg_bench.benchmark.results.samples import read_samples
+from tvseg_bench.benchmark.results.schema import Metric
+from tvseg_bench.benchmark.results.text import ResultError
+from tvseg_bench.benchmark.statistics.clip_tables import Table, point, table
+from tvseg_bench.benchmark.statistics.intervals import (
     FEW_CLIPS,
     LEVEL,
     apart_by,

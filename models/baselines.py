@@ -92,7 +92,7 @@ class PixelFeatures:
 
 def build_random() -> FeatureModel:
     """Build the untrained ViT-S/16."""
-    from tvseg_bench.models.dense import create_net, dense_model
+    from tvseg_bench.models.networks.dense import create_net, dense_model
 
     net = create_net("vit_small_patch16_224")
     seed_weights(net, seed=0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
 
 FILES = "https://rdr.kuleuven.be/api/access/datafile"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
 
 FILES = "https://dl.fbaipublicfiles.com/dinov3"
 

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from tvseg_bench.benchmark.errors import ModelError, UsageError
+from tvseg_bench.benchmark.plugins.weights.locate import torch_cache
 from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import FeatureModel
-from tvseg_bench.benchmark.weights_store import torch_cache
 
 _REST = re.compile(r"(?P<repo>.+):(?P<entry>[A-Za-z_]\w*)")
 _GITHUB = re.compile(r"(?P<owner>[\w.-]+)/(?P<name>[\w.-]+)")
@@ -53,7 +53,7 @@ def build(repo: str, entry: str, weights: Path | None = None) -> FeatureModel:
         ModelError: if the repository is not on this machine or has no such entry, the entry
             wants to download, or its model has no dense features.
     """
-    from tvseg_bench.models.hub_features import load_entry
+    from tvseg_bench.models.networks.hub_features import load_entry
 
     return load_entry(find_folder(repo), repo, entry, weights)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
 
 
 def _backbone(arch: str, timm: str, dim: int, params_m: float, data: str = "1k") -> Backbone:

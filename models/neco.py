@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
 
 YOUTUBE_VOS = "youtube-vos-2019"
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tvseg_bench.benchmark.errors import ModelError
 from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import FeatureModel, ModelCard
-from tvseg_bench.models.families import Backbone, add_family
+from tvseg_bench.models.loading.families import Backbone, add_family
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,10 +68,10 @@ def build(backbone: Backbone, weights: Path | None = None) -> FeatureModel:
         ModelError: if there is no file, it does not hold all of them, or its code has another
             dimension or is made of other features.
     """
-    from tvseg_bench.models.backbones import create
-    from tvseg_bench.models.checkpoint import read_checkpoint
-    from tvseg_bench.models.stego_net import StegoFeatures, StegoNet
-    from tvseg_bench.models.weights import HEADS, find_weights, load_tensors
+    from tvseg_bench.models.loading.backbones import create
+    from tvseg_bench.models.loading.checkpoint import read_checkpoint
+    from tvseg_bench.models.loading.weights import HEADS, find_weights, load_tensors
+    from tvseg_bench.models.networks.stego_net import StegoFeatures, StegoNet
 
     path = find_weights(backbone.card, weights)
     tensors, config = read_checkpoint(path)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import FeatureModel, ModelCard
-from tvseg_bench.models.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
 
 STUDENT = ("feature_extractor.", "model.feature_extractor.", "module.feature_extractor.")
 
@@ -59,11 +59,11 @@ def build(backbone: Backbone, weights: Path | None = None) -> FeatureModel:
     Raises:
         ModelError: if there is no file, or it does not hold this backbone completely.
     """
-    from tvseg_bench.models.backbones import create
-    from tvseg_bench.models.checkpoint import read_tensors
-    from tvseg_bench.models.dense import dense_model
-    from tvseg_bench.models.prototypes import PrototypeSegmenter, find_head
-    from tvseg_bench.models.weights import find_weights, load_tensors
+    from tvseg_bench.models.loading.backbones import create
+    from tvseg_bench.models.loading.checkpoint import read_tensors
+    from tvseg_bench.models.loading.weights import find_weights, load_tensors
+    from tvseg_bench.models.networks.dense import dense_model
+    from tvseg_bench.models.networks.prototypes import PrototypeSegmenter, find_head
 
     path = find_weights(backbone.card, weights)
     tensors = read_tensors(path)

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tvseg_bench.benchmark import weights_store
 from tvseg_bench.benchmark.errors import ModelError, UsageError
+from tvseg_bench.benchmark.plugins.weights import locate
 from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import FeatureModel, ModelCard
 
@@ -58,7 +58,7 @@ def build_untrained(name: str) -> FeatureModel:
     import timm
     import torch
 
-    from tvseg_bench.models.dense import create_net, dense_model
+    from tvseg_bench.models.networks.dense import create_net, dense_model
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
@@ -74,8 +74,8 @@ def build_pretrained(name: str, weights: Path | None = None) -> FeatureModel:
         UsageError: if timm does not know the name.
         ModelError: if there is no file, or it does not hold this model.
     """
-    from tvseg_bench.models.dense import create_net, dense_model
-    from tvseg_bench.models.weights import find_weights, load_weights
+    from tvseg_bench.models.loading.weights import find_weights, load_weights
+    from tvseg_bench.models.networks.dense import create_net, dense_model
 
     net = create_net(_known(name))
     card = _card(net, revision="")
@@ -146,8 +146,8 @@ def _cached(net: Any) -> Path | None:
     """Return the file that an earlier download left in one of timm's caches, if any."""
     config = net.pretrained_cfg
     hub, url = config.get("hf_hub_id"), config.get("url")
-    found = weights_store.in_hugging_face_cache(hub) if hub else None
+    found = locate.in_hugging_face_cache(hub) if hub else None
     if found is None and url:
-        path = weights_store.torch_cache() / url.rpartition("/")[2]
+        path = locate.torch_cache() / url.rpartition("/")[2]
         return path if path.is_file() else None
     return found

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import FeatureModel, ModelCard
-from tvseg_bench.models.families import TOKENS, Backbone
+from tvseg_bench.models.loading.families import TOKENS, Backbone
 
 FILES = Path(__file__).with_name("flagship")
 """Weights, recipes and metrics of the runs that made them."""
@@ -96,9 +96,9 @@ def file_of(card: ModelCard) -> Path:
 
 def build_random() -> FeatureModel:
     """Build the untrained network."""
-    from tvseg_bench.models.backbones import create
     from tvseg_bench.models.baselines import seed_weights
-    from tvseg_bench.models.dense import dense_model
+    from tvseg_bench.models.loading.backbones import create
+    from tvseg_bench.models.networks.dense import dense_model
 
     net = create(backbone(RANDOM))
     seed_weights(net, seed=0)
@@ -111,9 +111,9 @@ def build(card: ModelCard, weights: Path | None = None) -> FeatureModel:
     Raises:
         ModelError: if the file is not there, or does not hold this backbone completely.
     """
-    from tvseg_bench.models.backbones import create
-    from tvseg_bench.models.dense import dense_model
-    from tvseg_bench.models.weights import load_weights
+    from tvseg_bench.models.loading.backbones import create
+    from tvseg_bench.models.loading.weights import load_weights
+    from tvseg_bench.models.networks.dense import dense_model
 
     net = create(backbone(card))
     report = load_weights(net, weights or file_of(card), card=card)

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tvseg_bench.benchmark.errors import ModelError
-from tvseg_bench.benchmark.plugins import file_sha256, find_model, split_file
+from tvseg_bench.benchmark.plugins.resolve import file_sha256, find_model, split_file
 from tvseg_bench.benchmark.registry import ModelEntry, Registry, datasets
 from tvseg_bench.benchmark.types import FeatureModel, ModelCard
 
@@ -101,7 +101,7 @@ def build(folder: Path) -> FeatureModel:
     Raises:
         ModelError: if a part is missing or does not fit.
     """
-    from tvseg_bench.models.weights import architecture_only
+    from tvseg_bench.models.loading.weights import architecture_only
 
     trained = read_trained(folder)
     weights = folder / WEIGHTS
@@ -118,10 +118,10 @@ def build(folder: Path) -> FeatureModel:
 def _filled(model: Any, path: Path, trained: Trained) -> FeatureModel:
     from torch import nn
 
-    from tvseg_bench.models.checkpoint import read_tensors
-    from tvseg_bench.models.dense import DenseViT
-    from tvseg_bench.models.prototypes import PrototypeSegmenter, find_head
-    from tvseg_bench.models.weights import load_tensors
+    from tvseg_bench.models.loading.checkpoint import read_tensors
+    from tvseg_bench.models.loading.weights import load_tensors
+    from tvseg_bench.models.networks.dense import DenseViT
+    from tvseg_bench.models.networks.prototypes import PrototypeSegmenter, find_head
 
     tensors = read_tensors(path)
     net: Any = model.net if isinstance(model, DenseViT) else model

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import FeatureModel, ModelCard
-from tvseg_bench.models.families import Backbone, add_family
+from tvseg_bench.models.loading.families import Backbone, add_family
 
 FILES = "https://dl.fbaipublicfiles.com/vjepa2"
 
@@ -60,8 +60,8 @@ def build(backbone: Backbone, weights: Path | None = None) -> FeatureModel:
     Raises:
         ModelError: if there is no file, or it does not hold this encoder completely.
     """
-    from tvseg_bench.models.video_vit import VideoFeatures, VideoViT
-    from tvseg_bench.models.weights import HEADS, find_weights, load_weights
+    from tvseg_bench.models.loading.weights import HEADS, find_weights, load_weights
+    from tvseg_bench.models.networks.video_vit import VideoFeatures, VideoViT
 
     path = find_weights(backbone.card, weights)
     net = VideoViT(**backbone.options)

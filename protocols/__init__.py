@@ -1,22 +1,13 @@
-"""Evaluation protocols: one file each, with its citation, its config and its named presets.
+"""Evaluation protocols: one folder per family, with its citation, its config and its presets.
 
+Every folder here but `common` is a family whose `entries` have a function `register()`.
 Importing this package registers them; it loads neither numpy nor torch.
 """
 
-from tvseg_bench.protocols import (
-    foreground_entries,
-    kmeans_entries,
-    linear_entries,
-    propagation_entries,
-    retrieval_entries,
-    segmenter_entries,
-    temporal_entries,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-foreground_entries.register()
-kmeans_entries.register()
-linear_entries.register()
-propagation_entries.register()
-retrieval_entries.register()
-segmenter_entries.register()
-temporal_entries.register()
+FAMILIES = tuple(m.name for m in iter_modules(__path__) if m.ispkg and m.name != "common")
+
+for _family in FAMILIES:
+    import_module(f"{__name__}.{_family}.entries").register()

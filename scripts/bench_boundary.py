@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.metrics.boundary import TOLERANCE, FrameObjects, tolerance_radius
-from tvseg_bench.benchmark.metrics.davis import object_scores
+from tvseg_bench.benchmark.metrics.davis_jf import object_scores
 
 Frames = list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]
 """Truth and prediction [H, W] of each frame, ids 0..N."""

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tvseg_bench.benchmark.cluster import (
+from tvseg_bench.benchmark.clustering import (
     Chunk,
     assign_upsampled,
     kmeans_streamed,

@@ -14,17 +14,17 @@ import torch
 from bench_cluster_rivals import timed
 
 import tvseg_bench
-from tvseg_bench.benchmark.features import ExtractOptions, feature_set
+from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 from tvseg_bench.benchmark.registry import protocols
 from tvseg_bench.benchmark.types import Dataset
 
 PARTS = (
-    ("read masks", "tvseg_bench.protocols.kmeans", ("read_truth",)),
-    ("standardise, PCA", "tvseg_bench.protocols.kmeans_features", ("fit", "fit_projection")),
-    ("k-means", "tvseg_bench.protocols.kmeans", ("cluster_frames",)),
-    ("labels at full size", "tvseg_bench.protocols.kmeans_clusters", ("assign_upsampled",)),
-    ("contingency", "tvseg_bench.protocols.kmeans", ("contingency",)),
-    ("patch-grid oracle", "tvseg_bench.protocols.truth", ("oracle_table",)),
+    ("read masks", "tvseg_bench.protocols.kmeans.evaluation", ("read_truth",)),
+    ("standardise, PCA", "tvseg_bench.protocols.kmeans.projection", ("fit", "fit_projection")),
+    ("k-means", "tvseg_bench.protocols.kmeans.evaluation", ("cluster_frames",)),
+    ("labels at full size", "tvseg_bench.protocols.kmeans.clusters", ("assign_upsampled",)),
+    ("contingency", "tvseg_bench.protocols.kmeans.evaluation", ("contingency",)),
+    ("patch-grid oracle", "tvseg_bench.protocols.common.ground_truth", ("oracle_table",)),
 )
 
 
@@ -49,7 +49,7 @@ class Clock:
 
     def watch(self) -> None:
         """Wrap the parts of an evaluation, where they are looked up."""
-        from tvseg_bench.benchmark.extraction import Walk
+        from tvseg_bench.benchmark.features.extraction_pass import Walk
 
         Walk._decode = self.wrap("decode and resize frames", Walk._decode)  # type: ignore[method-assign]
         for name, module, functions in PARTS:
@@ -106,8 +106,8 @@ def share_of_evaluation(real: bool) -> None:
 
 def sharing(real: bool, seeds: int = 5) -> None:
     """Print how long several cells take in one run and in runs of their own."""
-    from tvseg_bench.benchmark.run import run_selection
-    from tvseg_bench.benchmark.selection import Selection
+    from tvseg_bench.benchmark.execution.run import run_selection
+    from tvseg_bench.benchmark.execution.selection import Selection
 
     tvseg_bench.register_builtins()
     dataset = "davis-2016:train" if real else "moving-shapes"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tvseg_bench.benchmark.cluster import fit_projection
+from tvseg_bench.benchmark.clustering import fit_projection
 
 FRAMES = {
     "davis-bear": "DAVIS2016/DAVIS/JPEGImages/480p/bear/*.jpg",

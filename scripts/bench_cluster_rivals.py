@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tvseg_bench.benchmark.cluster import kmeans_upsampled
+from tvseg_bench.benchmark.clustering import kmeans_upsampled
 
 N_INIT, MAX_ITER = 5, 50
 Timed = tuple[float, float, object]

@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from tvseg_bench.benchmark.neighbours import nearest, normalised
-from tvseg_bench.benchmark.probe import fit_logistic
-from tvseg_bench.protocols.linear_config import LEOPART
-from tvseg_bench.protocols.linear_train import Head, descend
+from tvseg_bench.protocols.linear.config import LEOPART
+from tvseg_bench.protocols.linear.probe import fit_logistic
+from tvseg_bench.protocols.linear.train_probe import Head, descend
+from tvseg_bench.protocols.retrieval.neighbours import nearest, normalised
 
 Timed = tuple[float, float]
 Frames = Sequence[tuple[np.ndarray, np.ndarray]]

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from tvseg_bench.benchmark.propagation import PropagationRule, Propagator
+from tvseg_bench.benchmark.propagation.propagate import PropagationRule, Propagator
 
 Timed = tuple[float, float]
 TOLERANCE = 1e-5

@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from tvseg_bench.models.training.contract import ClipBatch
-from tvseg_bench.models.training.timet import TimeTConfig, TimeTObjective
+from tvseg_bench.models.training.objectives.contract import ClipBatch
+from tvseg_bench.models.training.objectives.timet import TimeTConfig, TimeTObjective
 
 TUNED = 2
 """Blocks, the last ones."""

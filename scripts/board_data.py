@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from tvseg_bench.benchmark.provenance import Git, Hardware, Provenance
-from tvseg_bench.benchmark.result import from_score
-from tvseg_bench.benchmark.result_key import CellKey
-from tvseg_bench.benchmark.result_samples import samples_text
+from tvseg_bench.benchmark.results.key import CellKey
+from tvseg_bench.benchmark.results.provenance import Git, Hardware, Provenance
+from tvseg_bench.benchmark.results.result import from_score
+from tvseg_bench.benchmark.results.samples import samples_text
 from tvseg_bench.benchmark.types import ModelCard, Score, UnitScore
 
 PROTOCOLS = (

@@ -18,9 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from simulated_counts import OTHERS, POPULATIONS, Population
 
-from tvseg_bench.benchmark.clip_tables import CountTable, MeanTable, Table, mean_iou
-from tvseg_bench.benchmark.sampling_error import deviations, standard_error
-from tvseg_bench.benchmark.statistics import (
+from tvseg_bench.benchmark.statistics.clip_tables import CountTable, MeanTable, Table, mean_iou
+from tvseg_bench.benchmark.statistics.intervals import (
     LEVEL,
     apart_by,
     compare_pairs,
@@ -28,6 +27,7 @@ from tvseg_bench.benchmark.statistics import (
     interval_of,
     t_quantile,
 )
+from tvseg_bench.benchmark.statistics.jackknife import deviations, standard_error
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, int]], Floats]

@@ -13,9 +13,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from tvseg_bench.benchmark.result_schema import Result
-from tvseg_bench.benchmark.result_store import ResultStore
-from tvseg_bench.benchmark.statistics import paired_difference
+from tvseg_bench.benchmark.results.schema import Result
+from tvseg_bench.benchmark.results.store import ResultStore
+from tvseg_bench.benchmark.statistics.intervals import paired_difference
 
 Key = tuple[str, str, str, int]
 Cells = dict[str, dict[Key, Result]]

@@ -21,13 +21,13 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 import tvseg_bench
-from tvseg_bench.benchmark.features import ExtractOptions, feature_set
+from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.types import Clip, Dataset, FeatureModel
-from tvseg_bench.protocols.kmeans_clusters import cluster_frames
-from tvseg_bench.protocols.kmeans_config import KMeansConfig
-from tvseg_bench.protocols.kmeans_features import projected
-from tvseg_bench.protocols.kmeans_score import score_table
+from tvseg_bench.protocols.common.scoring import score_table
+from tvseg_bench.protocols.kmeans.clusters import cluster_frames
+from tvseg_bench.protocols.kmeans.config import KMeansConfig
+from tvseg_bench.protocols.kmeans.projection import projected
 
 BEFORE, AFTER = "selfdistil/tiny", "timet/tiny"
 SHOWN = (0, 4, 9)

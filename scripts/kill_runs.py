@@ -26,9 +26,11 @@ import numpy as np
 from PIL import Image
 
 import tvseg_bench
-from tvseg_bench.benchmark import features, result, run  # noqa: F401  (before any fork)
-from tvseg_bench.benchmark.result_file import read_result
-from tvseg_bench.protocols import kmeans  # noqa: F401
+from tvseg_bench.benchmark.execution import run  # noqa: F401  (before any fork)
+from tvseg_bench.benchmark.features import extract  # noqa: F401
+from tvseg_bench.benchmark.results import result
+from tvseg_bench.benchmark.results.result_file import read_result
+from tvseg_bench.protocols.kmeans import evaluation  # noqa: F401
 
 GRID: dict[str, Any] = {
     "model": ["baseline/pixels"],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.clip_tables import CountTable
+from tvseg_bench.benchmark.statistics.clip_tables import CountTable
 
 Floats = NDArray[np.float64]
 

@@ -235,7 +235,7 @@ def test_python_takes_the_same_names_and_gives_the_same_results(
     clips: Path, tmp_path: Path
 ) -> None:
     import tvseg_bench
-    from tvseg_bench.benchmark.result import numbers
+    from tvseg_bench.benchmark.results.result import numbers
 
     main(grid(clips, tmp_path / "typed"))
     report = tvseg_bench.run(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tvseg_bench import register_builtins
-from tvseg_bench.benchmark.arguments import build_parser, parse
+from tvseg_bench.benchmark.cli.arguments import build_parser, parse
 from tvseg_bench.benchmark.registry import datasets, protocols
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,7 +16,7 @@ from tvseg_bench.benchmark.registry import DatasetEntry, datasets
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tvseg_bench.benchmark.data.inventory import Inventory
+    from tvseg_bench.benchmark.data.files.inventory import Inventory
     from tvseg_bench.benchmark.types import Dataset
 
 
@@ -39,23 +39,23 @@ class FileReader:
 
 
 def _open_moving_shapes(root: Path | None, split: str | None) -> Dataset:
-    from tvseg_bench.benchmark.data.moving_shapes import open_dataset
+    from tvseg_bench.benchmark.data.moving_shapes.generator import open_dataset
 
     return open_dataset(root, split)
 
 
 def _resolve_folder(path: str) -> DatasetEntry:
-    from tvseg_bench.benchmark.data.folder import resolve
+    from tvseg_bench.benchmark.data.folder.tree import resolve
 
     return resolve(path)
 
 
 for _card, _reader in (
-    (cards.CAMVID, FileReader(f"{__name__}.camvid")),
-    (cards.DAVIS_2016, FileReader(f"{__name__}.davis", "inventory_2016")),
-    (cards.DAVIS_2017, FileReader(f"{__name__}.davis", "inventory_2017")),
-    (cards.PASCAL_VOC_2012, FileReader(f"{__name__}.pascal_voc")),
-    (cards.YOUTUBE_VOS_2019, FileReader(f"{__name__}.youtube_vos")),
+    (cards.CAMVID, FileReader(f"{__name__}.readers.camvid")),
+    (cards.DAVIS_2016, FileReader(f"{__name__}.readers.davis", "inventory_2016")),
+    (cards.DAVIS_2017, FileReader(f"{__name__}.readers.davis", "inventory_2017")),
+    (cards.PASCAL_VOC_2012, FileReader(f"{__name__}.readers.pascal_voc")),
+    (cards.YOUTUBE_VOS_2019, FileReader(f"{__name__}.readers.youtube_vos")),
 ):
     datasets.register(_card.name, DatasetEntry(card=_card, open=_reader))
 datasets.register(

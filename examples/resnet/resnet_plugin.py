@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from tvseg_bench.benchmark.types import ModelCard, PatchFeatures
-from tvseg_bench.models.weights import find_weights, load_weights
+from tvseg_bench.models.loading.weights import find_weights, load_weights
 
 CARD = ModelCard(
     name="resnet/50-dilated",

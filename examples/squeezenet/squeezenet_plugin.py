@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from tvseg_bench.benchmark.types import ModelCard, PatchFeatures
-from tvseg_bench.models.weights import find_weights, load_weights
+from tvseg_bench.models.loading.weights import find_weights, load_weights
 
 # The weights want BGR in 0..255 minus (104, 117, 123). The suite hands over RGB, normalised as
 # (image / 255 - mean) / std, so the scale is said here and the order in `extract`.

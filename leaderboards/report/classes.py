@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tvseg_bench.benchmark.statistics import Difference, interval, paired_difference
+from tvseg_bench.benchmark.statistics.intervals import Difference, interval, paired_difference
 from tvseg_bench.benchmark.types import Score, UnitScore
 
 if TYPE_CHECKING:

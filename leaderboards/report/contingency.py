@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tvseg_bench.leaderboards.render.words import breakable
 from tvseg_bench.leaderboards.report import pictures
-from tvseg_bench.leaderboards.words import breakable
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.kept import Kept, Unit
+    from tvseg_bench.benchmark.recording.reader import Kept, Unit
     from tvseg_bench.leaderboards.report.gather import Shown
 
 MOST_CLUSTERS = 12

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
-from tvseg_bench.benchmark.kept import Kept, KeptCell, KeptClip
-from tvseg_bench.benchmark.result_file import Problem, read_result
-from tvseg_bench.benchmark.result_samples import read_samples
-from tvseg_bench.benchmark.result_schema import Result
-from tvseg_bench.benchmark.result_text import ResultError
+from tvseg_bench.benchmark.recording.reader import Kept, KeptCell, KeptClip
+from tvseg_bench.benchmark.results.result_file import Problem, read_result
+from tvseg_bench.benchmark.results.samples import read_samples
+from tvseg_bench.benchmark.results.schema import Result
+from tvseg_bench.benchmark.results.text import ResultError
 from tvseg_bench.benchmark.types import UnitScore
 from tvseg_bench.leaderboards.board import Board, BoardTable, make_board
 from tvseg_bench.leaderboards.load import Loaded, Measurement, RowKey, load

@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.keep import spread
 from tvseg_bench.benchmark.metrics.matching import UNMATCHED, Match
-from tvseg_bench.benchmark.result_file import Problem
-from tvseg_bench.benchmark.result_text import ResultError
+from tvseg_bench.benchmark.recording.writer import spread
+from tvseg_bench.benchmark.results.result_file import Problem
+from tvseg_bench.benchmark.results.text import ResultError
 from tvseg_bench.benchmark.types import VOID
-from tvseg_bench.leaderboards.html.view import Scale, row_view
-from tvseg_bench.leaderboards.page.page import render_page
+from tvseg_bench.leaderboards.render.html_view import Scale, row_view
+from tvseg_bench.leaderboards.render.page.page import render_page
+from tvseg_bench.leaderboards.render.statement import COMPARISON, INTERVAL
+from tvseg_bench.leaderboards.render.words import breakable, percent, resolution_label
 from tvseg_bench.leaderboards.report import pictures, video
 from tvseg_bench.leaderboards.report.charts import scatter, timeline
 from tvseg_bench.leaderboards.report.classes import difference, per_class
 from tvseg_bench.leaderboards.report.contingency import of_data_set, of_unit
-from tvseg_bench.leaderboards.statement import COMPARISON, INTERVAL
 from tvseg_bench.leaderboards.summary import summaries
-from tvseg_bench.leaderboards.words import breakable, percent, resolution_label
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.kept import Kept, KeptClip
+    from tvseg_bench.benchmark.recording.reader import Kept, KeptClip
     from tvseg_bench.leaderboards.report.gather import Chosen, Material, Section, Shown
 
 HERE = Path(__file__).parent
-BOARD_STYLE = HERE.parent / "html" / "board.css"
+BOARD_STYLE = HERE.parent / "render" / "board.css"
 MARK = "<!-- tvseg-bench report page -->"
 """Second line of the file, by which a later report knows its own."""
 COLUMNS = 5

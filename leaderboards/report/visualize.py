@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.data.folder_videos import VIDEO_SUFFIXES, VideoPool, video_clip
+from tvseg_bench.benchmark.data.folder.video_clips import VIDEO_SUFFIXES, VideoPool, video_clip
 from tvseg_bench.benchmark.errors import DataError, UsageError
-from tvseg_bench.benchmark.keep import pca_colours, reduced_size, spread
+from tvseg_bench.benchmark.recording.writer import pca_colours, reduced_size, spread
 from tvseg_bench.benchmark.registry import datasets
 from tvseg_bench.benchmark.types import Clip, Dataset, DatasetCard, View
-from tvseg_bench.leaderboards.page.page import render_page
+from tvseg_bench.leaderboards.render.page.page import render_page
+from tvseg_bench.leaderboards.render.words import breakable
 from tvseg_bench.leaderboards.report import pictures, video
 from tvseg_bench.leaderboards.report.charts import shares
 from tvseg_bench.leaderboards.report.view import BOARD_STYLE, COLUMNS, HERE, strips
-from tvseg_bench.leaderboards.words import breakable
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import ClipFeatures
@@ -129,8 +129,8 @@ def see(
     device: str,
 ) -> Seen:
     """Run the model on a clip and cluster what it says."""
-    from tvseg_bench.benchmark.cluster import Moments, assign_upsampled, kmeans_upsampled
-    from tvseg_bench.benchmark.loading import load_model
+    from tvseg_bench.benchmark.clustering import Moments, assign_upsampled, kmeans_upsampled
+    from tvseg_bench.benchmark.plugins.load import load_model
 
     loaded = load_model(reference, weights=weights)
     found = _features(loaded.model, clip, size, frames, device)
@@ -158,7 +158,7 @@ def see(
 
 
 def _features(model: Any, clip: Clip, size: int, frames: int, device: str) -> ClipFeatures:
-    from tvseg_bench.benchmark.features import ExtractOptions, feature_set
+    from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 
     card = DatasetCard(
         name="video", version=1, title="a video", splits=("all",), clip_labels="instance",

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from tvseg_bench.benchmark.errors import ModelError
-from tvseg_bench.benchmark.loading import LoadedModel, load_model
+from tvseg_bench.benchmark.plugins.load import LoadedModel, load_model
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.dense import DenseViT
+from tvseg_bench.models.networks.dense import DenseViT
 from tvseg_bench.models.training.lora import merge_adapters
 from tvseg_bench.models.training.tuning import choose, parse_tune
 

@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from tvseg_bench.benchmark.errors import TvsegError
-from tvseg_bench.benchmark.result_file import write_whole
+from tvseg_bench.benchmark.results.result_file import write_whole
 
 NAME = "checkpoint.safetensors"
 CONFIG = "config.json"

@@ -10,9 +10,9 @@ from typing import Any
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from tvseg_bench.benchmark.loading import LoadedModel
-from tvseg_bench.benchmark.plugins import split_file, split_pin
-from tvseg_bench.benchmark.result_file import write_whole
+from tvseg_bench.benchmark.plugins.load import LoadedModel
+from tvseg_bench.benchmark.plugins.resolve import split_file, split_pin
+from tvseg_bench.benchmark.results.result_file import write_whole
 from tvseg_bench.models.trained import CARD, SCHEMA, WEIGHTS, Base, Trained, Training, read_trained
 from tvseg_bench.models.training.backbone import TunedBackbone
 from tvseg_bench.models.training.checkpoints import write_json

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from tvseg_bench import __version__
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.benchmark.loading import LoadedModel
+from tvseg_bench.benchmark.plugins.load import LoadedModel
 from tvseg_bench.models.trained import CARD, WEIGHTS
 from tvseg_bench.models.training.backbone import TunedBackbone, open_backbone
 from tvseg_bench.models.training.checkpoints import (
@@ -34,18 +34,18 @@ from tvseg_bench.models.training.checkpoints import (
     write_json,
 )
 from tvseg_bench.models.training.checkpoints import NAME as CHECKPOINT
-from tvseg_bench.models.training.contract import ClipBatch, StepLoss
+from tvseg_bench.models.training.data.sampling import generator
+from tvseg_bench.models.training.data.stream import ClipStream
 from tvseg_bench.models.training.export import export
-from tvseg_bench.models.training.journal import NAME as JOURNAL
-from tvseg_bench.models.training.journal import Journal, is_finished
-from tvseg_bench.models.training.kept import KeptStates
-from tvseg_bench.models.training.objectives import objective_entry
+from tvseg_bench.models.training.frozen_cache import KeptStates
+from tvseg_bench.models.training.metrics_log import NAME as JOURNAL
+from tvseg_bench.models.training.metrics_log import Journal, is_finished
+from tvseg_bench.models.training.objectives.by_name import objective_entry
+from tvseg_bench.models.training.objectives.contract import ClipBatch, StepLoss
 from tvseg_bench.models.training.optimiser import make_optimiser, set_rates
-from tvseg_bench.models.training.placement import moved, precision
+from tvseg_bench.models.training.precision import moved, precision
 from tvseg_bench.models.training.processes import Processes
-from tvseg_bench.models.training.sampling import generator
 from tvseg_bench.models.training.settings import Outcome, Setup, TrainListener
-from tvseg_bench.models.training.stream import ClipStream
 
 OURS = (CONFIG, JOURNAL, CARD, WEIGHTS, CHECKPOINT)
 """Files of a run, which no other run replaces."""

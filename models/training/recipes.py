@@ -15,9 +15,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
-from tvseg_bench.models.training.augment import Augmentation
-from tvseg_bench.models.training.objectives import OBJECTIVES, objective_entry
-from tvseg_bench.models.training.sampling import Sampling
+from tvseg_bench.models.training.data.augment import Augmentation
+from tvseg_bench.models.training.data.sampling import Sampling
+from tvseg_bench.models.training.objectives.by_name import OBJECTIVES, objective_entry
 from tvseg_bench.models.training.schedules import ScheduleName
 
 

@@ -188,7 +188,7 @@ def test_adopts_nothing_else(value: object) -> None:
 def test_listing_models_imports_nothing_heavy() -> None:
     code = (
         "import sys, tvseg_bench.models; from tvseg_bench.benchmark.registry import models;"
-        "import tvseg_bench.benchmark.loading;"
+        "import tvseg_bench.benchmark.plugins.load;"
         "assert 'dino/vits16' in list(models) and models['dino/vits16'].card;"
         "print([m for m in ('torch', 'numpy', 'timm') if m in sys.modules])"
     )

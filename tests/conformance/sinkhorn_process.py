@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import distributed as dist
 
-from tvseg_bench.models.training.sinkhorn import sinkhorn
+from tvseg_bench.models.training.losses.sinkhorn import sinkhorn
 
 
 def main() -> None:

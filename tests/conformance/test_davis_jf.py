@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tvseg_bench.benchmark.metrics.boundary import boundary_f, boundary_map
-from tvseg_bench.benchmark.metrics.davis import (
+from tvseg_bench.benchmark.metrics.davis_jf import (
     JF,
     Statistics,
     proposal_scores,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from tvseg_bench.benchmark.frames import normalised, statistics, target_size
-from tvseg_bench.benchmark.propagation import PropagationRule, propagate
-from tvseg_bench.benchmark.propagation_labels import (
+from tvseg_bench.benchmark.features.frames import normalised, statistics, target_size
+from tvseg_bench.benchmark.propagation.propagate import PropagationRule, propagate
+from tvseg_bench.benchmark.propagation.soft_labels import (
     hard_labels,
     rescaled,
     resized_labels,

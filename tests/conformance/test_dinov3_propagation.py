@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from tvseg_bench.benchmark.propagation import PropagationRule, Propagator, propagate
-from tvseg_bench.benchmark.propagation_labels import rescaled, upsampled
+from tvseg_bench.benchmark.propagation.propagate import PropagationRule, Propagator, propagate
+from tvseg_bench.benchmark.propagation.soft_labels import rescaled, upsampled
 
 pytestmark = pytest.mark.conformance
 

@@ -9,13 +9,13 @@ import torch
 from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import match
-from tvseg_bench.benchmark.neighbours import nearest, normalised, transfer_labels
-from tvseg_bench.benchmark.patch_labels import patch_counts
 from tvseg_bench.benchmark.types import VOID
-from tvseg_bench.protocols.learned import upsampled_argmax
-from tvseg_bench.protocols.patches import Patches, join, pick_patches, rarity
-from tvseg_bench.protocols.retrieval import fill_memory
-from tvseg_bench.protocols.retrieval_config import HUMMINGBIRD
+from tvseg_bench.protocols.common.labelled_patches import Patches, join, pick_patches, rarity
+from tvseg_bench.protocols.common.patch_labels import patch_counts
+from tvseg_bench.protocols.common.supervised import upsampled_argmax
+from tvseg_bench.protocols.retrieval.config import HUMMINGBIRD
+from tvseg_bench.protocols.retrieval.evaluation import fill_memory
+from tvseg_bench.protocols.retrieval.neighbours import nearest, normalised, transfer_labels
 
 pytestmark = pytest.mark.conformance
 

@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tvseg_bench.benchmark.cluster import fit_projection, published_kmeans
-from tvseg_bench.benchmark.communities import cooccurrence
-from tvseg_bench.benchmark.foreground import cluster_precision, count_pixels, jaccard
+from tvseg_bench.benchmark.clustering import fit_projection, published_kmeans
+from tvseg_bench.benchmark.clustering.foreground_clusters import (
+    cluster_precision,
+    count_pixels,
+    jaccard,
+)
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import iou_matrix, match, precision_matrix
 from tvseg_bench.benchmark.types import VOID
+from tvseg_bench.protocols.foreground.communities import cooccurrence
 
 pytestmark = pytest.mark.conformance
 

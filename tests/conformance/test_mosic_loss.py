@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tvseg_bench.models.training.mosic import MOSIC, MoSiCObjective
-from tvseg_bench.models.training.points import LatentGrid, Outside
+from tvseg_bench.models.training.objectives.mosic import MOSIC, MoSiCObjective
+from tvseg_bench.models.training.tracking.points import LatentGrid, Outside
 
 pytestmark = pytest.mark.conformance
 

@@ -16,9 +16,9 @@ import torch
 import tvseg_bench.models  # noqa: F401  (registers them)
 from tvseg_bench.benchmark.registry import models
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.dense import create_net, dense_model
-from tvseg_bench.models.families import Backbone
-from tvseg_bench.models.pos_embed import interpolate_pos_embed
+from tvseg_bench.models.loading.families import Backbone
+from tvseg_bench.models.networks.dense import create_net, dense_model
+from tvseg_bench.models.networks.pos_embed import interpolate_pos_embed
 
 pytestmark = pytest.mark.conformance
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from tvseg_bench.models.training.losses.sinkhorn import sinkhorn
 from tvseg_bench.models.training.schedules import cosine_schedule
-from tvseg_bench.models.training.sinkhorn import sinkhorn
 
 pytestmark = pytest.mark.conformance
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tvseg_bench.benchmark.cluster_probe import (
+from tvseg_bench.benchmark.clustering.cluster_probe import (
     cluster_loss,
     cluster_probabilities,
     cluster_similarity,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tvseg_bench.benchmark.foreground import (
+from tvseg_bench.benchmark.clustering.foreground_clusters import (
     ClusterPixels,
     cluster_precision,
     count_pixels,
@@ -13,8 +13,8 @@ from tvseg_bench.benchmark.foreground import (
     jaccard,
     tune_threshold,
 )
-from tvseg_bench.protocols.foreground import objects
-from tvseg_bench.protocols.foreground_config import ForegroundConfig
+from tvseg_bench.protocols.foreground.config import ForegroundConfig
+from tvseg_bench.protocols.foreground.evaluation import objects
 
 pytestmark = pytest.mark.conformance
 

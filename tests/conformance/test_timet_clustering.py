@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tvseg_bench.benchmark.cluster import fit_projection, published_kmeans
+from tvseg_bench.benchmark.clustering import fit_projection, published_kmeans
 from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.metrics.iou import accuracy, class_counts
 from tvseg_bench.benchmark.metrics.matching import match

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tvseg_bench.models.training import timet
-from tvseg_bench.models.training.heads import Prototypes
+from tvseg_bench.models.training.objectives import timet
+from tvseg_bench.models.training.objectives.heads import Prototypes
+from tvseg_bench.models.training.objectives.teacher import Teacher
 from tvseg_bench.models.training.schedules import cosine_schedule
-from tvseg_bench.models.training.teacher import Teacher
 
 pytestmark = pytest.mark.conformance
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tvseg_bench.benchmark.data.youtube_vos import map_instances
+from tvseg_bench.benchmark.data.readers.youtube_vos import map_instances
 
 pytestmark = pytest.mark.conformance
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tvseg_bench.benchmark.cluster import fit_projection
+from tvseg_bench.benchmark.clustering import fit_projection
 
 pytestmark = pytest.mark.conformance
 

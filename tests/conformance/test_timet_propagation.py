@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from tvseg_bench.benchmark.propagation import PropagationRule, propagate
-from tvseg_bench.benchmark.propagation_labels import rescaled
+from tvseg_bench.benchmark.propagation.propagate import PropagationRule, propagate
+from tvseg_bench.benchmark.propagation.soft_labels import rescaled
 
 pytestmark = pytest.mark.conformance
 

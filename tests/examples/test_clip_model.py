@@ -8,8 +8,8 @@ import pytest
 import torch
 from torchvision.models.video import mc3_18
 
-from tvseg_bench.benchmark.features import ExtractOptions, feature_set
-from tvseg_bench.benchmark.loading import LoadedModel, load_model
+from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
+from tvseg_bench.benchmark.plugins.load import LoadedModel, load_model
 from tvseg_bench.benchmark.types import Clip, ClipFeatureModel, Dataset, DatasetCard, View
 
 PLUGIN = Path(__file__).resolve().parents[2] / "examples" / "clip_model" / "mc3_plugin.py"

@@ -8,7 +8,7 @@ import torch
 from torchvision.models import resnet50
 
 from tvseg_bench.benchmark.errors import ModelError
-from tvseg_bench.benchmark.loading import load_model
+from tvseg_bench.benchmark.plugins.load import load_model
 
 PLUGIN = Path(__file__).resolve().parents[2] / "examples" / "resnet" / "resnet_plugin.py"
 

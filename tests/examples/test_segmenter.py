@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import tvseg_bench
-from tvseg_bench.benchmark.check import check_model
-from tvseg_bench.benchmark.loading import load_model
-from tvseg_bench.benchmark.plugins import import_file
+from tvseg_bench.benchmark.contract.run_checks import check_model
+from tvseg_bench.benchmark.plugins.load import load_model
+from tvseg_bench.benchmark.plugins.resolve import import_file
 from tvseg_bench.benchmark.types import Segmenter
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "segmenter"

@@ -15,7 +15,7 @@ from torch.nn.functional import conv2d, pad
 from torchvision.models import squeezenet1_0
 
 from tvseg_bench.benchmark.errors import ModelError
-from tvseg_bench.benchmark.loading import LoadedModel, load_model
+from tvseg_bench.benchmark.plugins.load import LoadedModel, load_model
 from tvseg_bench.benchmark.types import FeatureModel
 
 BROWN_BEAR = 294

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tvseg_bench.benchmark.provenance import Hardware, Provenance
-from tvseg_bench.benchmark.result import Result, Timing, from_score, without_score
-from tvseg_bench.benchmark.result_key import CellKey
-from tvseg_bench.benchmark.result_store import ResultStore
+from tvseg_bench.benchmark.results.key import CellKey
+from tvseg_bench.benchmark.results.provenance import Hardware, Provenance
+from tvseg_bench.benchmark.results.result import Result, Timing, from_score, without_score
+from tvseg_bench.benchmark.results.store import ResultStore
 from tvseg_bench.benchmark.types import ModelCard, Score, UnitScore
 
 KEY = CellKey(

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.benchmark.result import Result
+from tvseg_bench.benchmark.results.result import Result
 from tvseg_bench.leaderboards.board import build
 
 Make = Callable[..., Result]

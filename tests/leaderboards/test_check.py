@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tvseg_bench.benchmark.provenance import Provenance
-from tvseg_bench.benchmark.result import Result
+from tvseg_bench.benchmark.results.provenance import Provenance
+from tvseg_bench.benchmark.results.result import Result
 from tvseg_bench.leaderboards.check import check
 
 Make = Callable[..., Result]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.benchmark.provenance import Provenance
-from tvseg_bench.benchmark.result import Result
+from tvseg_bench.benchmark.results.provenance import Provenance
+from tvseg_bench.benchmark.results.result import Result
 from tvseg_bench.leaderboards.load import load
 
 Make = Callable[..., Result]

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tvseg_bench.benchmark.result import Result
-from tvseg_bench.benchmark.statistics import paired_difference
+from tvseg_bench.benchmark.results.result import Result
+from tvseg_bench.benchmark.statistics.intervals import paired_difference
 from tvseg_bench.benchmark.types import UnitScore
 from tvseg_bench.leaderboards.board import Board, make_board
 from tvseg_bench.leaderboards.load import load

@@ -15,13 +15,13 @@ from torch import Tensor
 
 import tvseg_bench.protocols  # noqa: F401  (registers them)
 from tvseg_bench.benchmark.errors import ModelError
-from tvseg_bench.benchmark.features import ExtractOptions, feature_set
-from tvseg_bench.benchmark.loading import load_model
+from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
+from tvseg_bench.benchmark.plugins.load import load_model
 from tvseg_bench.benchmark.registry import models, protocols
 from tvseg_bench.benchmark.types import Clip, Dataset, DatasetCard, ModelCard
-from tvseg_bench.models.backbones import create
-from tvseg_bench.models.dense import create_net
-from tvseg_bench.models.families import Backbone
+from tvseg_bench.models.loading.backbones import create
+from tvseg_bench.models.loading.families import Backbone
+from tvseg_bench.models.networks.dense import create_net
 
 State = dict[str, Tensor]
 Write = Callable[[State], Any]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tvseg_bench.models.cribo import BACKBONES
-from tvseg_bench.models.families import Backbone
+from tvseg_bench.models.loading.families import Backbone
 
 
 def official(state: dict[str, Any]) -> Any:

@@ -8,10 +8,10 @@ import timm
 import torch
 
 from tvseg_bench.benchmark.errors import ModelError
-from tvseg_bench.benchmark.loading import load_model
-from tvseg_bench.benchmark.weights_store import find
+from tvseg_bench.benchmark.plugins.load import load_model
+from tvseg_bench.benchmark.plugins.weights.locate import find
 from tvseg_bench.models.dino import BACKBONES
-from tvseg_bench.models.families import Backbone
+from tvseg_bench.models.loading.families import Backbone
 
 VITS, RESNET = BACKBONES[:4], BACKBONES[4]
 
@@ -93,7 +93,7 @@ def test_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     for variable in ("TVSEG_HOME", "TORCH_HOME", "HF_HOME"):
         monkeypatch.setenv(variable, str(tmp_path))
     monkeypatch.setattr(
-        "tvseg_bench.benchmark.weights_store.in_hugging_face_cache", lambda _: None
+        "tvseg_bench.benchmark.plugins.weights.locate.in_hugging_face_cache", lambda _: None
     )
     with pytest.raises(ModelError, match=r"dino_vitbase8_pretrain\.pth, put them at .*--weights"):
         load_model("dino/vitb8")

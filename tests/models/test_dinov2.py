@@ -7,7 +7,7 @@ import timm
 import torch
 
 from tvseg_bench.models.dinov2 import BACKBONES
-from tvseg_bench.models.families import Backbone
+from tvseg_bench.models.loading.families import Backbone
 
 PLAIN, REGISTERS = BACKBONES[:4], BACKBONES[4:]
 GIANT = BACKBONES[3]

@@ -8,7 +8,7 @@ import timm
 import torch
 
 from tvseg_bench.models.dinov3 import BACKBONES
-from tvseg_bench.models.families import Backbone
+from tvseg_bench.models.loading.families import Backbone
 
 VITS = tuple(b for b in BACKBONES if b.arch.startswith("vit"))
 CONVNEXTS = tuple(b for b in BACKBONES if b not in VITS)

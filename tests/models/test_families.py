@@ -11,7 +11,7 @@ import pytest
 import tvseg_bench.models
 from tvseg_bench.benchmark.registry import ModelEntry, Registry, models
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.pos_embed import FAMILIES as POS_FAMILIES
+from tvseg_bench.models.networks.pos_embed import FAMILIES as POS_FAMILIES
 
 FOLDER = Path(tvseg_bench.models.__file__).parent
 LISTED = {
@@ -32,10 +32,10 @@ def test_every_family_is_there() -> None:
     assert {"timm", "hub"} <= set(models.schemes)
 
 
-def test_a_file_is_a_family_or_shared() -> None:
+def test_a_file_is_a_family() -> None:
     """Adding a family is adding a file: it is found without being named anywhere."""
     files = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"}
-    assert files == set(tvseg_bench.models.FAMILIES) | tvseg_bench.models.SHARED
+    assert files == set(tvseg_bench.models.FAMILIES)
     for name in tvseg_bench.models.FAMILIES:
         registry = Registry[ModelEntry]("model")
         import_module(f"tvseg_bench.models.{name}").register(registry)

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from tvseg_bench.models.families import Backbone
 from tvseg_bench.models.franca import BACKBONES
+from tvseg_bench.models.loading.families import Backbone
 
 GATED = {768: (4096, 2048), 1024: (5472, 2736), 1536: (8192, 4096)}
 """Rows of `w12` and columns of `w3` in the official files."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tvseg_bench.benchmark.errors import ModelError, UsageError
-from tvseg_bench.benchmark.loading import load_model
+from tvseg_bench.benchmark.plugins.load import load_model
 from tvseg_bench.models.hub import find_folder, resolve
 
 HUBCONF = """

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from tvseg_bench.models.families import Backbone
 from tvseg_bench.models.ibot import BACKBONES
+from tvseg_bench.models.loading.families import Backbone
 
 
 def backbone_file(state: dict[str, Any]) -> Any:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from tvseg_bench.models.families import Backbone
 from tvseg_bench.models.leopart import BACKBONES
+from tvseg_bench.models.loading.families import Backbone
 
 
 def state_dict(state: dict[str, Any]) -> Any:

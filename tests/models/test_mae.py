@@ -6,7 +6,7 @@ import pytest
 import timm
 import torch
 
-from tvseg_bench.models.families import Backbone
+from tvseg_bench.models.loading.families import Backbone
 from tvseg_bench.models.mae import BACKBONES
 
 

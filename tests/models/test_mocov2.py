@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from tvseg_bench.models.families import Backbone
+from tvseg_bench.models.loading.families import Backbone
 from tvseg_bench.models.mocov2 import BACKBONES
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from tvseg_bench.models.backbones import create
-from tvseg_bench.models.families import Backbone
+from tvseg_bench.models.loading.backbones import create
+from tvseg_bench.models.loading.families import Backbone
 from tvseg_bench.models.mocov3 import BACKBONES
 
 

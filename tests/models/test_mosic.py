@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tvseg_bench.models.families import Backbone
+from tvseg_bench.models.loading.families import Backbone
 from tvseg_bench.models.mosic import BACKBONES
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from tvseg_bench.benchmark.errors import ModelError
 from tvseg_bench.benchmark.types import FeatureModel, Segmenter
-from tvseg_bench.models.families import Backbone
+from tvseg_bench.models.loading.families import Backbone
 from tvseg_bench.models.stego import BACKBONES
 
 DIM, CLASSES, EXTRA = 32, 5, 2

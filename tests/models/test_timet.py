@@ -9,7 +9,7 @@ from torch.nn.functional import gelu, interpolate, linear
 
 from tvseg_bench.benchmark.errors import ModelError
 from tvseg_bench.benchmark.types import Segmenter
-from tvseg_bench.models.families import Backbone
+from tvseg_bench.models.loading.families import Backbone
 from tvseg_bench.models.timet import BACKBONES
 
 WIDTHS = (32, 12, 10, 8, 6)

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from tvseg_bench.benchmark.errors import ModelError, UsageError
-from tvseg_bench.benchmark.loading import LoadedModel, load_model
+from tvseg_bench.benchmark.plugins.load import LoadedModel, load_model
 from tvseg_bench.benchmark.types import PatchFeatures
 
 UNTRAINED = {

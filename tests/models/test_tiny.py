@@ -13,13 +13,13 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 import tvseg_bench
-from tvseg_bench.benchmark.data.moving_shapes import SPLITS
+from tvseg_bench.benchmark.data.moving_shapes.generator import SPLITS
 from tvseg_bench.benchmark.errors import ModelError
-from tvseg_bench.benchmark.plugins import file_sha256
-from tvseg_bench.benchmark.selection import Selection
+from tvseg_bench.benchmark.execution.selection import Selection
+from tvseg_bench.benchmark.plugins.resolve import file_sha256
 from tvseg_bench.models import tiny
+from tvseg_bench.models.training.data.sources import open_clips
 from tvseg_bench.models.training.recipes import make_plan
-from tvseg_bench.models.training.sources import open_clips
 
 TRAINED = (tiny.IMAGES, tiny.CLIPS)
 

@@ -7,8 +7,14 @@ import pytest
 import torch
 
 from tvseg_bench.benchmark.types import ClipFeatureModel
-from tvseg_bench.models.families import Backbone
-from tvseg_bench.models.video_vit import VideoFeatures, VideoViT, rotated, rotation, windows
+from tvseg_bench.models.loading.families import Backbone
+from tvseg_bench.models.networks.video_vit import (
+    VideoFeatures,
+    VideoViT,
+    rotated,
+    rotation,
+    windows,
+)
 from tvseg_bench.models.vjepa2 import BACKBONES
 
 SMALL: dict[str, Any] = {"dim": 32, "depth": 2, "heads": 2, "hidden": 48}

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import tvseg_bench
-from tvseg_bench.benchmark.result import Result
+from tvseg_bench.benchmark.results.result import Result
 
 Masks = Callable[[int], np.ndarray | None]
 SIZE = (48, 64)

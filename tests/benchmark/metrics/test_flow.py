@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tvseg_bench.benchmark.data.moving_shapes import make_dataset
+from tvseg_bench.benchmark.data.moving_shapes.generator import make_dataset
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.metrics.contingency import merge
 from tvseg_bench.benchmark.metrics.flow import (

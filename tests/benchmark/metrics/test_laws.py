@@ -21,15 +21,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tvseg_bench.benchmark import metrics
-from tvseg_bench.benchmark.metrics.agreement import adjusted_rand_index
 from tvseg_bench.benchmark.metrics.boundary import boundary_f
 from tvseg_bench.benchmark.metrics.consistency import consistency
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
-from tvseg_bench.benchmark.metrics.davis import region_j, semi_supervised, unsupervised
+from tvseg_bench.benchmark.metrics.davis_jf import region_j, semi_supervised, unsupervised
 from tvseg_bench.benchmark.metrics.flow import NOWHERE, flow_consistency, warped_table
 from tvseg_bench.benchmark.metrics.iou import accuracy, class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match, Matching, Unmatched, match
 from tvseg_bench.benchmark.metrics.persistence import persistence
+from tvseg_bench.benchmark.metrics.rand_index import adjusted_rand_index
 from tvseg_bench.benchmark.metrics.stq import stq, tracks
 from tvseg_bench.benchmark.metrics.temporal import video_consistency
 from tvseg_bench.benchmark.metrics.tubes import association_quality, tube_iou

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from tvseg_bench import register_builtins
-from tvseg_bench.models.training.journal import rows
+from tvseg_bench.models.training.data.sources import open_clips
+from tvseg_bench.models.training.metrics_log import rows
 from tvseg_bench.models.training.recipes import make_plan
 from tvseg_bench.models.training.settings import Setup, TrainListener
-from tvseg_bench.models.training.sources import open_clips
 
 PLUGIN = """
 import timm

@@ -9,9 +9,9 @@ import torchvision
 from safetensors.torch import save_file
 from training_runs import setup
 
-from tvseg_bench.benchmark.loading import load_model
-from tvseg_bench.models.training.journal import rows
+from tvseg_bench.benchmark.plugins.load import load_model
 from tvseg_bench.models.training.loop import train
+from tvseg_bench.models.training.metrics_log import rows
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 

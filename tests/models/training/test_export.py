@@ -9,10 +9,10 @@ import pytest
 from training_runs import DATA, plugin, setup
 
 from tvseg_bench.benchmark.errors import ModelError
-from tvseg_bench.benchmark.loading import load_model
+from tvseg_bench.benchmark.plugins.load import load_model
 from tvseg_bench.models.trained import read_trained
+from tvseg_bench.models.training.data.sources import open_clips
 from tvseg_bench.models.training.loop import train
-from tvseg_bench.models.training.sources import open_clips
 
 
 @pytest.fixture(scope="module")

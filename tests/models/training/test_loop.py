@@ -7,7 +7,7 @@ import pytest
 import torch
 from training_runs import OVERRIDES, Stop, losses, setup
 
-from tvseg_bench.benchmark.loading import load_model
+from tvseg_bench.benchmark.plugins.load import load_model
 from tvseg_bench.models.training import loop
 from tvseg_bench.models.training.loop import train
 
@@ -114,7 +114,7 @@ def test_frozen_states_are_kept_where_frames_come_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["contrast", "mosic"])
 def test_other_objectives_go_through_the_same_loop(tmp_path: Path, method: str) -> None:
-    from tvseg_bench.models.training.objectives import objective_entry
+    from tvseg_bench.models.training.objectives.by_name import objective_entry
 
     known = objective_entry(method).config.model_fields
     run = setup(tmp_path, overrides={"recipe.steps": 2})

@@ -11,13 +11,13 @@ import pytest
 import torch
 from training_runs import Stop, losses, setup
 
-from tvseg_bench.benchmark import result_file
 from tvseg_bench.benchmark.errors import DataError, TvsegError, UsageError
+from tvseg_bench.benchmark.results import result_file
 from tvseg_bench.models.training import loop
 from tvseg_bench.models.training.checkpoints import NAME, TrainingError
-from tvseg_bench.models.training.contract import ClipBatch, StepLoss
-from tvseg_bench.models.training.journal import rows
 from tvseg_bench.models.training.loop import train
+from tvseg_bench.models.training.metrics_log import rows
+from tvseg_bench.models.training.objectives.contract import ClipBatch, StepLoss
 from tvseg_bench.models.training.settings import TrainListener
 
 

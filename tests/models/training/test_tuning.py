@@ -5,7 +5,7 @@ from torch import nn
 
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.types import ModelCard, PatchFeatures
-from tvseg_bench.models.dense import DenseViT
+from tvseg_bench.models.networks.dense import DenseViT
 from tvseg_bench.models.training.backbone import TunedBackbone, TunedViT
 from tvseg_bench.models.training.lora import LoraLinear, add_adapters, merge_adapters
 from tvseg_bench.models.training.tuning import choose, parse_tune, stages

@@ -1,0 +1,108 @@
+"""What `tvseg-bench data` shows: where data sets are, whether they are whole, what is odd."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.progress import Progress
+
+from tvseg_bench.benchmark.cli.console import make_console, print_rows
+from tvseg_bench.benchmark.registry import datasets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tvseg_bench.benchmark.data.diagnose import CheckReport
+    from tvseg_bench.benchmark.data.status import DatasetStatus
+
+SHOWN = 20
+"""Findings of a kind that are told one by one."""
+
+
+def print_status(rows: Sequence[DatasetStatus]) -> None:
+    """Print one row per data set, and which archive is wanted for those that are not there."""
+    print_rows(
+        [
+            {
+                "dataset": row.name,
+                "found": "yes" if row.found else "no",
+                "split": row.split,
+                "lists": ", ".join(row.splits) or None,
+                "clips": row.clips or None,
+                "frames": row.frames or None,
+                "folder": row.root,
+            }
+            for row in rows
+        ]
+    )
+    console = make_console()
+    for row in rows:
+        if row.problem and row.found:
+            console.print(f"\n[yellow]{row.name}[/yellow]: {escape(row.problem)}")
+    absent = [row for row in rows if not row.found]
+    if absent:
+        console.print("\nTo add one, unpack its official archive below the data root:")
+    for row in absent:
+        console.print(f"  {row.name}: {escape(row.archive or row.problem)}")
+
+
+def run_check(name: str, split: str | None, root: Path | None, quiet: bool) -> CheckReport:
+    """Read every frame and mask of a split, with a progress bar."""
+    from tvseg_bench.benchmark.data.diagnose import check
+
+    _ = datasets[name]
+    console = make_console(stderr=True)
+    with Progress(console=console, transient=True, disable=quiet) as progress:
+        task = progress.add_task(f"reading {name}", total=None)
+        return check(
+            name, split, root, lambda n, all_: progress.update(task, completed=n, total=all_)
+        )
+
+
+def print_check(report: CheckReport) -> None:
+    """Print what a split holds and what is wrong with it."""
+    console = make_console()
+    void = report.void_share
+    for key, value in (
+        ("data set", f"{report.dataset}:{report.split}, version {report.version}"),
+        ("folder", report.root or "none, the data are no image files"),
+        ("holds", f"{report.clips} clips, {report.frames} frames, {report.masks} masks"),
+        ("bytes", f"{report.bytes:,}"),
+        ("manifest", f"sha256:{report.manifest_sha256}"),
+        ("frame sizes", ", ".join(f"{k} ({n})" for k, n in report.sizes.items())),
+        ("mask modes", ", ".join(f"{k} ({n})" for k, n in report.modes.items()) or "–"),
+        ("palette", ", ".join(f"{k} {v}" for k, v in report.palette.items()) or "–"),
+        ("void", "–" if void is None else f"{100 * void:.2f} % of the pixels"),
+    ):
+        console.print(f"{key}: {escape(str(value))}")
+    total = sum(report.pixels.values())
+    if total:
+        print_rows(
+            [
+                {
+                    "label": label,
+                    "name": report.names.get(label, "void" if label == 255 else ""),
+                    "pixels": f"{count:,}",
+                    "share": f"{100 * count / total:.2f} %",
+                }
+                for label, count in sorted(report.pixels.items())
+            ]
+        )
+    _print_findings(report)
+
+
+def _print_findings(report: CheckReport) -> None:
+    console = make_console()
+    shown: dict[str, int] = {}
+    for finding in report.findings:
+        shown[finding.kind] = shown.get(finding.kind, 0) + 1
+        if shown[finding.kind] <= SHOWN:
+            mark = "[yellow]note[/yellow]" if finding.is_note else "[red]wrong[/red]"
+            console.print(f"{mark} {escape(finding.text)}")
+    for kind, count in report.counts.items():
+        if count > SHOWN:
+            console.print(f"… {count - min(SHOWN, shown.get(kind, 0))} more of the kind {kind}")
+    verdict = "whole" if report.ok else "not whole; nothing was changed on disk"
+    console.print(f"{report.dataset}:{report.split} is {verdict}")

@@ -1,0 +1,173 @@
+"""Cards and lists as plain values and plain text; loads nothing that takes time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Literal, get_args, get_origin
+
+from tvseg_bench.benchmark.errors import UsageError, did_you_mean
+from tvseg_bench.benchmark.registry import datasets, models, protocols
+
+
+def text_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return aligned columns.
+
+    Example:
+        >>> print(text_table(["name", "k"], [["a", 1], ["long", None]]))
+        name  k
+        a     1
+        long  -
+    """
+    cells = [list(map(str, headers)), *([_plain(v) for v in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
+    lines = ("  ".join(v.ljust(w) for v, w in zip(row, widths, strict=True)) for row in cells)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _plain(value: Any) -> str:
+    if value is None or value == "" or value == ():
+        return "-"
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def list_models() -> list[dict[str, Any]]:
+    """Return one row per registered model; a plugin's card is not loaded for a list."""
+    rows = []
+    for name in models:
+        entry = models.loaded(name)
+        card = entry.card if entry else None
+        rows.append(
+            {
+                "name": name,
+                "patch": card.patch_size if card else None,
+                "dim": card.embed_dim if card else None,
+                "params_m": card.params_m if card else None,
+                "weights": "file" if entry and entry.needs_weights else None,
+                "licence": card.licence if card else None,
+                "from": models.origin(name),
+            }
+        )
+    return rows
+
+
+def list_protocols() -> list[dict[str, Any]]:
+    """Return one row per registered protocol."""
+    return [
+        {
+            "name": name,
+            "version": protocols[name].version,
+            "presets": list(protocols[name].presets),
+            "title": protocols[name].title,
+        }
+        for name in protocols
+    ]
+
+
+def list_datasets() -> list[dict[str, Any]]:
+    """Return one row per registered data set."""
+    rows = []
+    for name in datasets:
+        card = datasets[name].card
+        rows.append(
+            {
+                "name": name,
+                "version": card.version,
+                "splits": list(card.splits),
+                "title": card.title,
+                "licence": card.licence,
+            }
+        )
+    return rows
+
+
+def info(name: str) -> dict[str, Any]:
+    """Return everything known about a model, protocol or data set.
+
+    Raises:
+        UsageError: nothing of that name, with the nearest ones.
+    """
+    bare = name.partition(":")[0]
+    if bare in protocols:
+        return _protocol_info(bare)
+    if bare in datasets:
+        return {"kind": "dataset", **asdict(datasets[bare].card)}
+    if name in models:
+        return {"kind": "model", "from": models.origin(name), **_model_info(name)}
+    if ":" in name:
+        return _reference_info(name)
+    raise UsageError(
+        did_you_mean("name", name, [*models, *protocols, *datasets], "tvseg-bench list models")
+    )
+
+
+def _reference_info(reference: str) -> dict[str, Any]:
+    """Return the card behind `file:`, `timm:` or a dotted name; built only if it must be."""
+    from tvseg_bench.benchmark.plugins.load import load_model
+    from tvseg_bench.benchmark.plugins.resolve import find_model
+
+    found = find_model(reference)
+    card = found.entry.card or load_model(reference).card
+    return {"kind": "model", **dict(found.origin), **asdict(card)}
+
+
+def _model_info(name: str) -> dict[str, Any]:
+    entry = models[name]
+    if entry.card is None:
+        return {"name": name, "note": "the card is known once the model is built"}
+    return {"needs_weights": entry.needs_weights, **asdict(entry.card)}
+
+
+def _protocol_info(name: str) -> dict[str, Any]:
+    entry = protocols[name]
+    standard = entry.presets["standard"]
+    return {
+        "kind": "protocol",
+        "name": name,
+        "version": entry.version,
+        "title": entry.title,
+        "paper": entry.paper,
+        "headline": entry.headline,
+        "parameters": {
+            field: {
+                "takes": _values(about.annotation),
+                **{preset: getattr(config, field) for preset, config in entry.presets.items()},
+                "meaning": " ".join((about.description or "").split()),
+            }
+            for field, about in type(standard).model_fields.items()
+        },
+    }
+
+
+def _values(annotation: Any) -> str:
+    """Return what a parameter takes, in words.
+
+    Example:
+        >>> from typing import Literal, Union
+        >>> _values(Union[int, Literal["gt"], None])
+        'int | gt | null'
+    """
+    parts = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return " | ".join(map(str, parts))
+    if parts:
+        return " | ".join(_values(part) for part in parts)
+    return "null" if annotation is type(None) else getattr(annotation, "__name__", str(annotation))
+
+
+def info_text(card: Mapping[str, Any]) -> str:
+    """Return a card as lines; the parameters of a protocol as a table, a preset a column."""
+    lines = [f"{key}: {_plain(v)}" for key, v in card.items() if key != "parameters"]
+    if "parameters" in card:
+        parameters: Mapping[str, Mapping[str, Any]] = card["parameters"]
+        columns = [c for c in next(iter(parameters.values())) if c != "meaning"]
+        rows = [[name, *(_shown(p[c]) for c in columns)] for name, p in parameters.items()]
+        lines += ["", text_table(["parameter", *columns], rows), ""]
+        lines += [f"{name}: {p['meaning']}" for name, p in parameters.items() if p["meaning"]]
+    return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value)

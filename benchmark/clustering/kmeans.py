@@ -1,0 +1,247 @@
+"""k-means on bilinearly upsampled features, without upsampling them.
+
+Upsampling U is linear and its rows sum to 1, so the score <x_p, c> - |c|^2 / 2 of a pixel is the
+upsampled score of the patches, and the sum of a cluster's pixels is the features weighted by the
+transposed upsampling of its mask. Lloyd's iteration on the pixels becomes one on patches: the
+same labels and centres, at the cost of the patch grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvseg_bench.benchmark.clustering import torch_backend as devices
+from tvseg_bench.benchmark.clustering.fit import fit_frames, fit_stream, label_frames
+from tvseg_bench.benchmark.clustering.inputs_outputs import (
+    Chunk,
+    Features,
+    Floating,
+    KMeansResult,
+    Settings,
+    as_frames,
+    check_centers,
+    check_size,
+    device_of,
+)
+from tvseg_bench.benchmark.clustering.lloyd import Fit
+from tvseg_bench.benchmark.clustering.seeding import coarse_restarts, fineness, survey
+from tvseg_bench.benchmark.clustering.threads import Workers, workers
+from tvseg_bench.benchmark.errors import UsageError
+
+Floats = NDArray[np.float64]
+Backend = Literal["auto", "compiled", "torch"]
+_TOGETHER = 1 << 31
+"""Bytes of the score maps that one frame of all problems in a launch may take on a device."""
+
+
+def kmeans_upsampled(
+    features: Features,
+    size: tuple[int, int],
+    k: int,
+    *,
+    n_init: int = 5,
+    max_iter: int = 50,
+    seed: int = 0,
+    tol: float = 1e-5,
+    init: Floating | None = None,
+    labels: Literal["pixels", "none"] = "pixels",
+    backend: Backend = "auto",
+    threads: int | None = None,
+    name: str = "",
+) -> KMeansResult:
+    """Cluster all pixels of the upsampled features into k; one clustering over all frames.
+
+    Args:
+        features: [F, h, w, D], float16, float32 or float64; float64 is computed in float64,
+            everything else in float32 with float64 sums.
+        size: (H, W) that the features are upsampled to (bilinear, half-pixel centres).
+        k: number of clusters.
+        n_init: how hard to search. That many greedy k-means++ restarts or more are made on the
+            patches, the best quarter is tried on pixels, the best of those refined.
+        max_iter: most Lloyd iterations on the pixels.
+        seed: of the restarts.
+        tol: stop when an iteration lowers the inertia by no more than this part of it.
+        init: [k, D] centres to start from. No restarts then, and exactly Lloyd's iteration; the
+            search steps beyond the means to save iterations, and ends where Lloyd's would.
+        labels: "pixels" for the label maps [F, H, W], "none" to leave them out.
+        backend: "compiled" for the CPU, "torch" for batched torch on the features' device,
+            "auto" for torch where they are on a CUDA device. Each repeats itself exactly; they
+            agree up to rounding.
+        threads: None for torch's number or the machine's; results do not depend on it.
+        name: the clip, for messages.
+
+    Raises:
+        ModelError: features of another shape, or with NaN or infinity.
+        UsageError: a count below 1, a size without pixels, init of another shape or not finite,
+            a negative seed or an unknown backend.
+    """
+    settings = Settings(k, n_init, max_iter, seed, tol)
+    frames, device = as_frames(features, name), _device(features, backend)
+    with workers(threads) as pool:
+        return _cluster([frames], check_size(size), [settings], init, labels, device, pool)[0]
+
+
+def kmeans_upsampled_batch(
+    features: Features,
+    size: tuple[int, int],
+    k: int | Sequence[int],
+    *,
+    n_init: int = 5,
+    max_iter: int = 50,
+    seed: int = 0,
+    tol: float = 1e-5,
+    labels: Literal["pixels", "none"] = "pixels",
+    backend: Backend = "auto",
+    threads: int | None = None,
+    name: str = "",
+) -> list[KMeansResult]:
+    """Cluster each of B independent problems, features [B, F, h, w, D]; k may differ.
+
+    Every result equals that of `kmeans_upsampled` on the problem alone: on the CPU one problem a
+    thread, on a GPU all in the same launches.
+    """
+    counts = [k] * len(features) if isinstance(k, int) else list(k)
+    if len(counts) != len(features):
+        raise UsageError(f"{len(counts)} values of k for {len(features)} problems; give one each")
+    problems = [as_frames(f, f"{name or 'problem'} {i}") for i, f in enumerate(features)]
+    settings = [Settings(each, n_init, max_iter, seed, tol) for each in counts]
+    device = _device(features, backend)
+    with workers(threads) as pool:
+        return _cluster(problems, check_size(size), settings, None, labels, device, pool)
+
+
+def kmeans_streamed(
+    chunks: Callable[[], Iterable[Chunk]],
+    k: int,
+    *,
+    n_init: int = 5,
+    max_iter: int = 50,
+    seed: int = 0,
+    tol: float = 1e-5,
+    init: Floating | None = None,
+    threads: int | None = None,
+) -> KMeansResult:
+    """Cluster the upsampled features of a stream that need not fit in memory.
+
+    One pass surveys, every iteration is one more; labels come from `assign_upsampled`, frame by
+    frame. The centres are float32. Arguments not named here are those of `kmeans_upsampled`.
+
+    Args:
+        chunks: called once per pass; yields the same chunks in the same order every time.
+            Grids and sizes may differ between chunks, dimensions may not.
+
+    Memory: one chunk (the survey holds three copies of it in float32, one in float64), a sample
+    of max(2048, 32 k) patches, and per thread four frames, three arrays of h w x k and, in
+    float64, one of k x D.
+    """
+    settings = Settings(k, n_init, max_iter, seed, tol)
+    settings.check()
+    with workers(threads) as pool:
+        fit = fit_stream(chunks, settings, init, pool)
+    centers = fit.centers.astype(np.float32)
+    return KMeansResult(centers, fit.inertia, fit.n_iter, fit.converged, fit.empty)
+
+
+def assign_upsampled(
+    features: Features,
+    centers: Floating,
+    size: tuple[int, int],
+    *,
+    backend: Backend = "auto",
+    threads: int | None = None,
+    name: str = "",
+) -> NDArray[np.int32]:
+    """Return the nearest of centers [K, D] for every upsampled pixel, int32 [F, H, W].
+
+    The lowest one on ties. Works frame by frame: one frame at a time gives the same labels.
+
+    Raises:
+        ModelError: features of another shape than [F, h, w, D], or with NaN or infinity.
+        UsageError: a size without pixels, or centres of other dimensions.
+    """
+    frames = as_frames(features, name)
+    height_width = check_size(size)
+    check_centers("centers", centers, "k", frames.shape[3])
+    with workers(threads) as pool:
+        return _label(frames, centers, height_width, _device(features, backend), pool)
+
+
+def _device(features: Features, backend: Backend) -> str | None:
+    """Return where torch is to compute, None for compiled code on the CPU."""
+    if backend not in get_args(Backend):
+        raise UsageError(f"unknown backend {backend!r}; known: {', '.join(get_args(Backend))}")
+    if backend == "compiled":
+        return None
+    return device_of(features) or ("cpu" if backend == "torch" else None)
+
+
+def _label(
+    frames: Floating, centers: Floating, size: tuple[int, int], device: str | None, pool: Workers
+) -> NDArray[np.int32]:
+    if device is not None:
+        return devices.label(frames, centers, size, device)
+    return label_frames(frames, centers, size, pool)
+
+
+def _cluster(
+    problems: list[Floating],
+    size: tuple[int, int],
+    settings: list[Settings],
+    init: Floating | None,
+    labels: Literal["pixels", "none"],
+    device: str | None,
+    pool: Workers,
+) -> list[KMeansResult]:
+    """Cluster problems that fit in memory, each by itself."""
+    for frames, wanted in zip(problems, settings, strict=True):
+        wanted.check()
+        wanted.check_init(init, frames.shape[3])
+    inner = pool if len(problems) == 1 else Workers(1)
+
+    def one(q: int) -> Fit:
+        return fit_frames(problems[q], size, settings[q], init, inner)
+
+    def result(q: int) -> KMeansResult:
+        frames, fit = problems[q], fits[q]
+        centers = fit.centers.astype(frames.dtype)
+        maps = _label(frames, centers, size, device, inner) if labels == "pixels" else None
+        return KMeansResult(centers, fit.inertia, fit.n_iter, fit.converged, fit.empty, maps)
+
+    which = range(len(problems))
+    if device is None:
+        fits = list((Workers(1) if inner is pool else pool).map(one, which))
+    else:
+        fits = _fit_on_device(problems, size, settings, init, device, pool)
+    return list((Workers(1) if inner is pool else pool).map(result, which))
+
+
+def _fit_on_device(
+    problems: list[Floating],
+    size: tuple[int, int],
+    settings: list[Settings],
+    init: Floating | None,
+    device: str,
+    pool: Workers,
+) -> list[Fit]:
+    """Survey and restart on the host, refine the best starts of many problems in lockstep."""
+    fits: list[Fit] = []
+    each = 16 * size[0] * size[1] * max(w.k * w.n_init for w in settings)
+    together = max(1, _TOGETHER // each)
+    for begin in range(0, len(problems), together):
+        some, wanted = problems[begin : begin + together], settings[begin : begin + together]
+        found = [
+            survey([(f, size)], w.k, w.seed, fineness(f, size, w.k))
+            for f, w in zip(some, wanted, strict=True)
+        ]
+        starts = [
+            [init.astype(np.float64) - s.shift]
+            if init is not None
+            else coarse_restarts(s, w.k, w.n_init, w.seed, pool)[: w.n_init]
+            for s, w in zip(found, wanted, strict=True)
+        ]
+        fits += devices.fit_many(some, size, found, starts, wanted[0], device)
+    return fits

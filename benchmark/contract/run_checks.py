@@ -1,0 +1,234 @@
+"""The contract test of a model: what a third party runs before submitting it.
+
+Every check looks at one promise of the contract, on pictures of the embedded data set, without
+any download; a ViT-S/16 takes well under a minute on a CPU. A check whose ground has failed says
+nothing instead of failing too, so one mistake is named once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from tvseg_bench.benchmark.contract import card_checks, feature_checks, law_checks, toy_checks
+from tvseg_bench.benchmark.contract.check_report import CHECKS, CheckReport, Outcome, write_report
+from tvseg_bench.benchmark.contract.model_probe import (
+    ContractError,
+    Finding,
+    Subject,
+    failed,
+    kind_of,
+    not_applicable,
+)
+from tvseg_bench.benchmark.contract.model_state import seeded
+from tvseg_bench.benchmark.devices import resolve_device
+from tvseg_bench.benchmark.errors import ModelError, TvsegError
+from tvseg_bench.benchmark.plugins.load import load_model, to_device
+from tvseg_bench.benchmark.plugins.resolve import file_sha256, plugin_error
+from tvseg_bench.benchmark.results.provenance import collect, sanitise
+from tvseg_bench.benchmark.results.result import Card, Model, Plugin
+from tvseg_bench.benchmark.results.text import plain, printable
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.plugins.load import LoadedModel
+
+__all__ = ["CHECKS", "CheckReport", "Outcome", "check_model", "write_report"]
+
+Listener = Callable[[Outcome], None]
+
+_SEEDS = (1, 2)
+"""Under which the model is built the first and the second time."""
+
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "finite": ("shapes",),
+    "grids": ("finite",),
+    "determinism": ("finite",),
+    "order": ("determinism",),
+    "batch": ("determinism", "order"),
+    "twin": ("determinism", "weights"),
+    "pixels": ("determinism",),
+    "normalisation": ("determinism",),
+    "shift": ("determinism",),
+    "time": ("determinism",),
+    "segments": ("shapes",),
+    "frozen": ("shapes",),
+    "random-state": ("finite",),
+    "speed": ("finite",),
+    "toy": ("grids",),
+}
+"""What a check stands on."""
+
+
+def check_model(
+    reference: str,
+    *,
+    weights: Path | None = None,
+    full: bool = False,
+    device: str = "auto",
+    leave_out: Sequence[str] = (),
+    listener: Listener | None = None,
+) -> CheckReport:
+    """Run the contract test of a model.
+
+    Args:
+        reference: as after `--model`.
+        weights: file for models that take one.
+        full: also try larger pictures and more clips.
+        device: `auto`, `cpu`, `cuda`, …
+        leave_out: names of checks that are not run.
+        listener: hears every outcome as it is known.
+
+    Returns:
+        One outcome per check; a model that cannot be built fails the check `weights`.
+
+    Raises:
+        UsageError: the reference or the device names nothing.
+    """
+    run = _Run(datetime.now(timezone.utc), listener, frozenset(leave_out))
+    place = resolve_device(device)
+    build = partial(_build, reference, weights, place)
+    begin = time.perf_counter()
+    try:
+        loaded = build(seed=_SEEDS[0])
+    except ModelError as error:
+        return run.without_model(reference, str(error), full)
+    subject = Subject(
+        loaded,
+        kind_of(loaded.model, loaded.card.temporal),
+        place,
+        partial(build, seed=_SEEDS[1]),
+        full,
+    )
+    given = file_sha256(weights) if weights is not None and weights.is_file() else None
+    for name, action in _actions(given).items():
+        run.one(name, subject, action)
+    model = Model(
+        name=loaded.card.name,
+        revision=loaded.card.revision,
+        card=Card.model_validate(plain(asdict(loaded.card)), strict=False),
+        plugin=_plugin(loaded),
+    )
+    return run.report(model, subject.kind, full, time.perf_counter() - begin)
+
+
+def _actions(given_sha256: str | None) -> dict[str, Callable[[Subject], Finding]]:
+    """Return what each check runs, in the order of the report."""
+    static, features, laws = card_checks, feature_checks, law_checks
+    return {
+        "weights": partial(static.weights, given_sha256=given_sha256),
+        "card": static.card,
+        "shapes": features.shapes,
+        "finite": features.finite,
+        "grids": features.grids,
+        "determinism": features.determinism,
+        "order": features.order,
+        "batch": features.batch,
+        "twin": laws.twin,
+        "pixels": laws.pixels,
+        "normalisation": laws.normalisation,
+        "shift": laws.shift,
+        "time": features.time,
+        "segments": features.segments,
+        "frozen": static.frozen,
+        "random-state": static.random_state,
+        "speed": toy_checks.speed,
+        "toy": toy_checks.toy,
+    }
+
+
+def _build(
+    reference: str, weights: Path | None, device: torch.device, *, seed: int
+) -> LoadedModel:
+    """Build the model under a seed of the global generators, which it should not need."""
+    with seeded(seed):
+        loaded = load_model(reference, weights=weights)
+        moved = to_device(loaded.model, device, torch.float32)
+    return replace(loaded, model=moved)
+
+
+@dataclass
+class _Run:
+    """Outcomes as they come in."""
+
+    started: datetime
+    listener: Listener | None
+    leave_out: frozenset[str]
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def one(self, name: str, subject: Subject, action: Callable[[Subject], Finding]) -> None:
+        """Run one check; whatever a stranger's model raises becomes its outcome."""
+        begin = time.perf_counter()
+        silent = [n for n in _NEEDS.get(name, ()) if not self._holds(n)]
+        if name in self.leave_out:
+            finding = not_applicable("left out on request")
+        elif silent:
+            finding = not_applicable(f"says nothing while '{silent[0]}' does not hold")
+        else:
+            finding = self._guarded(name, subject, action)
+        self.add(name, finding, time.perf_counter() - begin)
+
+    def _holds(self, name: str) -> bool:
+        """Return whether a check was run, did not fail, and does not stand on one that failed."""
+        if name in self.leave_out or self.outcomes[name].status == "failed":
+            return False
+        return all(self._holds(n) for n in _NEEDS.get(name, ()))
+
+    def _guarded(
+        self, name: str, subject: Subject, action: Callable[[Subject], Finding]
+    ) -> Finding:
+        try:
+            return action(subject)
+        except ContractError as error:
+            return failed(f"the model {error}")
+        except TvsegError as error:
+            return failed(str(error))
+        except Exception as error:  # a stranger's model may raise anything
+            return failed(str(plugin_error(subject.card.name, f"checked for {name!r}", error)))
+
+    def add(self, name: str, finding: Finding, seconds: float = 0.0) -> None:
+        """Note an outcome and tell it."""
+        status, message, numbers = finding
+        outcome = Outcome(
+            check=name,
+            status=status,
+            message=printable(message)[:4000],
+            numbers=plain(numbers),
+            seconds=round(seconds, 3),
+        )
+        self.outcomes[name] = outcome
+        if self.listener is not None:
+            self.listener(outcome)
+
+    def report(self, model: Model, kind: Any, full: bool, seconds: float) -> CheckReport:
+        """Return the report of what was noted."""
+        return CheckReport(
+            model=model,
+            kind=kind,
+            full=full,
+            outcomes=tuple(self.outcomes[name] for name in CHECKS),
+            seconds=round(seconds, 3),
+            provenance=collect(started=self.started),
+        )
+
+    def without_model(self, reference: str, reason: str, full: bool) -> CheckReport:
+        """Return the report of a model that cannot be built."""
+        for name in CHECKS:
+            built = name != "weights"
+            self.add(name, not_applicable("the model was not built") if built else failed(reason))
+        name = sanitise([reference])[:200].strip() or "unnamed"
+        return self.report(Model(name=name, revision="unknown"), "unknown", full, 0.0)
+
+
+def _plugin(loaded: LoadedModel) -> Plugin | None:
+    """Return who brought the model, None for the suite's own."""
+    origin = loaded.origin
+    if origin.get("package") == "tvseg-bench" or not any(origin.values()):
+        return None
+    return Plugin(**origin)

@@ -1,0 +1,1 @@
+"""Files of data sets: listing, images, masks, flow, and what is wrong with them."""

@@ -1,0 +1,263 @@
+"""The files of one split: what was found, what is wrong, and the data set made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+from tvseg_bench.benchmark.data.files.clip_frames import ClipFiles, FrameReader, Source
+from tvseg_bench.benchmark.data.files.findings import Findings
+from tvseg_bench.benchmark.data.files.images import IMAGE_SUFFIXES
+from tvseg_bench.benchmark.data.files.listing import (
+    join,
+    list_files,
+    manifest_sha256,
+    pair_names,
+    stem,
+)
+from tvseg_bench.benchmark.data.files.masks import MASK_SUFFIXES, LabelMap
+from tvseg_bench.benchmark.errors import DataError
+from tvseg_bench.benchmark.types import Clip, Dataset, DatasetCard, LabelKind
+
+T = TypeVar("T")
+
+JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """What the stored values of a clip's masks mean."""
+
+    semantic: LabelMap | None = None
+    instance: LabelMap | None = None
+    categories: Mapping[int, int] = field(default_factory=dict)
+
+    def of(self, kind: LabelKind) -> LabelMap | None:
+        """Return the map of one kind of label."""
+        return self.semantic if kind == "semantic" else self.instance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """One split of a data set made of files, listed but not decoded."""
+
+    card: DatasetCard
+    split: str
+    source: Source
+    clips: tuple[ClipFiles, ...]
+    labelling: Callable[[ClipFiles], Labelling]
+    findings: Findings
+    splits: tuple[str, ...]
+    """Every split whose list is there."""
+    manifest_sha256: str
+    bytes: int
+    """Size of all files in use."""
+    classes: tuple[str, ...] = ()
+    dataset_labels: LabelKind | None = None
+    dataset_labels_hint: str = ""
+
+    def open(self) -> Dataset:
+        """Return the lazy data set.
+
+        Raises:
+            DataError: a listed clip or frame is not there at all.
+        """
+        found = self.findings.blocking()
+        if found is not None:
+            raise DataError(
+                f"{self.card.name}:{self.split} is not whole: {found.text}; "
+                f"type: tvseg-bench data check {self.source.reference}"
+            )
+        if not self.clips:
+            raise DataError(f"{self.card.name}:{self.split} holds no clip: its list is empty")
+        return Dataset(
+            card=self.card,
+            split=self.split,
+            clips=LazySequence(self.clips, self.clip),
+            manifest_sha256=self.manifest_sha256,
+            classes=self.classes,
+            dataset_labels=self.dataset_labels,
+            dataset_labels_hint=self.dataset_labels_hint,
+        )
+
+    def clip(self, files: ClipFiles) -> Clip:
+        """Return the clip that reads these files on demand."""
+        labelling = self.labelling(files)
+        reader = FrameReader(self.source, files)
+        return Clip(
+            name=files.name,
+            n_frames=len(files.frames),
+            image=reader.image,
+            semantic=reader.labels_by(labelling.semantic),
+            instance=reader.labels_by(labelling.instance),
+            frame_names=LazySequence(files.frames, stem),
+            categories=labelling.categories,
+        )
+
+
+class LazySequence(Sequence[T]):
+    """A sequence whose items are made when they are asked for.
+
+    Example:
+        >>> LazySequence((1, 2, 3), str)[1:]
+        ['2', '3']
+    """
+
+    def __init__(self, items: Sequence[Any], make: Callable[[Any], T]) -> None:
+        self._items, self._make = items, make
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+    def __getitem__(self, index: int | slice) -> T | list[T]:
+        if isinstance(index, slice):
+            return [self._make(item) for item in self._items[index]]
+        return self._make(self._items[index])
+
+
+class Collector:
+    """Gathers the clips of a split from folder listings, and what is wrong with them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.clips: list[ClipFiles] = []
+        self.findings = Findings()
+        self._files: list[tuple[str, int]] = []
+
+    def add_folder(self, name: str, image_dir: str, mask_dir: str | None) -> None:
+        """Add the clip whose frames are the images of one folder, its masks those of another."""
+        frames = list_files(self.root / image_dir, IMAGE_SUFFIXES)
+        if not frames:
+            self._no_frames(name, image_dir)
+        elif mask_dir is None:
+            self.add(name, image_dir, frames)
+        elif masks := list_files(self.root / mask_dir, MASK_SUFFIXES):
+            self.add(name, image_dir, frames, mask_dir, masks)
+        else:
+            self.add(name, image_dir, frames)
+            text = f"{mask_dir} holds no mask for the {len(frames)} frames of clip {name!r}"
+            if list_files(self.root / mask_dir, JPEG_SUFFIXES):
+                text += ", only JPEG files, whose compression changes ids; save masks as PNG"
+            self.findings.add("mask-folder-empty", mask_dir, text)
+
+    def _no_frames(self, name: str, folder: str) -> None:
+        if (self.root / folder).is_dir():
+            text = f"clip {name!r} has no frames: its folder {folder} holds no image"
+            self.findings.add("clip-empty", folder, text)
+        else:
+            text = f"clip {name!r} has no frames: its folder {folder} is not there"
+            self.findings.add("clip-missing", folder, text)
+
+    def add(
+        self,
+        name: str,
+        image_dir: str,
+        frames: Mapping[str, int],
+        mask_dir: str = "",
+        masks: Mapping[str, int] | None = None,
+    ) -> None:
+        """Add a clip from file names and sizes; `masks` None = there are none to pair."""
+        self.look_for_twins(name, image_dir, frames)
+        self._files += [(join(image_dir, frame), size) for frame, size in frames.items()]
+        if masks is None:
+            self.clips.append(ClipFiles(name, image_dir, tuple(frames)))
+            return
+        pairs = pair_names(frames, masks)
+        self._files += [(join(mask_dir, mask), masks[mask]) for mask in pairs.values() if mask]
+        self._look_for_singles(image_dir, pairs, mask_dir, masks)
+        self.clips.append(
+            ClipFiles(name, image_dir, tuple(frames), mask_dir, tuple(pairs.values()))
+        )
+
+    def look_for_twins(self, clip: str, folder: str, frames: Iterable[str]) -> None:
+        """Find frames that have the same name but for its ending."""
+        seen: dict[str, str] = {}
+        for frame in frames:
+            other = seen.setdefault(stem(frame), frame)
+            if other != frame:
+                text = f"clip {clip!r} has frame {stem(frame)!r} twice, as {other} and as {frame}"
+                self.findings.add("frame-twice", join(folder, frame), text)
+
+    def _look_for_singles(
+        self, image_dir: str, pairs: Mapping[str, str | None], mask_dir: str, masks: Iterable[str]
+    ) -> None:
+        for frame in (frame for frame, mask in pairs.items() if mask is None):
+            path = join(image_dir, frame)
+            self.findings.add("frame-without-mask", path, f"{path} has no mask in {mask_dir}")
+        used = set(pairs.values())
+        for mask in (mask for mask in masks if mask not in used):
+            path = join(mask_dir, mask)
+            text = f"{path} has no frame in {image_dir} and is not used"
+            self.findings.add("mask-without-frame", path, text)
+
+    def finish_classes(
+        self,
+        card: DatasetCard,
+        split: str,
+        lists: Iterable[str],
+        labelling: Labelling,
+        *,
+        no_mask: str,
+        unknown: str,
+    ) -> Inventory:
+        """Return what was gathered of a data set whose card names the classes of its masks.
+
+        Args:
+            card: of the data set.
+            split: the one that was listed.
+            lists: names of all splits that are there.
+            labelling: what the stored values of every clip mean.
+            no_mask: says what is missing where a frame has no mask.
+            unknown: says what the masks hold, where one holds another value.
+        """
+        source = Source(
+            dataset=card.name,
+            root=self.root,
+            reference=f"{card.name}:{split}",
+            no_mask=no_mask,
+            unknown=unknown,
+        )
+        return self.finish(
+            card,
+            split,
+            source,
+            lambda _: labelling,
+            splits=lists,
+            classes=card.classes,
+            dataset_labels="semantic",
+        )
+
+    def finish(
+        self,
+        card: DatasetCard,
+        split: str,
+        source: Source,
+        labelling: Callable[[ClipFiles], Labelling],
+        *,
+        splits: Iterable[str],
+        settings: Mapping[str, Any] | None = None,
+        classes: tuple[str, ...] = (),
+        dataset_labels: LabelKind | None = None,
+        dataset_labels_hint: str = "",
+    ) -> Inventory:
+        """Return what was gathered; `settings` are what gives the stored values their meaning."""
+        return Inventory(
+            card=card,
+            split=split,
+            source=source,
+            clips=tuple(self.clips),
+            labelling=labelling,
+            findings=self.findings,
+            splits=tuple(splits),
+            manifest_sha256=manifest_sha256(self._files, settings or {}),
+            bytes=sum(size for _, size in self._files),
+            classes=classes,
+            dataset_labels=dataset_labels,
+            dataset_labels_hint=dataset_labels_hint,
+        )

@@ -1,0 +1,1 @@
+"""`folder:PATH`: any tree of frames and masks, or a folder of video files."""

@@ -1,0 +1,238 @@
+"""`folder:PATH`: any tree of frames and masks, or a folder of video files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tvseg_bench.benchmark.data.files.clip_frames import Source
+from tvseg_bench.benchmark.data.files.images import IMAGE_SUFFIXES
+from tvseg_bench.benchmark.data.files.inventory import (
+    Collector,
+    Inventory,
+    Labelling,
+    LazySequence,
+)
+from tvseg_bench.benchmark.data.files.listing import (
+    join,
+    list_files,
+    list_folders,
+    manifest_sha256,
+    pair_names,
+    stem,
+)
+from tvseg_bench.benchmark.data.files.masks import MASK_SUFFIXES, AsStored, LabelMap
+from tvseg_bench.benchmark.data.folder.description import FolderConfig, read_config
+from tvseg_bench.benchmark.data.folder.video_clips import VIDEO_SUFFIXES, VideoPool, video_clip
+from tvseg_bench.benchmark.errors import DataError, UsageError, did_you_mean
+from tvseg_bench.benchmark.registry import DatasetEntry
+from tvseg_bench.benchmark.types import Clip, Dataset, DatasetCard
+
+SPLIT = "all"
+
+
+def resolve(path: str) -> DatasetEntry:
+    """Return the entry of `folder:PATH`; `PATH` is a directory or a YAML file.
+
+    Raises:
+        DataError: nothing is there, or the YAML file does not say what it should.
+    """
+    config = read_config(path)
+    return DatasetEntry(card=make_card(config), open=FolderReader(config))
+
+
+def make_card(config: FolderConfig) -> DatasetCard:
+    """Return the card of a user's own data."""
+    semantic = config.label_kind == "semantic"
+    return DatasetCard(
+        name=f"folder:{config.name}",
+        version=1,
+        title=f"frames of {config.file}",
+        splits=(SPLIT,),
+        clip_labels=config.label_kind,
+        dataset_labels="semantic" if semantic else None,
+        classes=config.classes if semantic else (),
+        background=config.background,
+        archive="your own files",
+        licence="your own",
+    )
+
+
+@dataclass(frozen=True)
+class FolderReader:
+    """Opens what a FolderConfig describes."""
+
+    config: FolderConfig
+
+    def __call__(self, root: Path | None, split: str | None) -> Dataset:
+        """Open the only split; the data root plays no part."""
+        inventory = self.inventory(root, split)
+        return _open_videos(self.config) if inventory is None else inventory.open()
+
+    def inventory(self, root: Path | None, split: str | None) -> Inventory | None:
+        """List frames and masks; None where the data are video files."""
+        if split not in (None, SPLIT):
+            name = f"split of folder:{self.config.name}"
+            raise UsageError(did_you_mean(name, str(split), [SPLIT]))
+        return None if _videos(self.config) else _list_images(self.config)
+
+    def place(self) -> tuple[Path, int]:
+        """Return the folder of the video files and their bytes."""
+        return self.config.root, sum(size for _, size in _videos(self.config).values())
+
+
+# ----------------------------------------------------------------------------- images
+
+
+def _list_images(config: FolderConfig) -> Inventory:
+    found = Collector(config.root)
+    clips = _clip_folders(config)
+    for clip, folder in clips.items():
+        _add(found, config, clip, folder)
+    if not found.clips and not found.findings.counts:
+        raise DataError(
+            f"folder:{config.name} holds no frames: {config.file}/{config.frames} has no images, "
+            f"no video files and no sub-folders with images"
+        )
+    _look_for_lost_masks(found, config, set(clips.values()))
+    card = make_card(config)
+    return found.finish(
+        card,
+        SPLIT,
+        _source(config),
+        partial(_labelling, config),
+        splits=(SPLIT,),
+        settings=_settings(config),
+        classes=card.classes,
+        dataset_labels=card.dataset_labels,
+        dataset_labels_hint="" if card.dataset_labels else _hint(config),
+    )
+
+
+def _clip_folders(config: FolderConfig) -> dict[str, str]:
+    """Return clip -> folder below the frames: each sub-folder, or the folder itself."""
+    base = config.root / config.frames
+    folders = list_folders(base)
+    named = config.frames != "." and not list_files(base, IMAGE_SUFFIXES)
+    if not named:  # anything may lie about in a folder that was not named for frames
+        folders = [name for name in folders if list_files(base / name, IMAGE_SUFFIXES)]
+    if not list_files(base, IMAGE_SUFFIXES):
+        return {name: name for name in folders}
+    if folders:
+        raise DataError(
+            f"folder:{config.name} has frames both in {config.frames} itself and in its "
+            f"sub-folder {folders[0]!r}; use one sub-folder per clip"
+        )
+    return {config.name: ""}
+
+
+def _hint(config: FolderConfig) -> str:
+    if config.masks is None:
+        return "there are no masks"
+    return (
+        "where they mean the same in every clip, say so in a YAML file (label_kind: semantic) and "
+        "name it as folder:FILE.yaml"
+    )
+
+
+def _add(found: Collector, config: FolderConfig, clip: str, folder: str) -> None:
+    image_dir = join(config.frames, folder)
+    mask_dir = None if config.masks is None else join(config.masks, folder)
+    if config.images == "clip":
+        found.add_folder(clip, image_dir, mask_dir)
+        return
+    frames = list_files(found.root / image_dir, IMAGE_SUFFIXES)
+    masks = {} if mask_dir is None else list_files(found.root / mask_dir, MASK_SUFFIXES)
+    found.look_for_twins(clip, image_dir, frames)
+    for frame, mask in pair_names(frames, masks).items():
+        name = join(folder or ".", stem(frame))
+        drawn = None if mask_dir is None else {mask: masks[mask]} if mask else {}
+        found.add(name, image_dir, {frame: frames[frame]}, mask_dir or "", drawn)
+
+
+def _look_for_lost_masks(found: Collector, config: FolderConfig, folders: set[str]) -> None:
+    if config.masks is None:
+        return
+    for lost in (name for name in list_folders(found.root / config.masks) if name not in folders):
+        if list_files(found.root / config.masks / lost, MASK_SUFFIXES):
+            folder = join(config.masks, lost)
+            text = f"the masks in {folder} have no frames in {join(config.frames, lost)}"
+            found.findings.add("mask-without-frame", folder, text)
+
+
+def _source(config: FolderConfig) -> Source:
+    return Source(
+        dataset=f"folder:{config.name}",
+        root=config.root,
+        reference="folder:PATH",  # PATH itself may be absolute, and errors stand in results
+        no_mask=f"{config.masks} has no mask (PNG, BMP, TIFF, PGM or GIF; JPEG changes ids)",
+        unknown=f"the label map does not name it; add {{value}}: NAME (or {{value}}: void) under "
+        f"labels in {config.file}",
+    )
+
+
+def _labelling(config: FolderConfig, _: object) -> Labelling:
+    if config.masks is None:
+        return Labelling()
+    ids = LabelMap(config.ids) if config.labels else AsStored()
+    return Labelling(semantic=ids) if config.label_kind == "semantic" else Labelling(instance=ids)
+
+
+def _settings(config: FolderConfig) -> dict[str, object]:
+    return {
+        "labels": {str(value): name for value, name in config.labels.items()},
+        "label_kind": config.label_kind,
+        "background": config.background,
+        "stream": config.stream,
+        "images": config.images,
+    }
+
+
+# ----------------------------------------------------------------------------- videos
+
+
+def _videos(config: FolderConfig) -> dict[str, tuple[str, int]]:
+    """Return clip -> (path, bytes) of the video files, directly or one folder below."""
+    base = config.root / config.frames
+    if list_files(base, IMAGE_SUFFIXES):
+        return {}
+    files = {join(config.frames, name): size for name, size in _video_files(base).items()}
+    for folder in list_folders(base):
+        for name, size in _video_files(base / folder).items():
+            files[join(join(config.frames, folder), name)] = size
+    prefix = "" if config.frames == "." else f"{config.frames}/"
+    return {path.removeprefix(prefix): (path, size) for path, size in files.items()}
+
+
+def _video_files(folder: Path) -> dict[str, int]:
+    return list_files(folder, VIDEO_SUFFIXES)
+
+
+def _open_videos(config: FolderConfig) -> Dataset:
+    videos = _videos(config)
+    if config.masks is not None:
+        raise DataError(
+            f"folder:{config.name} has masks ({config.masks}) beside video files, which cannot be "
+            f"paired; unpack the frames of each video into a folder of images"
+        )
+    base = config.root / config.frames
+    for folder in list_folders(base):
+        if list_files(base / folder, IMAGE_SUFFIXES):
+            raise DataError(
+                f"folder:{config.name} has both video files and images (in {folder!r}); name "
+                f"either as folder:PATH"
+            )
+    pool = VideoPool(config.stream)
+    card = make_card(config)
+
+    def clip(name: str) -> Clip:
+        return video_clip(name, config.root / videos[name][0], pool, card.name)
+
+    return Dataset(
+        card=card,
+        split=SPLIT,
+        clips=LazySequence(tuple(videos), clip),
+        manifest_sha256=manifest_sha256(videos.values(), _settings(config)),
+        dataset_labels_hint="video files have no masks",
+    )

@@ -1,0 +1,1 @@
+"""moving-shapes: the embedded data set, generated from seeds."""

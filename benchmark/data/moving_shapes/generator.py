@@ -1,0 +1,233 @@
+"""moving-shapes: the embedded data set, generated from seeds and never downloaded.
+
+Textured objects of eight categories move on curved paths, turn, grow and shrink, pass in front of
+each other and leave the picture and come back, before a moving textured background, under light
+that changes over time and over the picture. Images, masks and exact optical flow are computed
+when they are asked for. Raw PCG64 words and whole-number arithmetic make them the same on every
+machine. Semantic ids are 0 for the background and 1.. for `CATEGORIES`; instance k of a clip keeps
+its id when it comes back.
+
+Splits: `val` scores models; `train` has other seeds and shows none of the held-out categories,
+textures and backgrounds (`shapes_names`), so `val` tells what carries over to things never seen;
+`probe` has other seeds and everything, for probes that need every class. Seeds below
+`FIRST_FREE_SEED` belong to evaluation; `make_dataset` gives any number of clips of other seeds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+from tvseg_bench.benchmark.data.cards import MOVING_SHAPES
+from tvseg_bench.benchmark.data.moving_shapes.render import (
+    render_flow,
+    render_image,
+    render_instance,
+    render_semantic,
+)
+from tvseg_bench.benchmark.data.moving_shapes.scene import Scene, Size, draw_scene
+from tvseg_bench.benchmark.data.moving_shapes.vocabulary import (
+    BACKGROUNDS,
+    CATEGORIES,
+    CATEGORY_LOOKS,
+    SEEN_BACKGROUNDS,
+    SEEN_CATEGORIES,
+    SEEN_TEXTURES,
+    TEXTURES,
+)
+from tvseg_bench.benchmark.errors import DataError, UsageError, did_you_mean
+from tvseg_bench.benchmark.types import Clip, Dataset
+
+T = TypeVar("T")
+
+N_FRAMES = 10
+SIZE: Size = (224, 288)
+"""(height, width): multiples of 16 whose short side is what the standard view asks for."""
+FIRST_FREE_SEED = 1000
+"""Smaller seeds are kept for evaluation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variety:
+    """What a clip may show and how large it is."""
+
+    n_frames: int = N_FRAMES
+    size: Size = SIZE
+    categories: tuple[str, ...] = CATEGORIES
+    textures: tuple[str, ...] = TEXTURES
+    backgrounds: tuple[str, ...] = BACKGROUNDS
+
+    def __post_init__(self) -> None:
+        height, width = self.size
+        if self.n_frames < 1:
+            raise UsageError(f"a clip of moving-shapes has 1 frame or more, not {self.n_frames}")
+        if min(height, width) < 32 or max(height, width) > 4 * min(height, width, 1024):
+            raise UsageError(
+                f"moving-shapes of {height} x {width} pixels: the short side is 32 or more, the "
+                f"long side at most 4 times as long and 4096"
+            )
+        for kind in ("category", "texture", "background"):
+            self._put_in_order(kind)
+        for category in self.categories:
+            own = CATEGORY_LOOKS[category][1]
+            if not set(own) & set(self.textures):
+                raise UsageError(
+                    f"the category {category!r} of moving-shapes wears {' or '.join(own)} and "
+                    f"neither is among the textures; add one of them or leave the category out"
+                )
+
+    def _put_in_order(self, kind: str) -> None:
+        """Bring the chosen names into the order of all of them, since draws depend on it."""
+        field, known = {
+            "category": ("categories", CATEGORIES),
+            "texture": ("textures", TEXTURES),
+            "background": ("backgrounds", BACKGROUNDS),
+        }[kind]
+        chosen = set(getattr(self, field))
+        for name in sorted(chosen - set(known)):
+            raise UsageError(did_you_mean(f"{kind} of moving-shapes", name, known))
+        if not chosen:
+            raise UsageError(f"moving-shapes needs at least one {kind}; known: {', '.join(known)}")
+        object.__setattr__(self, field, tuple(name for name in known if name in chosen))
+
+
+EVERYTHING = Variety()
+SEEN = Variety(categories=SEEN_CATEGORIES, textures=SEEN_TEXTURES, backgrounds=SEEN_BACKGROUNDS)
+SPLITS: dict[str, tuple[range, Variety]] = {
+    "val": (range(104, 116), EVERYTHING),
+    "train": (range(FIRST_FREE_SEED, FIRST_FREE_SEED + 48), SEEN),
+    "probe": (range(200, 224), EVERYTHING),
+}
+"""Split -> seeds and variety. In `val` every category is in three clips or more and every texture
+and background is seen."""
+
+
+def open_dataset(root: Path | None = None, split: str | None = None) -> Dataset:
+    """Open a split, `val` where none is named; `root` is not used.
+
+    Raises:
+        UsageError: there is no such split.
+    """
+    split = split or "val"
+    if split not in SPLITS:
+        raise UsageError(did_you_mean("split of moving-shapes", split, SPLITS))
+    return _dataset(split, *SPLITS[split])
+
+
+def make_dataset(
+    seeds: Iterable[int],
+    *,
+    n_frames: int = N_FRAMES,
+    size: Size = SIZE,
+    categories: Sequence[str] = SEEN_CATEGORIES,
+    textures: Sequence[str] = SEEN_TEXTURES,
+    backgrounds: Sequence[str] = SEEN_BACKGROUNDS,
+) -> Dataset:
+    """Return a clip for each seed, for training: nothing held out is shown unless asked for.
+
+    Args:
+        seeds: Different whole numbers, each `FIRST_FREE_SEED` or more.
+        n_frames: Frames of each clip; a longer clip begins with the frames of a shorter one.
+        size: (height, width) in pixels; everything scales with the short side.
+        categories: What objects may be.
+        textures: What objects may wear.
+        backgrounds: What may be behind them.
+
+    Raises:
+        UsageError: a seed is given twice or kept for evaluation, a name is unknown, or the size
+            cannot be drawn.
+    """
+    chosen = tuple(seeds)
+    for seed in chosen:
+        if seed < FIRST_FREE_SEED:
+            raise UsageError(
+                f"seed {seed} of moving-shapes is kept for evaluation; training clips have seeds "
+                f"from {FIRST_FREE_SEED}"
+            )
+    if len(set(chosen)) < len(chosen):
+        raise UsageError("a seed of moving-shapes is given twice; every clip needs its own")
+    return _dataset(
+        "train",
+        chosen,
+        Variety(
+            n_frames=n_frames,
+            size=size,
+            categories=tuple(categories),
+            textures=tuple(textures),
+            backgrounds=tuple(backgrounds),
+        ),
+    )
+
+
+def clip(seed: int, variety: Variety = EVERYTHING) -> Clip:
+    """Return the clip of one seed (0 or more): drawn now, its frames rendered when asked for."""
+    if seed < 0:
+        raise UsageError(f"a seed of moving-shapes is 0 or more, not {seed}")
+    scene = draw_scene(
+        seed, variety.size, variety.categories, variety.textures, variety.backgrounds
+    )
+    name, n = f"shapes-{seed:05d}", variety.n_frames
+    return Clip(
+        name=name,
+        n_frames=n,
+        image=partial(_frame, render_image, scene, name, n),
+        semantic=partial(_frame, render_semantic, scene, name, n),
+        instance=partial(_frame, render_instance, scene, name, n),
+        flow=partial(_frame, render_flow, scene, name, n - 1) if n > 1 else None,
+        frame_names=tuple(f"{t:05d}" for t in range(n)),
+        categories={k: thing.semantic for k, thing in enumerate(scene.things, start=1)},
+    )
+
+
+def _frame(render: Callable[[Scene, int], T], scene: Scene, name: str, n: int, t: int) -> T:
+    if not 0 <= t < n:
+        what = render.__name__.removeprefix("render_")
+        raise DataError(f"moving-shapes {name}: no {what} for frame {t}, only for 0 to {n - 1}")
+    return render(scene, t)
+
+
+@dataclass(frozen=True)
+class _Clips(Sequence[Clip]):
+    """Clips that are drawn when they are looked at."""
+
+    seeds: Sequence[int]
+    variety: Variety
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    @overload
+    def __getitem__(self, index: int) -> Clip: ...
+    @overload
+    def __getitem__(self, index: slice) -> _Clips: ...
+    def __getitem__(self, index: int | slice) -> Clip | _Clips:
+        if isinstance(index, slice):
+            return _Clips(self.seeds[index], self.variety)
+        return clip(self.seeds[index], self.variety)
+
+
+def _dataset(split: str, seeds: Sequence[int], variety: Variety) -> Dataset:
+    return Dataset(
+        card=MOVING_SHAPES,
+        split=split,
+        clips=_Clips(seeds, variety),
+        manifest_sha256=_manifest(seeds, variety),
+        classes=("background", *CATEGORIES),
+        dataset_labels="semantic",
+    )
+
+
+def _manifest(seeds: Sequence[int], variety: Variety) -> str:
+    """sha256 over everything that the pixels depend on."""
+    parameters: dict[str, Any] = {
+        "generator": MOVING_SHAPES.name,
+        "version": MOVING_SHAPES.version,
+        "seeds": list(seeds),
+        **asdict(variety),
+    }
+    return sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,241 @@
+"""The grid: from a selection to cells with their identities, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tvseg_bench.benchmark.errors import TvsegError, UsageError
+from tvseg_bench.benchmark.execution.selection import (
+    ProtocolChoice,
+    Selection,
+    choose_protocols,
+    expand,
+    split_reference,
+)
+from tvseg_bench.benchmark.plugins.load import LoadedModel, load_model
+from tvseg_bench.benchmark.plugins.resolve import find_model, import_file
+from tvseg_bench.benchmark.registry import datasets, models
+from tvseg_bench.benchmark.results.key import CellKey
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import Dataset, ModelCard, View
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model, one protocol, one data set, one seed."""
+
+    model: str
+    """The reference as typed."""
+    card: ModelCard
+    protocol: ProtocolChoice
+    dataset: Dataset
+    view: View
+    seed: int
+    key: CellKey
+    training: Dataset | None = None
+    """The clips that the protocol learns from, where it learns and there is a split for it."""
+
+    @property
+    def label(self) -> str:
+        """Return the cell in a few words."""
+        where = f"{self.dataset.card.name}:{self.dataset.split}"
+        seed = f" seed {self.seed}" if self.seed else ""
+        return f"{self.card.name} × {self.protocol.label} × {where}{seed}"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A part of the grid that cannot run, with the reason; the rest goes on."""
+
+    model: str
+    protocol: str
+    dataset: str
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cells of a selection, those that share a forward pass side by side."""
+
+    selection: Selection
+    cells: tuple[Cell, ...]
+    broken: tuple[Broken, ...] = ()
+
+    def groups(self) -> Iterator[tuple[Cell, ...]]:
+        """Yield the cells that share model, data set and view.
+
+        A pass that keeps attention where there is any also serves the views without it.
+        """
+        grouped: dict[Any, list[Cell]] = {}
+        for cell in self.cells:
+            optional = cell.view.attention in (False, "if-any")
+            tokens = replace(cell.view, attention=False) if optional else cell.view
+            shared = (cell.model, cell.key.dataset, cell.key.split, tokens)
+            grouped.setdefault(shared, []).append(cell)
+        yield from map(tuple, grouped.values())
+
+
+def shared_view(cells: Sequence[Cell]) -> View:
+    """Return the view of a group that serves all its cells: the tokens are the same."""
+    return next((cell.view for cell in cells if cell.view.attention), cells[0].view)
+
+
+def make_plan(selection: Selection) -> Plan:
+    """Open the data sets, read the models' cards, and lay out every cell.
+
+    Raises:
+        UsageError: a name, preset or parameter that does not exist.
+    """
+    for file in selection.plugin:
+        import_file(Path(file))
+    protocols = choose_protocols(selection.protocol, selection.overrides)
+    wanted = expand(selection.dataset, datasets)
+    for name in wanted:
+        _ = datasets[split_reference(name)[0]]
+    check_weights(selection)
+    opened = {name: _open(name, selection) for name in wanted}
+    cells: list[Cell] = []
+    broken: list[Broken] = []
+    for reference in expand(selection.model, models):
+        card = _card(reference, selection)
+        for name, dataset in opened.items():
+            for protocol in protocols:
+                for seed in selection.seeds:
+                    trouble = next((x for x in (card, dataset) if isinstance(x, str)), None)
+                    if trouble is not None or isinstance(card, str) or isinstance(dataset, str):
+                        broken.append(Broken(reference, protocol.label, name, seed, str(trouble)))
+                        continue
+                    cells.append(_cell(reference, card, protocol, name, dataset, seed, selection))
+    return Plan(selection, tuple(cells), tuple(broken))
+
+
+def load(reference: str, selection: Selection) -> LoadedModel:
+    """Load the model with the weights that the selection names for it."""
+    return load_model(reference, weights=weights_for(reference, selection))
+
+
+def check_weights(selection: Selection) -> None:
+    """Refuse weights that are meant for no selected model or for several.
+
+    Raises:
+        UsageError: the same, or a model that does not exist.
+    """
+    chosen = expand(selection.model, models)
+    takers = [m for m in chosen if _takes_weights(m) and m not in selection.weights]
+    for name in selection.weights:
+        if name and name not in chosen:
+            raise UsageError(
+                f"--weights {name}=… names a model that is not selected; selected: "
+                + ", ".join(chosen)
+            )
+    if "" in selection.weights and len(takers) != 1:
+        file = selection.weights[""]
+        meant = f"could be meant for {' or '.join(takers)}" if takers else "fits no selected model"
+        hint = f"type: --weights {takers[0]}={file}" if takers else "leave it out"
+        raise UsageError(f"--weights {file} {meant}; {hint}")
+
+
+def weights_for(reference: str, selection: Selection) -> Path | None:
+    """Return the file given for this model; one without a name is for the one that takes it."""
+    unnamed = selection.weights.get("") if _takes_weights(reference) else None
+    return selection.weights.get(reference, unnamed)
+
+
+def _takes_weights(reference: str) -> bool:
+    try:
+        return find_model(reference).entry.takes_weights
+    except UsageError:
+        raise
+    except TvsegError:  # told again where the model is loaded, as the reason of its cells
+        return False
+
+
+def _card(reference: str, selection: Selection) -> ModelCard | str:
+    """Return the card with its revision, or why there is none."""
+    try:
+        return load(reference, selection).card
+    except UsageError:
+        raise
+    except TvsegError as error:
+        return str(error)
+
+
+def _open(reference: str, selection: Selection) -> Dataset | str:
+    """Return the data set, cut to the limit, or why it cannot be opened."""
+    name, split = split_reference(reference)
+    try:
+        dataset = datasets[name].open(selection.data_root, split)
+    except UsageError:
+        raise
+    except TvsegError as error:
+        return str(error)
+    if selection.limit is not None and selection.limit < len(dataset.clips):
+        dataset = replace(dataset, clips=dataset.clips[: selection.limit])
+    return dataset
+
+
+def described(view: View) -> dict[str, Any]:
+    """Return a view as it stands in results; what came later is named only where it is used."""
+    fields = asdict(view)
+    if view.output == "features":
+        del fields["output"]
+    return fields
+
+
+def _training(reference: str, dataset: Dataset, selection: Selection) -> Dataset | None:
+    """Return the first training split that is there, without the clips that are scored."""
+    name, _ = split_reference(reference)
+    scored = {clip.name for clip in dataset.clips}
+    for split in dataset.card.training:
+        try:
+            found = datasets[name].open(selection.data_root, split)
+        except TvsegError:
+            continue
+        clips = [clip for clip in found.clips if clip.name not in scored]
+        if clips:
+            return replace(found, clips=clips)
+    return None
+
+
+def _cell(
+    reference: str,
+    card: ModelCard,
+    protocol: ProtocolChoice,
+    name: str,
+    dataset: Dataset,
+    seed: int,
+    selection: Selection,
+) -> Cell:
+    evaluation = protocol.entry.build(protocol.config)
+    view = evaluation.view(dataset)
+    resolution = described(view)
+    training = None
+    if hasattr(evaluation, "learns"):
+        training = _training(name, dataset, selection)
+        resolution["training"] = (
+            "halves"
+            if training is None
+            else {"split": training.split, "manifest_sha256": training.manifest_sha256}
+        )
+    key = CellKey(
+        model=card.name,
+        revision=card.revision,
+        protocol=protocol.name,
+        preset=protocol.preset,
+        protocol_version=protocol.entry.version,
+        params=protocol.config.model_dump(),
+        dataset=dataset.card.name,
+        split=dataset.split,
+        dataset_version=dataset.card.version,
+        manifest_sha256=dataset.manifest_sha256,
+        resolution=resolution,
+        dtype=selection.dtype,
+        seed=seed,
+        limit=selection.limit,
+    )
+    return Cell(reference, card, protocol, dataset, view, seed, key, training)

@@ -1,0 +1,325 @@
+"""The grid, run: plan -> cells -> results, each written the moment it ends.
+
+What is done is skipped, what fails is recorded with its reason, and the rest goes on. Killed at
+any point, the same command goes on where it stopped and gives the same numbers.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, cast
+
+from tvseg_bench.benchmark.errors import NotApplicableError, TvsegError
+from tvseg_bench.benchmark.execution import run_files
+from tvseg_bench.benchmark.execution.plan import Broken, Cell, Plan, load, make_plan, shared_view
+from tvseg_bench.benchmark.features.cache.feature_cache import FeatureCache
+from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set, resolve_device
+from tvseg_bench.benchmark.features.flops import gflops
+from tvseg_bench.benchmark.features.shared_cache import Memo
+from tvseg_bench.benchmark.results.provenance import collect
+from tvseg_bench.benchmark.results.result import Plugin, Result, Timing, from_score, without_score
+from tvseg_bench.benchmark.results.store import ResultStore
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.execution.selection import Selection
+    from tvseg_bench.benchmark.plugins.load import LoadedModel
+    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, Score, View
+
+
+class Listener:
+    """Hears what happens; the command line shows it, a library call stays silent."""
+
+    def planned(self, plan: Plan, todo: int) -> None:
+        """Hear the grid and the number of cells that are not done yet."""
+
+    def extracting(self, group: Sequence[Cell], done: int, total: int) -> None:
+        """Hear how many frames of a shared forward pass were seen."""
+
+    def started(self, cell: Cell) -> None:
+        """Hear which cell is at work."""
+
+    def finished(self, cell: Cell, result: Result, computed: bool) -> None:
+        """Hear a cell's result, computed now or found done."""
+
+    def broken(self, part: Broken) -> None:
+        """Hear what cannot run."""
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run gave: every cell of the selection, done before or now."""
+
+    plan: Plan
+    results: tuple[Result, ...]
+
+    @property
+    def failed(self) -> int:
+        """Return how many cells have no number although they should."""
+        return len(self.plan.broken) + sum(r.status == "failed" for r in self.results)
+
+
+@dataclass
+class TimedFeatures:
+    """A feature set that knows how long its reader waited for it."""
+
+    inner: FeatureSet
+    dataset: Dataset
+    view: View
+    patch_size: int
+    memo: Memo
+    """Of all cells of the group."""
+    waited_s: float = 0.0
+    frames: int = 0
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def __getitem__(self, index: int) -> ClipFeatures:
+        begin = time.perf_counter()
+        clip = self.inner[index]
+        self.waited_s += time.perf_counter() - begin
+        return clip
+
+    def __iter__(self) -> Iterator[ClipFeatures]:
+        source = iter(self.inner)
+        self.frames = 0
+        while True:
+            begin = time.perf_counter()
+            clip = next(source, None)
+            self.waited_s += time.perf_counter() - begin
+            if clip is None:
+                return
+            self.frames += len(clip.frames)
+            yield clip
+
+
+@dataclass
+class _Runner:
+    """Runs the cells that are not done; holds what all groups share."""
+
+    selection: Selection
+    store: ResultStore
+    listener: Listener
+    command: Sequence[str] | None
+    cache: FeatureCache = field(default_factory=FeatureCache)
+    counted: dict[tuple[str, str, int], float | None] = field(default_factory=dict)
+    """GFLOPs of a frame per model, revision and size."""
+
+    def group(self, cells: Sequence[Cell]) -> Iterator[Result]:
+        """Run cells of one model, data set and view on one extraction pass."""
+        first = cells[0]
+        try:
+            loaded = load(first.model, self.selection)
+            features = self._features(loaded, cells)
+        except TvsegError as error:
+            for cell in cells:
+                yield self._without(cell, "failed", str(error), None)
+            return
+        memo = Memo()
+        for cell in cells:
+            self.listener.started(cell)
+            yield self._cell(cell, features, loaded, memo)
+
+    def _features(self, loaded: LoadedModel, cells: Sequence[Cell]) -> FeatureSet:
+        """Return the features that the cells share, kept where they are read more than once."""
+        first = cells[0]
+        passes = [cell.protocol.entry.build(cell.protocol.config).passes for cell in cells]
+        return self._extract(
+            loaded,
+            first.dataset,
+            shared_view(cells),
+            keep=sum(passes) > 1,
+            progress=lambda done, total: self.listener.extracting(cells, done, total),
+        )
+
+    def _extract(
+        self,
+        loaded: LoadedModel,
+        dataset: Dataset,
+        view: View,
+        keep: bool,
+        progress: Callable[[int, int], None],
+    ) -> FeatureSet:
+        options = ExtractOptions(
+            device=self.selection.device,
+            dtype="bf16" if self.selection.dtype == "bf16" else "fp32",
+            batch_size=self.selection.batch_size or "auto",
+        )
+        return feature_set(
+            loaded.model,  # type: ignore[arg-type]
+            dataset,
+            self.cache.kept_view(loaded.card, dataset, view, options.dtype),
+            options,
+            cache=self.cache,
+            keep=keep,
+            progress=progress,
+        )
+
+    def _evaluate(self, cell: Cell, features: FeatureSet, loaded: LoadedModel) -> Score:
+        """Call the protocol; one that learns also gets the features of its training split."""
+        evaluation: Any = cell.protocol.entry.build(cell.protocol.config)
+        if hasattr(evaluation, "device"):
+            evaluation = replace(evaluation, device=self.selection.device)
+        if self.selection.save_predictions is not None and hasattr(evaluation, "sink"):
+            evaluation = replace(evaluation, sink=run_files.predictions_of(cell, self.selection))
+        if not hasattr(evaluation, "learns"):
+            return self._kept(cell, evaluation, features)
+        train = None
+        if cell.training is not None:
+            train = self._extract(
+                loaded,
+                cell.training,
+                cell.view,
+                keep=True,
+                progress=lambda done, total: self.listener.extracting((cell,), done, total),
+            )
+        return self._kept(cell, evaluation, features, train=train)
+
+    def _kept(self, cell: Cell, evaluation: Any, features: FeatureSet, **known: Any) -> Score:
+        """Call the protocol; of the first seed, keep pictures for reports where it makes any."""
+        keeps = hasattr(evaluation, "keep") and cell.seed == min(self.selection.seeds)
+        if not keeps or not self.selection.keep:
+            return cast("Score", evaluation(features, seed=cell.seed, **known))
+        keeper = run_files.keeper_of(cell, self.selection)
+        score = replace(evaluation, keep=keeper)(features, seed=cell.seed, **known)
+        keeper.write()
+        return cast("Score", score)
+
+    def _cell(self, cell: Cell, features: FeatureSet, loaded: LoadedModel, memo: Memo) -> Result:
+        """Evaluate one cell and write its result, whatever becomes of it."""
+        started, begin = datetime.now(timezone.utc), time.perf_counter()
+        timed = TimedFeatures(features, cell.dataset, cell.view, cell.card.patch_size, memo)
+        try:
+            score = self._evaluate(cell, timed, loaded)
+        except NotApplicableError as reason:
+            return self._without(cell, "skipped", str(reason), loaded)
+        except TvsegError as error:
+            return self._without(cell, "failed", str(error), loaded)
+        except Exception as error:  # one broken cell must not take the grid down
+            trace = run_files.write_trace(
+                self.store.directory, cell.key.cell_id, traceback.format_exc()
+            )
+            text = f"{type(error).__name__}: {error} (errors/{trace.name})".replace("\n", " ")
+            return self._without(cell, "failed", text, loaded)
+        seconds = time.perf_counter() - begin
+        timing = Timing(
+            extract_s=round(timed.waited_s, 3),
+            protocol_s=round(seconds - timed.waited_s, 3),
+            fps=round(timed.frames / seconds, 3) if timed.frames else None,
+            peak_gpu_mb=_peak_gpu_mb(),
+            gflops=self._gflops(loaded, cell),
+        )
+        return self._ok(cell, score, timing, started, loaded)
+
+    def _gflops(self, loaded: LoadedModel, cell: Cell) -> float | None:
+        key = (loaded.card.name, loaded.card.revision, cell.view.size)
+        if key not in self.counted:
+            self.counted[key] = gflops(loaded.model, cell.view.size)
+        return self.counted[key]
+
+    def _ok(
+        self, cell: Cell, score: Score, timing: Timing, started: datetime, loaded: LoadedModel
+    ) -> Result:
+        result = from_score(
+            cell.key,
+            score,
+            card=cell.card,
+            provenance=collect(started=started, command=self.command, seeds=(cell.seed,)),
+            plugin=_plugin(loaded),
+            timing=timing,
+            background=cell.dataset.card.background,
+            higher_is_better=cell.protocol.entry.higher_is_better,
+        )
+        written = self.store.write(result, score, force=self.selection.force)
+        self.listener.finished(cell, written, True)
+        return written
+
+    def _without(self, cell: Cell, status: str, reason: str, loaded: LoadedModel | None) -> Result:
+        result = without_score(
+            cell.key,
+            "skipped" if status == "skipped" else "failed",
+            reason,
+            card=cell.card,
+            provenance=collect(
+                started=datetime.now(timezone.utc), command=self.command, seeds=(cell.seed,)
+            ),
+            plugin=None if loaded is None else _plugin(loaded),
+        )
+        written = self.store.write(result, force=self.selection.force)
+        self.listener.finished(cell, written, True)
+        return written
+
+
+def run_selection(
+    selection: Selection, listener: Listener | None = None, command: Sequence[str] | None = None
+) -> RunReport:
+    """Run every cell of a selection that is not done yet.
+
+    Args:
+        selection: the grid and how to run it.
+        listener: hears plan, progress and results.
+        command: the command line as typed, for the record.
+
+    Raises:
+        UsageError: a name or parameter that does not exist, or predictions asked of protocols
+            that make none; nothing was run.
+        ResultError: the output folder cannot be written.
+    """
+    listener = listener or Listener()
+    resolve_device(selection.device)
+    plan = make_plan(selection)
+    store = ResultStore(selection.output)
+    run_files.write_manifest(selection.output, plan)
+    done = {} if selection.force else finished(plan, store)
+    run_files.check_predictions(plan, done)
+    listener.planned(plan, len(plan.cells) - len(done))
+    for part in plan.broken:
+        listener.broken(part)
+    runner = _Runner(selection, store, listener, command)
+    results: dict[str, Result] = dict(done)
+    for group in plan.groups():
+        for cell in group:
+            if cell.key.cell_id in done:
+                listener.finished(cell, done[cell.key.cell_id], False)
+        todo = [cell for cell in group if cell.key.cell_id not in done]
+        for result in runner.group(todo) if todo else ():
+            results[result.cell_id] = result
+            if selection.fail_fast and result.status == "failed":
+                return _report(plan, results)
+    return _report(plan, results)
+
+
+def finished(plan: Plan, store: ResultStore) -> dict[str, Result]:
+    """Return the results of the cells that need no work."""
+    found = {cell.key.cell_id: store.finished(cell.key.cell_id) for cell in plan.cells}
+    return {cell_id: result for cell_id, result in found.items() if result is not None}
+
+
+def _report(plan: Plan, results: dict[str, Result]) -> RunReport:
+    order = [cell.key.cell_id for cell in plan.cells]
+    return RunReport(plan, tuple(results[i] for i in dict.fromkeys(order) if i in results))
+
+
+def _plugin(loaded: LoadedModel) -> Plugin | None:
+    """Return who brought the model, None for the suite's own."""
+    origin = loaded.origin
+    if origin.get("package") == "tvseg-bench" or not any(origin.values()):
+        return None
+    return Plugin(
+        package=origin.get("package"),
+        version=origin.get("version"),
+        file_sha256=origin.get("file_sha256"),
+    )
+
+
+def _peak_gpu_mb() -> float | None:
+    """Return the peak of allocated GPU memory in MiB, None without a GPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    return float(round(torch.cuda.max_memory_allocated() / 2**20, 1))

@@ -1,0 +1,1 @@
+"""From clips to dense features: the extraction pass and what it shares."""

@@ -1,0 +1,1 @@
+"""The feature cache: bounded, crash-safe, and never another model's features."""

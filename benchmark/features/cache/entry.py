@@ -1,0 +1,224 @@
+"""One entry of the feature cache: the kept features of a model on a data set under a view."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import warnings
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tvseg_bench.benchmark.features import frames
+from tvseg_bench.benchmark.features.cache import safe_files
+from tvseg_bench.benchmark.types import ClipFeatures
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import Clip, Dataset, ModelCard, View
+
+STORED = {"fp32": "float32", "bf16": "float16"}
+"""Type of kept and of streamed features, by the type that the model computes in."""
+SEGMENTS = "float32"
+"""Type of kept and of streamed ids: float16 would round those above 2 048."""
+
+
+@dataclass(frozen=True)
+class CacheKey:
+    """Everything that features depend on."""
+
+    identity: Mapping[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """The entry's folder, relative to the root of the cache."""
+        model, data, view = (self.identity[part] for part in ("model", "dataset", "view"))
+        digest = safe_files.digest(safe_files.canonical(self.identity))
+        return Path(
+            _versioned(model["name"], model["revision"]),
+            _versioned(data["name"], data["manifest_sha256"]),
+            f"{view['size']}-{self.identity['dtype']}-{digest}",
+        )
+
+
+def _versioned(name: str, version: str) -> str:
+    return f"{safe_files.slug(name)}@{safe_files.slug(version.removeprefix('sha256:'), 12)}"
+
+
+def cache_key(card: ModelCard, dataset: Dataset, view: View, dtype: str) -> CacheKey | None:
+    """Return what the features depend on; None where model or data cannot be told apart.
+
+    Views that mean the same for this model (the seed of an equidistant choice, the card's own
+    filter by name) give the same key.
+    """
+    if not card.revision or not dataset.manifest_sha256:
+        return None
+    return CacheKey(
+        {
+            "format": safe_files.FORMAT,
+            "model": {
+                "name": card.name,
+                "revision": card.revision,
+                "patch_size": card.patch_size,
+                "embed_dim": card.embed_dim,
+                "temporal": card.temporal,
+            },
+            "dataset": {
+                "name": dataset.card.name,
+                "version": dataset.card.version,
+                "split": dataset.split,
+                "manifest_sha256": dataset.manifest_sha256,
+            },
+            "view": _resolved(view, card),
+            "dtype": dtype,
+        }
+    )
+
+
+def _resolved(view: View, card: ModelCard) -> dict[str, Any]:
+    mean, std = frames.statistics(card, view)
+    # Not stated for features, so that what was kept before there were segments stays valid.
+    output = {} if view.output == "features" else {"output": view.output}
+    random = view.frames is not None and view.sampling == "random"
+    return {
+        "size": view.size,
+        "resize": view.resize,
+        "interpolation": frames.interpolation(card, view),
+        "mean": list(mean),
+        "std": list(std),
+        "frames": view.frames,
+        "sampling": "random" if random else "equidistant",
+        "sampling_seed": view.sampling_seed if random else 0,
+        "attention": view.attention,
+        **output,
+    }
+
+
+class CacheEntry:
+    """The kept features under one key; in use, and so not pruned, for as long as it lives.
+
+    Args:
+        root: of the cache.
+        key: whose features these are.
+        make_room: called with a number of bytes before they are written; OSError = no room.
+        no_room: called with the reason when the first clip could not be kept.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        key: CacheKey,
+        make_room: Callable[[int], None],
+        no_room: Callable[[OSError], None],
+    ) -> None:
+        self.root = root
+        self.key = key
+        self.path = root / key.folder
+        self._make_room = make_room
+        self._no_room = no_room
+        self._keeps = True
+        _ALIVE.add(self)
+
+    def holds(self, clip: Clip) -> bool:
+        """Return whether there is a file for the clip, without reading it."""
+        return self._file(clip).is_file()
+
+    def get(self, clip: Clip, index: int, chosen: tuple[int, ...]) -> ClipFeatures | None:
+        """Return the clip's features; None, with a warning, where a file is not to be trusted."""
+        path = self._file(clip)
+        try:
+            arrays = safe_files.read(path, self._metadata(clip, chosen))
+            self._check(arrays, len(chosen))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            warnings.warn(
+                f"the kept features of clip {clip.name!r} are not used and computed anew, "
+                f"because of {path}: {error}",
+                stacklevel=2,
+            )
+            return None
+        self._touch()
+        return ClipFeatures(
+            clip=clip,
+            index=index,
+            frames=chosen,
+            tokens=arrays["tokens"],
+            attention=arrays.get("attention"),
+        )
+
+    def put(self, features: ClipFeatures) -> bool:
+        """Keep one clip; False where there is no room, which costs time later and nothing else."""
+        if not self._keeps:
+            return False
+        arrays = {"tokens": features.tokens}
+        if features.attention is not None:
+            arrays["attention"] = features.attention
+        try:
+            self._make_room(sum(array.nbytes for array in arrays.values()))
+            self._write(arrays, features)
+        except OSError as error:
+            self._keeps = False
+            self._no_room(error)
+        self._touch()
+        return self._keeps
+
+    def _file(self, clip: Clip) -> Path:
+        return self.path / safe_files.data_file(clip.name)
+
+    def _metadata(self, clip: Clip, chosen: tuple[int, ...]) -> dict[str, str]:
+        return {
+            "format": safe_files.FORMAT,
+            "identity": safe_files.canonical(self.key.identity),
+            "clip": json.dumps(clip.name),
+            "frames": json.dumps(chosen),
+        }
+
+    def _check(self, arrays: safe_files.Arrays, n_frames: int) -> None:
+        identity = self.key.identity
+        segments = identity["view"].get("output") == "segments"
+        stored = SEGMENTS if segments else STORED[identity["dtype"]]
+        wanted = {"tokens", "attention"} if identity["view"]["attention"] else {"tokens"}
+        if set(arrays) != wanted:
+            raise ValueError(f"it holds {sorted(arrays)}")
+        for array in arrays.values():
+            if array.ndim != 4 or len(array) != n_frames:
+                raise ValueError(f"it holds an array of shape {array.shape}")
+            if array.dtype != stored:
+                raise ValueError(f"it holds {array.dtype}")
+        if arrays["tokens"].shape[3] != (1 if segments else identity["model"]["embed_dim"]):
+            raise ValueError(f"it holds tokens of shape {arrays['tokens'].shape}")
+
+    def _write(self, arrays: safe_files.Arrays, features: ClipFeatures) -> None:
+        file, metadata = self._file(features.clip), self._metadata(features.clip, features.frames)
+        self._create()
+        try:
+            safe_files.write(file, arrays, metadata)
+        except OSError:
+            if self.path.is_dir():
+                raise
+            self._create()  # another process pruned the folder just now
+            safe_files.write(file, arrays, metadata)
+
+    def _create(self) -> None:
+        if safe_files.read_index(self.path) is not None:
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        if self.path.resolve() != self.root.resolve() / self.key.folder:
+            raise OSError(f"{self.path} leads out of the cache by a link; remove the link")
+        safe_files.write_index(self.path, self.key.identity)
+
+    def _touch(self) -> None:
+        """Note the use; a cache that may only be read, or is not there yet, keeps no note."""
+        with contextlib.suppress(OSError, NotImplementedError):
+            os.utime(self.path / safe_files.INDEX, follow_symlinks=False)
+
+
+_ALIVE: weakref.WeakSet[CacheEntry] = weakref.WeakSet()
+
+
+def in_use(path: Path) -> bool:
+    """Return whether this process works with the entry in a folder."""
+    return any(entry.path == path for entry in list(_ALIVE))

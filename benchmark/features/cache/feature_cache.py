@@ -1,0 +1,234 @@
+"""The feature cache: kept features of a model, bounded, visible, and never another model's.
+
+    ROOT/<model>@<revision>/<data set>@<manifest>/<size>-<dtype>-<digest>/index.json
+                                                                          <clip>-<hash>.safetensors
+
+A file is served only if the identity inside it (model and revision, data set and manifest, view,
+dtype, clip, frames) is the one asked for and its checksum holds; names are for people. Files are
+written under a temporary name and renamed: a killed process leaves nothing that looks whole, and
+any number of writers may share a cache. Importing this module loads neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import threading
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tvseg_bench.benchmark.errors import UsageError
+from tvseg_bench.benchmark.features.cache import safe_files
+from tvseg_bench.benchmark.features.cache.entry import CacheEntry, CacheKey, cache_key, in_use
+from tvseg_bench.benchmark.paths import home
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import Dataset, ModelCard, View
+
+DEFAULT_LIMIT = 50 * 10**9
+SPARE_DISK = 10**9
+"""Bytes of the disk that the cache leaves to others."""
+STALE_S = 3600.0
+"""Age from which a temporary file is taken for what a killed process left."""
+
+
+def parse_bytes(text: str) -> int:
+    """Read a number of bytes with an optional decimal unit.
+
+    Raises:
+        UsageError: it is no such number.
+
+    Example:
+        >>> parse_bytes("50G"), parse_bytes("1.5 MB"), parse_bytes("0")
+        (50000000000, 1500000, 0)
+    """
+    number = text.strip().lower().removesuffix("b").strip()
+    power = " kmgt".find(number[-1:]) if number[-1:].isalpha() else 0
+    try:
+        value = float(number[:-1] if power else number) * 1000**power
+        if power < 0 or not 0 <= value < 1e18:
+            raise ValueError(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no size in bytes; write for example 50G or 800M") from None
+    return int(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheRow:
+    """One entry as `cache status` shows it."""
+
+    model: str
+    revision: str
+    dataset: str
+    view: str
+    clips: int
+    bytes: int
+    last_use: datetime
+    path: Path
+    in_use: bool
+    """By this process; such an entry is never pruned."""
+
+
+class FeatureCache:
+    """Kept features below one root.
+
+    Args:
+        root: default the folder `features` of the suite's home; made when something is kept.
+        limit: bytes, default `TVSEG_CACHE_LIMIT` (50G where it is not set). Where there is no
+            room, the entries not used for longest go first, never one in use by this process.
+
+    Raises:
+        UsageError: `TVSEG_CACHE_LIMIT` is no size.
+    """
+
+    key = staticmethod(cache_key)
+
+    def __init__(self, root: Path | None = None, limit: int | None = None) -> None:
+        self.root = (home() / "features" if root is None else root).expanduser().absolute()
+        if limit is None:
+            limit = parse_bytes(os.environ.get("TVSEG_CACHE_LIMIT") or str(DEFAULT_LIMIT))
+        self.limit = limit
+        self._used: int | None = None
+        self._warned = False
+        self._lock = threading.RLock()
+
+    def entry(self, key: CacheKey) -> CacheEntry:
+        """Open an entry, which need not exist yet; it is not pruned while the object lives."""
+        return CacheEntry(self.root, key, self._make_room, self._no_room)
+
+    def kept_view(self, card: ModelCard, dataset: Dataset, view: View, dtype: str) -> View:
+        """Return a view under which every clip is kept and which serves this one, else this one.
+
+        What was kept with attention, where the model has any, holds the tokens without it too.
+        """
+        wider = replace(view, attention="if-any")
+        if view.attention is False and view.output == "features" and dataset.clips:
+            for candidate in (view, wider):
+                key = cache_key(card, dataset, candidate, dtype)
+                entry = None if key is None else self.entry(key)
+                if entry is not None and all(entry.holds(clip) for clip in dataset.clips):
+                    return candidate
+        return view
+
+    def status(self) -> list[CacheRow]:
+        """Return every entry, the one used last first."""
+        rows = []
+        for path, identity in safe_files.entries(self.root):
+            with contextlib.suppress(OSError, KeyError, TypeError):  # pruned just now, or forged
+                rows.append(_row(path, identity))
+        return sorted(rows, key=lambda row: row.last_use, reverse=True)
+
+    def prune(
+        self,
+        *,
+        everything: bool = False,
+        older_than: timedelta | None = None,
+        to_bytes: int | None = None,
+    ) -> list[CacheRow]:
+        """Remove whole entries and return them, the one not used for longest first.
+
+        Only files that the cache wrote are removed, told by name and by header; an entry in use
+        by this process stays. Without an argument, entries go until the limit is kept.
+
+        Args:
+            everything: all entries.
+            older_than: entries not used for that long.
+            to_bytes: entries not used for longest, until the rest is not larger.
+        """
+        if not everything and older_than is None and to_bytes is None:
+            to_bytes = self.limit
+        rows = self.status()
+        total = sum(row.bytes for row in rows)
+        now = datetime.now(timezone.utc)
+        removed = []
+        for row in reversed(rows):
+            with contextlib.suppress(OSError):
+                _sweep(row.path)
+            old = older_than is not None and now - row.last_use > older_than
+            over = to_bytes is not None and total > to_bytes
+            if (everything or old or over) and not row.in_use:
+                self._remove(row.path)
+                total -= row.bytes
+                removed.append(row)
+        self._used = None
+        return removed
+
+    def _remove(self, folder: Path) -> None:
+        with contextlib.suppress(OSError):  # what is open elsewhere stays, on some systems
+            for path in filter(safe_files.is_ours, _files(folder, safe_files.DATA_FILE)):
+                path.unlink(missing_ok=True)
+            if _files(folder, safe_files.DATA_FILE):
+                return
+            (folder / safe_files.INDEX).unlink(missing_ok=True)
+            folder.rmdir()  # fails, as it should, where strangers' files or other entries are
+            folder.parent.rmdir()
+            folder.parent.parent.rmdir()
+
+    def _make_room(self, size: int) -> None:
+        """Raise OSError where `size` bytes do not fit, whatever is pruned."""
+        with self._lock:
+            self.root.mkdir(parents=True, exist_ok=True)
+            if self._used is None:
+                self._used = self._total()
+            free = shutil.disk_usage(self.root).free
+            allowed = min(self.limit, self._used + free - SPARE_DISK)
+            if self._used + size > allowed:
+                self.prune(to_bytes=max(0, allowed - size))
+                self._used = self._total()
+            if self._used + size > allowed:
+                raise OSError(
+                    f"{size / 1e6:.0f} MB more would pass the limit of {self.limit / 1e9:g} GB "
+                    f"(TVSEG_CACHE_LIMIT) or leave too little of {free / 1e9:.1f} GB free disk"
+                )
+            self._used += size
+
+    def _total(self) -> int:
+        return sum(row.bytes for row in self.status())
+
+    def _no_room(self, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"features are computed but no longer kept in {self.root}: {error}; "
+                f"`tvseg-bench cache prune` makes room",
+                stacklevel=3,
+            )
+
+
+def _files(folder: Path, name: re.Pattern[str]) -> list[Path]:
+    return [
+        path
+        for path in folder.iterdir()
+        if name.fullmatch(path.name) and not path.is_symlink() and path.is_file()
+    ]
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left."""
+    for path in _files(folder, safe_files.TEMPORARY):
+        if time.time() - path.stat().st_mtime > STALE_S:
+            path.unlink(missing_ok=True)
+
+
+def _row(path: Path, identity: Mapping[str, Any]) -> CacheRow:
+    sizes = [file.stat().st_size for file in _files(path, safe_files.DATA_FILE)]
+    view = identity["view"]
+    chosen = "every frame" if view["frames"] is None else f"{view['frames']} {view['sampling']}"
+    return CacheRow(
+        model=identity["model"]["name"],
+        revision=identity["model"]["revision"],
+        dataset=f"{identity['dataset']['name']}:{identity['dataset']['split']}",
+        view=f"{view['resize']} {view['size']}, {chosen}, {identity['dtype']}",
+        clips=len(sizes),
+        bytes=sum(sizes),
+        last_use=datetime.fromtimestamp((path / safe_files.INDEX).stat().st_mtime, timezone.utc),
+        path=path,
+        in_use=in_use(path),
+    )

@@ -1,0 +1,1 @@
+"""Models by reference: resolving names, loading plugins, finding weights."""

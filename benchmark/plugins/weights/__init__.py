@@ -1,0 +1,1 @@
+"""Weights files: where they lie, and fetching official ones on request."""

@@ -1,0 +1,1 @@
+"""Labels carried from frame to frame over a window of context frames."""

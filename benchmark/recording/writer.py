@@ -1,0 +1,410 @@
+"""Keeps pictures while a run scores: maps of clusters or labels, frames, features of a few clips.
+
+Of each cell a run keeps some clips evenly spread over the data set, the same for every model, and
+the best, the median and the worst by score. What they look like on disk is said in `kept`.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
+from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
+from tvseg_bench.benchmark.recording.reader import (
+    FRAMES,
+    LONG_SIDE,
+    Kept,
+    KeptClip,
+    Scope,
+    Unit,
+    media_folder,
+)
+from tvseg_bench.benchmark.recording.reader import data_folder as shared_folder
+from tvseg_bench.benchmark.results.result_file import write_whole
+from tvseg_bench.benchmark.results.store import set_aside
+from tvseg_bench.benchmark.results.text import short_hash
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.metrics.matching import Match
+    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, LabelKind
+
+    Counted = Callable[[Contingency], Contingency]
+
+CANDIDATES = 200
+"""Clips at most whose pictures are held until it is known which are the best and the worst."""
+_BASIS_TOKENS = 4096
+_DENSE = 128
+"""Dimensions up to which all principal components are computed."""
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a protocol itself says of a unit, where that is not its mIoU."""
+
+    score: float | None
+    series: Sequence[float | None] | None = None
+    """Of its frames, None = their mIoU."""
+
+
+class Watcher:
+    """Hears what a protocol finds; a run keeps pictures, a library call nothing."""
+
+    def begin(
+        self, scope: Scope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
+    ) -> None:
+        """Hear what the units are, which labels score them, and what scores are called."""
+
+    def features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
+        """Hear the features [T, rows, cols, D] of a clip, where one basis serves all of it."""
+
+    def frame(
+        self,
+        clip: ClipFeatures,
+        position: int,
+        labels: NDArray[np.integer[Any]],
+        truth: NDArray[np.integer[Any]],
+        grid: tuple[int, int],
+        table: Contingency | None = None,
+    ) -> None:
+        """Hear cluster ids, or predicted labels, and true labels [H, W] of one frame, the patches
+        of the model, and the contingency of the two; None = that of all pixels but void."""
+
+    def unit(
+        self,
+        clip: ClipFeatures,
+        positions: range,
+        match: Match | None,
+        counted: Counted | None = None,
+        own: Own | None = None,
+    ) -> None:
+        """Hear the matching of a unit whose frames were heard before.
+
+        Args:
+            clip: that the frames belong to.
+            positions: of the frames among the scored ones of the clip.
+            match: None where the unit says nothing.
+            counted: what of a frame's table counts, None = all.
+            own: its scores, None = mIoU.
+        """
+
+
+SILENT = Watcher()
+
+
+@dataclass
+class _Clip:
+    """What is known of a clip so far; maps are held compressed."""
+
+    features: ClipFeatures
+    positions: tuple[int, ...]
+    size: tuple[int, int] = (0, 0)
+    grid: tuple[int, int] = (1, 1)
+    maps: dict[int, bytes] = field(default_factory=dict)
+    truth: dict[int, bytes] = field(default_factory=dict)
+    tables: dict[int, Contingency] = field(default_factory=dict)
+    """Of frames whose unit has not been matched yet."""
+    units: list[Unit] = field(default_factory=list)
+    series: dict[int, float | None] = field(default_factory=dict)
+    scores: list[float] = field(default_factory=list)
+    pca: NDArray[np.uint8] | None = None
+
+    @property
+    def score(self) -> float | None:
+        return float(np.mean(self.scores)) if self.scores else None
+
+
+@dataclass
+class Keeper(Watcher):
+    """Holds what a protocol hands over, and writes the clips that are kept.
+
+    Args:
+        directory: the folder of the run.
+        cell_id: whose pictures they are.
+        dataset: that is scored.
+        clips: how many are kept, evenly spread, besides the best, the median and the worst.
+        anew: whether what lies there already is set aside.
+    """
+
+    directory: Path
+    cell_id: str
+    dataset: Dataset
+    clips: int
+    anew: bool = False
+    scope: Scope = "clip"
+    labels: LabelKind = "semantic"
+    metric: str = "mIoU"
+    of_frames: str = "mIoU"
+    _held: dict[int, _Clip] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        total = len(self.dataset.clips)
+        # a protocol may see parts of the data set, in which clips have other indices
+        self._places = {clip.name: i for i, clip in enumerate(self.dataset.clips)}
+        self._fixed = set(spread(total, self.clips))
+        self._candidates = self._fixed | set(spread(total, CANDIDATES))
+
+    def begin(
+        self, scope: Scope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
+    ) -> None:
+        """Remember what the units are, which labels score them, and what scores are called."""
+        self.scope, self.labels = scope, labels
+        self.metric, self.of_frames = metric, of_frames
+
+    def features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
+        """Keep features as colours."""
+        held = self._clip(clip)
+        if held is not None:
+            held.pca = pca_colours(tokens, held.positions)
+
+    def frame(
+        self,
+        clip: ClipFeatures,
+        position: int,
+        labels: NDArray[np.integer[Any]],
+        truth: NDArray[np.integer[Any]],
+        grid: tuple[int, int],
+        table: Contingency | None = None,
+    ) -> None:
+        """Keep the maps of a frame as they are shown, and its table until it is matched."""
+        held = self._clip(clip)
+        if held is None:
+            return
+        held.tables[position] = contingency(truth, labels) if table is None else table
+        if position not in held.positions:
+            return
+        held.size, held.grid = reduced_size(labels.shape), grid
+        rows, cols = (
+            ((np.arange(n) + 0.5) * m / n).astype(np.int64)
+            for n, m in zip(held.size, labels.shape, strict=True)
+        )
+        at = np.ix_(rows, cols)
+        held.maps[position] = zlib.compress(labels[at].astype(np.uint16).tobytes(), 1)
+        held.truth[position] = zlib.compress(truth[at].astype(np.uint8).tobytes(), 1)
+
+    def unit(
+        self,
+        clip: ClipFeatures,
+        positions: range,
+        match: Match | None,
+        counted: Counted | None = None,
+        own: Own | None = None,
+    ) -> None:
+        """Keep the matching of a unit and what it gives in each of its frames."""
+        held = self._clip(clip)
+        if held is None:
+            return
+        tables = [held.tables.pop(t) for t in positions]
+        if match is None:
+            return
+        if counted is not None:
+            tables = [counted(table) for table in tables]
+        whole = merge(tables)
+        score = mean_iou(class_counts(whole, match)) if own is None else own.score
+        if score is not None:
+            held.scores.append(score)
+        series = None if own is None else own.series
+        if series is None:
+            series = [mean_iou(class_counts(table, match)) for table in tables]
+        held.series.update(zip(positions, series, strict=True))
+        if self.scope != "frame" or positions.start in held.positions:
+            held.units.append(_unit(positions.start, whole, match))
+
+    def write(self) -> None:
+        """Write the chosen clips; nothing where no unit said anything.
+
+        Raises:
+            ResultError: the folder cannot be written.
+        """
+        scored = {i: clip for i, clip in self._held.items() if clip.scores and clip.maps}
+        if not scored:
+            return
+        folder = media_folder(self.directory, self.cell_id)
+        if self.anew:
+            set_aside(folder)
+        chosen = self._chosen(scored)
+        kept = Kept(
+            cell_id=self.cell_id,
+            scope=self.scope,
+            labels=self.labels,
+            metric=self.metric,
+            of_frames=self.of_frames,
+            classes=self.dataset.classes if self.labels == "semantic" else (),
+            background=self.dataset.card.background,
+            candidates=len(scored),
+            clips=tuple(self._write(folder, n, scored[i]) for n, i in enumerate(chosen)),
+        )
+        write_whole(folder / "kept.json", (kept.model_dump_json(by_alias=True) + "\n").encode())
+
+    def _chosen(self, scored: dict[int, _Clip]) -> list[int]:
+        order = sorted(scored, key=lambda i: (scored[i].score or 0.0, i))
+        extremes = {order[0], order[len(order) // 2], order[-1]}
+        return sorted(self._fixed & scored.keys() | extremes)
+
+    def _clip(self, clip: ClipFeatures) -> _Clip | None:
+        place = self._places[clip.clip.name]
+        if place not in self._candidates:
+            return None
+        if place not in self._held:
+            positions = tuple(spread(len(clip.frames), FRAMES))
+            self._held[place] = _Clip(clip, positions)
+        return self._held[place]
+
+    def _write(self, folder: Path, number: int, held: _Clip) -> KeptClip:
+        clip, shape = held.features, (len(held.positions), *held.size)
+        maps = _stack(held.maps, held.positions, held.size, np.uint16, 65535)
+        small = maps[maps != 65535].max(initial=0) < 255
+        data = np.where(maps == 65535, 255, maps).astype(np.uint8) if small else maps
+        name = f"{number:03d}"
+        write_whole(folder / f"{name}.png", _png(data.reshape(-1, shape[2])))
+        if held.pca is not None:
+            rows = held.pca.reshape(-1, *held.pca.shape[2:])
+            write_whole(folder / f"{name}-pca.png", _png(rows))
+        image, truth = self._shared(held)
+        return KeptClip(
+            clip=clip.clip.name,
+            positions=held.positions,
+            frames=tuple(clip.frames[p] for p in held.positions),
+            size=held.size,
+            score=held.score,
+            series=tuple(held.series.get(t) for t in range(len(clip.frames))),
+            units=tuple(held.units),
+            maps=f"{name}.png",
+            image=image,
+            truth=truth,
+            pca=None if held.pca is None else f"{name}-pca.png",
+            grid=held.grid,
+        )
+
+    def _shared(self, held: _Clip) -> tuple[str, str]:
+        """Write frames and truth where no other cell has; return the names of the files."""
+        clip, data = held.features, self.dataset
+        chosen = [clip.frames[p] for p in held.positions]
+        truth = _stack(held.truth, held.positions, held.size, np.uint8, 255)
+        digest = zlib.crc32(truth.tobytes())
+        what = [data.card.name, data.split, data.manifest_sha256, clip.clip.name, chosen]
+        stem = f"{self._places[clip.clip.name]:05d}-{short_hash([*what, held.size])[:12]}"
+        image, mask = f"{stem}.jpg", f"{stem}-{digest:08x}.png"
+        folder = shared_folder(self.directory)
+        if not (folder / image).exists():
+            write_whole(folder / image, _frames(clip, chosen, held.size))
+        if not (folder / mask).exists():
+            write_whole(folder / mask, _png(truth.reshape(-1, held.size[1])))
+        return image, mask
+
+
+def spread(total: int, count: int) -> list[int]:
+    """Return at most `count` positions evenly spread over `total`, the first and last among them.
+
+    Example:
+        >>> spread(10, 4), spread(3, 12), spread(5, 0), spread(5, 1)
+        ([0, 3, 6, 9], [0, 1, 2], [], [0])
+    """
+    if count >= total:
+        return list(range(total))
+    if count < 2:
+        return [0][:count]
+    return [round(i * (total - 1) / (count - 1)) for i in range(count)]
+
+
+def reduced_size(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return height and width at which a frame is kept: its own, up to LONG_SIDE.
+
+    Example:
+        >>> reduced_size((480, 854)), reduced_size((224, 224))
+        ((270, 480), (224, 224))
+    """
+    height, width = shape
+    scale = min(1.0, LONG_SIDE / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def pca_colours(
+    tokens: NDArray[np.floating[Any]], positions: Sequence[int] | None = None
+) -> NDArray[np.uint8]:
+    """Return features [T, rows, cols, D] as colours [P, rows, cols, 3]: their first three
+    principal components, in one basis for all frames.
+
+    A component is turned so that its third moment is positive, so that equal features give equal
+    colours wherever they are computed; its 1st to 99th percentile spans the channel.
+
+    Args:
+        tokens: of all frames of a clip; the basis is that of at most 4 096 of them.
+        positions: the frames that are wanted, None = all.
+    """
+    flat = tokens.reshape(-1, tokens.shape[-1])
+    some = flat[:: -(-len(flat) // _BASIS_TOKENS)].astype(np.float64)
+    middle = some.mean(0)
+    vectors = _principal(some - middle)
+    wanted = tokens if positions is None else tokens[list(positions)]
+    parts = (wanted.reshape(-1, wanted.shape[-1]).astype(np.float64) - middle) @ vectors
+    parts = np.pad(parts, ((0, 0), (0, 3 - parts.shape[1])))
+    parts *= np.where((parts**3).sum(0) < 0, -1.0, 1.0)
+    low, high = np.percentile(parts, [1, 99], axis=0)
+    scaled = (parts - low) / np.where(high > low, high - low, 1.0)
+    colours = np.where(high > low, scaled.clip(0, 1), 0.5)
+    return (colours * 255).round().astype(np.uint8).reshape(*wanted.shape[:3], 3)
+
+
+def _principal(centred: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the first three principal directions [D, up to 3] of centred rows [N, D]."""
+    depth = centred.shape[1]
+    covariance = centred.T @ centred
+    if depth <= _DENSE or not covariance.any():
+        values, vectors = np.linalg.eigh(covariance)
+        return vectors[:, np.argsort(-values)[:3]]
+    from scipy.sparse.linalg import eigsh
+
+    values, vectors = eigsh(covariance, k=3, v0=np.ones(depth))
+    return np.asarray(vectors[:, np.argsort(-values)], np.float64)
+
+
+def _unit(start: int, table: Contingency, match: Match) -> Unit:
+    at = np.searchsorted(match.clusters, table.clusters)
+    return Unit(
+        start=start,
+        clusters=tuple(table.clusters.tolist()),
+        assigned=tuple(match.assigned[at].tolist()),
+        labels=tuple(table.labels.tolist()),
+        table=tuple(map(tuple, table.table.tolist())),
+    )
+
+
+def _stack(
+    held: dict[int, bytes], positions: Sequence[int], size: tuple[int, int], dtype: type, none: int
+) -> NDArray[Any]:
+    frames: NDArray[Any] = np.full((len(positions), *size), none, dtype)
+    for i, position in enumerate(positions):
+        if position in held:
+            data = zlib.decompress(held[position])
+            frames[i] = np.frombuffer(data, dtype).reshape(size)
+    return frames
+
+
+def _frames(clip: ClipFeatures, chosen: Sequence[int], size: tuple[int, int]) -> bytes:
+    """Return the frames one below the other as JPEG."""
+    from PIL import Image
+
+    height, width = size
+    strip = Image.new("RGB", (width, height * len(chosen)))
+    for i, t in enumerate(chosen):
+        frame = Image.fromarray(clip.clip.image(t)).resize((width, height), Image.Resampling.BOX)
+        strip.paste(frame, (0, i * height))
+    buffer = io.BytesIO()
+    strip.save(buffer, format="JPEG", quality=88)
+    return buffer.getvalue()
+
+
+def _png(array: NDArray[Any]) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, format="PNG", compress_level=6)
+    return buffer.getvalue()

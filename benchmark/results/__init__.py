@@ -1,0 +1,1 @@
+"""Results: identity, schema, files and provenance."""

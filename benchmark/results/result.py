@@ -1,0 +1,225 @@
+"""Results: made of a score, or of the reason why there is none. Fields: `result_schema`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import ValidationError
+
+from tvseg_bench.benchmark.metrics.bounds import least
+from tvseg_bench.benchmark.results.key import CellKey
+from tvseg_bench.benchmark.results.provenance import Provenance
+from tvseg_bench.benchmark.results.schema import (
+    SCHEMA,
+    Card,
+    DataUsed,
+    Metric,
+    Model,
+    PerClass,
+    Plugin,
+    ProtocolRun,
+    Reported,
+    Result,
+    Samples,
+    Timing,
+    Trust,
+    json_schema,
+    numbers,
+)
+from tvseg_bench.benchmark.results.text import ResultError, plain, printable
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import ModelCard, Score
+
+__all__ = [
+    "SCHEMA",
+    "Card",
+    "DataUsed",
+    "Metric",
+    "Model",
+    "PerClass",
+    "Plugin",
+    "ProtocolRun",
+    "Provenance",
+    "Reported",
+    "Result",
+    "ResultError",
+    "Samples",
+    "Timing",
+    "Trust",
+    "explain",
+    "from_score",
+    "json_schema",
+    "numbers",
+    "without_score",
+]
+
+
+def from_score(
+    key: CellKey,
+    score: Score,
+    *,
+    card: ModelCard | Mapping[str, Any],
+    provenance: Provenance,
+    plugin: Plugin | None = None,
+    timing: Timing | None = None,
+    n_frames: int | None = None,
+    background: int | None = None,
+    higher_is_better: Mapping[str, bool] | None = None,
+    trust: Trust | None = None,
+) -> Result:
+    """Return the result of a finished cell, with intervals over clips.
+
+    Args:
+        key: what was asked for.
+        score: what the protocol returned.
+        card: the model's card.
+        provenance: see `provenance.collect`.
+        plugin: who brought the model.
+        timing: what was measured.
+        n_frames: frames scored; the sum over the clip rows if None.
+        background: the label that `miou_fg` leaves out, of the data set's card.
+        higher_is_better: of the protocol's entry; metrics that are not named count upwards.
+        trust: self-reported if None.
+
+    Raises:
+        ResultError: naming the field, where a number is out of its range or cannot be stored.
+    """
+    upwards = higher_is_better or {}
+    fields = {
+        "metrics": {
+            name: _metric(score, name, background, upwards.get(name, True))
+            for name in score.metrics
+        },
+        "references": {k: _value(k, v) for k, v in score.references.items()},
+        "per_class": plain(score.per_class, "per_class"),
+        "details": plain(score.details, "details"),
+        "timing": timing or Timing(),
+        "trust": trust or Trust(),
+    }
+    data = {
+        "n_clips": len(score.clips),
+        "n_frames": n_frames if n_frames is not None else sum(c.n_frames for c in score.clips),
+        "background": background,
+    }
+    return _build(key, "ok", "", card, plugin, provenance, data, fields)
+
+
+def without_score(
+    key: CellKey,
+    status: Literal["skipped", "failed"],
+    reason: str,
+    *,
+    card: ModelCard | Mapping[str, Any],
+    provenance: Provenance,
+    plugin: Plugin | None = None,
+) -> Result:
+    """Return the record of a cell that does not apply (`skipped`) or broke (`failed`).
+
+    Raises:
+        ResultError: if there is no reason.
+    """
+    return _build(key, status, reason, card, plugin, provenance, {}, {})
+
+
+def _build(
+    key: CellKey,
+    status: str,
+    reason: str,
+    card: ModelCard | Mapping[str, Any],
+    plugin: Plugin | None,
+    provenance: Provenance,
+    data: Mapping[str, Any],
+    rest: Mapping[str, Any],
+) -> Result:
+    params = plain(key.params, "protocol.params")
+    fields = {
+        "cell_id": key.cell_id,
+        "status": status,
+        "reason": reason,
+        "partial": key.limit is not None,
+        "limit": key.limit,
+        "model": {
+            "name": key.model,
+            "revision": key.revision,
+            "card": plain(_card(card), "model.card"),
+            "plugin": plugin,
+        },
+        "protocol": {
+            "id": key.protocol,
+            "preset": key.preset,
+            "version": key.protocol_version,
+            "hash": key.protocol_hash,
+            "params": params,
+        },
+        "dataset": {
+            "id": key.dataset,
+            "split": key.split,
+            "version": key.dataset_version,
+            "manifest_sha256": key.manifest_sha256,
+            **data,
+        },
+        "resolution": plain(key.resolution, "resolution"),
+        "layer": key.layer,
+        "dtype": key.dtype,
+        "seed": key.seed,
+        "provenance": provenance,
+        **rest,
+    }
+    try:
+        return Result.model_validate(fields, strict=False)
+    except ValidationError as error:
+        raise ResultError(f"no result can be made: {explain(error)}") from None
+
+
+def explain(error: ValidationError) -> str:
+    """Return pydantic's findings as one sentence: each field, what it holds, what is expected.
+
+    At most three are told.
+    """
+    found = error.errors(include_url=False, include_context=False)
+    told = [_finding(e) for e in found[:3]]
+    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+    return "; ".join(told) + more
+
+
+def _finding(error: Any) -> str:
+    where = printable(".".join(str(part) for part in error["loc"])) or "the result"
+    if error["type"] == "extra_forbidden":
+        return f"unknown field {where!r}"
+    message = error["msg"].removeprefix("Value error, ")
+    value = repr(error["input"])
+    shown = value if len(value) <= 40 else value[:37] + "..."
+    return f"{where} is {shown}: {message}" if error["type"] != "value_error" else message
+
+
+def _card(card: ModelCard | Mapping[str, Any]) -> Mapping[str, Any]:
+    return asdict(card) if is_dataclass(card) and not isinstance(card, type) else card  # type: ignore[return-value]
+
+
+def _metric(score: Score, name: str, background: int | None, upwards: bool) -> dict[str, Any]:
+    from tvseg_bench.benchmark.statistics.intervals import interval
+
+    value = _value(name, score.metrics[name])
+    if value is None:
+        return {"value": None, "seeds": [None], "higher_is_better": upwards}
+    found = interval(score, name, background=background)
+    return {
+        "value": value,
+        "seeds": [value],
+        "ci95": None if found.lo is None else [found.lo, found.hi],
+        "ci_method": found.method,
+        "n": found.n,
+        "higher_is_better": upwards,
+    }
+
+
+def _value(metric: str, value: float | None) -> float | None:
+    """Return a finite float; rounding errors of 1e-9 outside the metric's range are taken back."""
+    number = plain(value)
+    if number is None:
+        return None
+    nearest = min(max(float(number), least(metric)), 1.0)
+    return nearest if abs(nearest - number) <= 1e-9 else float(number)

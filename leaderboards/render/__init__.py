@@ -1,0 +1,1 @@
+"""A board as Markdown and as one HTML page."""

@@ -1,0 +1,1 @@
+"""Submissions: packed, inspected, and held against accepted results."""

@@ -1,0 +1,1 @@
+"""From a weights file to the tensors of a network, strictly."""

@@ -1,0 +1,1 @@
+"""Networks that timm does not have, and dense features of those it has."""

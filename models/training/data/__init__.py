@@ -1,0 +1,1 @@
+"""Training clips: sources, sampling, augmentation, batches."""

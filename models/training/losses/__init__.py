@@ -1,0 +1,1 @@
+"""Losses of dense features and the assignments that they compare."""

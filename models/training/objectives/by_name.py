@@ -1,0 +1,51 @@
+"""The objectives by name; a new one joins by its file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel
+
+from tvseg_bench.benchmark.errors import UsageError, did_you_mean
+from tvseg_bench.models.training.objectives import contrast, mosic, selfdistil, timet
+from tvseg_bench.models.training.objectives.contract import Objective
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An objective that can be trained with."""
+
+    config: type[BaseModel]
+    """Its constants; the defaults are our own choice, with the known faults mended."""
+    build: Callable[[Any, int], Objective]
+    """Make it from its config and the channels of the backbone's features."""
+    presets: Mapping[str, BaseModel]
+    """Configs by name, as recipes use them: the published ones and ours."""
+
+
+OBJECTIVES: Mapping[str, Entry] = MappingProxyType(
+    {
+        "timet": Entry(timet.TimeTConfig, timet.build, timet.PRESETS),
+        "contrast": Entry(contrast.ContrastConfig, contrast.build, contrast.PRESETS),
+        "selfdistil": Entry(selfdistil.SelfDistilConfig, selfdistil.build, selfdistil.PRESETS),
+        "mosic": Entry(mosic.MoSiCConfig, mosic.build, mosic.PRESETS),
+    }
+)
+
+
+def objective_entry(name: str) -> Entry:
+    """Return an objective by name.
+
+    Raises:
+        UsageError: There is none of this name.
+
+    Example:
+        >>> objective_entry("timet").config().prototypes
+        200
+    """
+    if name not in OBJECTIVES:
+        raise UsageError(did_you_mean("objective", name, OBJECTIVES))
+    return OBJECTIVES[name]

@@ -1,0 +1,1 @@
+"""What families of protocols share: ground truth, scoring, splits, configuration."""

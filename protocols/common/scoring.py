@@ -1,0 +1,177 @@
+"""From contingency tables to rows, averages and reference scores of the k-means family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tvseg_bench.benchmark.metrics.contingency import Contingency, merge
+from tvseg_bench.benchmark.metrics.iou import ClassCounts, class_counts, mean_iou
+from tvseg_bench.benchmark.metrics.matching import Match, match
+from tvseg_bench.benchmark.metrics.references import constant_table
+from tvseg_bench.benchmark.types import UnitScore
+
+if TYPE_CHECKING:
+    from tvseg_bench.protocols.kmeans.config import KMeansConfig
+
+METRICS = ("miou", "miou_fg")
+"""Mean over all classes present, and the same without the background that the card declares."""
+
+
+@dataclass(frozen=True)
+class UnitResult:
+    """What one clustering and one matching gave."""
+
+    metrics: Mapping[str, float | None]
+    references: Mapping[str, float | None] = field(default_factory=dict)
+    counts: ClassCounts | None = None
+    match: Match | None = None
+    table: Contingency | None = None
+    empty: int = 0
+    note: str = ""
+
+    @property
+    def scored(self) -> bool:
+        """Whether the unit says anything."""
+        return self.metrics.get("miou") is not None
+
+    def row(self, clip: str, frame: int | None, n_frames: int = 1) -> UnitScore:
+        """Return the row of the samples file."""
+        counts = {} if self.counts is None else counts_row(self.counts)
+        return UnitScore(
+            clip=clip,
+            frame=frame,
+            n_frames=n_frames,
+            metrics=self.metrics,
+            counts=counts,
+            note=self.note,
+        )
+
+
+def silent(note: str) -> UnitResult:
+    """Return the result of a unit that says nothing, with the reason."""
+    return UnitResult(metrics=dict.fromkeys(METRICS), note=note)
+
+
+def score_table(
+    table: Contingency,
+    config: KMeansConfig,
+    background: int | None,
+    classes: Sequence[int] | None = None,
+) -> tuple[dict[str, float | None], ClassCounts, Match]:
+    """Match the clusters of one unit and return its metrics, counts and matching."""
+    matched = match(table, config.matching, config.unmatched)
+    counts = class_counts(table, matched)
+
+    def averaged(exclude: Sequence[int]) -> float | None:
+        return mean_iou(counts, config.absent_class, exclude=exclude, classes=classes)
+
+    metrics = {
+        "miou": averaged(()),
+        "miou_fg": None if background is None else averaged((background,)),
+    }
+    return metrics, counts, matched
+
+
+def score_unit(
+    table: Contingency,
+    oracle: Contingency,
+    config: KMeansConfig,
+    background: int | None,
+    empty: int = 0,
+    classes: Sequence[int] | None = None,
+) -> UnitResult:
+    """Score one unit, and beside it the constant map and the patch-grid oracle.
+
+    The constant map is one cluster that holds every pixel, the oracle the ground truth pooled to
+    the patch grid; both go through the same matching. `classes` are those of the mean, None =
+    those that the convention on absent classes leaves.
+    """
+    metrics, counts, matched = score_table(table, config, background, classes)
+    references = {
+        f"{name}/{metric}": value
+        for name, reference in (("constant", constant_table(table)), ("oracle", oracle))
+        for metric, value in score_table(reference, config, background, classes)[0].items()
+    }
+    return UnitResult(
+        metrics=metrics,
+        references=references,
+        counts=counts,
+        match=matched,
+        table=table,
+        empty=empty,
+    )
+
+
+def aligned(table: Contingency, like: Contingency) -> Contingency:
+    """Return a table with every label and cluster of another, so that no false positive of a
+    class that a clip lacks is lost."""
+    return merge([table, replace(like, table=np.zeros_like(like.table))])
+
+
+def counts_row(counts: ClassCounts) -> dict[str, list[int]]:
+    """Return the integers from which the metrics of a unit can be recomputed."""
+    return {
+        "labels": counts.labels.tolist(),
+        "tp": counts.tp.tolist(),
+        "fp": counts.fp.tolist(),
+        "fn": counts.fn.tolist(),
+    }
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean of the values that say something, None where none does.
+
+    Example:
+        >>> mean([0.25, None, 0.75])
+        0.5
+        >>> mean([None]) is None
+        True
+    """
+    said = [v for v in values if v is not None]
+    return float(np.mean(said)) if said else None
+
+
+def average(values: Sequence[float | None], config: KMeansConfig) -> float | None:
+    """Average clips: with equal weight, or as the mean of the means of batches."""
+    if config.average == "clips":
+        return mean(values)
+    step = config.batch_clips
+    return mean(mean(values[i : i + step]) for i in range(0, len(values), step))
+
+
+def average_rows(
+    rows: Sequence[Sequence[UnitResult]], config: KMeansConfig
+) -> dict[str, float | None]:
+    """Return the reference scores of the clips' units, averaged as the metrics are."""
+    names = [f"{r}/{m}" for r in ("constant", "oracle") for m in METRICS]
+    return {
+        name: average([mean(u.references.get(name) for u in units) for units in rows], config)
+        for name in names
+    }
+
+
+def per_class(units: Iterable[UnitResult], names: Sequence[str]) -> dict[str, list[Any]]:
+    """Return each class's IoU, a mean over the units that hold it, and its pixels."""
+    iou: dict[int, list[float]] = {}
+    support: dict[int, int] = {}
+    for unit in units:
+        if unit.counts is None:
+            continue
+        pixels = unit.counts.tp + unit.counts.fn
+        for label, value, count in zip(
+            unit.counts.labels.tolist(), unit.counts.iou, pixels.tolist(), strict=True
+        ):
+            if count:
+                iou.setdefault(label, []).append(float(value))
+                support[label] = support.get(label, 0) + count
+    labels = sorted(iou)
+    return {
+        "labels": labels,
+        "names": [names[c] if c < len(names) else str(c) for c in labels],
+        "iou": [float(np.mean(iou[c])) for c in labels],
+        "support": [support[c] for c in labels],
+    }

@@ -1,0 +1,240 @@
+"""The common walk of the protocols that learn: divide, learn, predict, count, score.
+
+Pixels are counted clip by clip into contingency tables of true and predicted labels; a number is
+a function of these tables, whatever learnt to predict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from tvseg_bench.benchmark.clustering import assign_upsampled
+from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
+from tvseg_bench.benchmark.metrics.iou import ClassCounts, class_counts, mean_iou
+from tvseg_bench.benchmark.metrics.matching import Match, match
+from tvseg_bench.benchmark.metrics.references import constant_table, oracle_table
+from tvseg_bench.benchmark.recording.writer import SILENT, Watcher
+from tvseg_bench.benchmark.types import VOID, Score, UnitScore
+from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
+from tvseg_bench.protocols.common.scoring import (
+    METRICS,
+    UnitResult,
+    aligned,
+    counts_row,
+    per_class,
+)
+from tvseg_bench.protocols.common.splits import folds
+from tvseg_bench.protocols.kmeans.projection import without_tokens
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tvseg_bench.benchmark.types import ClipFeatures, FeatureSet, LabelKind, Labels
+    from tvseg_bench.protocols.common.config import LearnedConfig
+
+
+class Learner(Protocol):
+    """What was learnt from some clips."""
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """Return what explains it, as JSON values."""
+        ...
+
+    def maps(
+        self, clip: ClipFeatures, sizes: Sequence[tuple[int, int]]
+    ) -> Iterator[NDArray[np.integer[Any]]]:
+        """Yield the predicted labels of one frame after the other, at (H, W) each."""
+        ...
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Clips to learn from."""
+
+    features: FeatureSet
+    kind: LabelKind
+    seed: int
+
+
+@dataclass
+class _Tally:
+    """Tables of the scored clips, at the clips' places."""
+
+    predicted: dict[int, Contingency] = field(default_factory=dict)
+    oracle: dict[int, Contingency] = field(default_factory=dict)
+    clips: dict[int, ClipFeatures] = field(default_factory=dict)
+    """Without tokens."""
+
+
+def evaluate(
+    features: FeatureSet,
+    train: FeatureSet | None,
+    config: LearnedConfig,
+    learn: Callable[[Lesson], Learner],
+    seed: int,
+    keep: Watcher = SILENT,
+) -> Score:
+    """Learn from the training clips, or from each half for the other, and score every clip.
+
+    `keep` hears what is predicted.
+
+    Raises:
+        NotApplicableError: no labels that mean the same in every clip, too few clips, or fewer
+            than two classes to learn.
+    """
+    kind = label_kind(features.dataset, "dataset", "card")
+    tally, learnt = _Tally(), []
+    keep.begin("labels", kind)
+    for fold in folds(features, train, seed):
+        label_kind(fold.train.dataset, "dataset", "card")
+        learner = learn(Lesson(fold.train, kind, seed))
+        for position, clip in zip(fold.positions, fold.test, strict=True):
+            _count(tally, position, clip, learner, kind, config, keep)
+        learnt.append({"clips": len(fold.train), **learner.details})
+    source = "halves" if train is None else train.dataset.split
+    details = {"labels": kind, "training": source, "learnt": learnt}
+    return _score(tally, features, config, details, keep)
+
+
+def upsampled_argmax(
+    scores: NDArray[np.floating[Any]], size: tuple[int, int]
+) -> NDArray[np.int32]:
+    """Return the class [H, W] of the largest bilinearly upsampled score [h, w, C].
+
+    Upsampling is linear, so a class wins a pixel when it is the nearest of the unit vectors to
+    the upsampled scores; nothing of the size [H, W, C] is ever made.
+
+    Example:
+        >>> upsampled_argmax(np.array([[[1.0, 0.0], [0.0, 1.0]]]), (1, 4)).tolist()
+        [[0, 0, 1, 1]]
+    """
+    unit = np.eye(scores.shape[-1], dtype=scores.dtype)
+    labels: NDArray[np.int32] = assign_upsampled(scores[None], unit, size)[0]
+    return labels
+
+
+def two_or_more(labels: NDArray[np.int64], train: FeatureSet) -> NDArray[np.int64]:
+    """Return the labels that the training clips hold, if there is anything to tell apart.
+
+    Raises:
+        NotApplicableError: fewer than two.
+    """
+    if labels.size < 2:
+        raise NotApplicableError(
+            f"the {len(train)} clips of {train.dataset.card.name}:{train.dataset.split} to learn "
+            "from hold fewer than two classes, so there is nothing to tell apart; "
+            "choose another data set"
+        )
+    return labels
+
+
+def _count(
+    tally: _Tally,
+    position: int,
+    clip: ClipFeatures,
+    learner: Learner,
+    kind: LabelKind,
+    config: LearnedConfig,
+    keep: Watcher,
+) -> None:
+    """Count the pixels of one clip, predicted and pooled to the patch grid."""
+    truth: list[Labels] = read_truth(clip, kind, "card", config.score_size)
+    rows, cols = clip.tokens.shape[1:3]
+    predicted, oracle = [], []
+    maps, slim = learner.maps(clip, [true.shape for true in truth]), without_tokens(clip)
+    keep.features(slim, clip.tokens)
+    for t, (labels, true) in enumerate(zip(maps, truth, strict=True)):
+        predicted.append(contingency(true, labels))
+        oracle.append(oracle_table(true, (rows, cols)))
+        keep.frame(slim, t, labels, true, (rows, cols), predicted[-1])
+    tally.predicted[position] = merge(predicted)
+    tally.oracle[position] = merge(oracle)
+    tally.clips[position] = slim
+
+
+def _score(
+    tally: _Tally,
+    features: FeatureSet,
+    config: LearnedConfig,
+    details: Mapping[str, Any],
+    keep: Watcher,
+) -> Score:
+    """Put together what the score says of itself."""
+    dataset = features.dataset
+    tables = [tally.predicted[i] for i in range(len(features))]
+    classes = dataset.classes
+    square = _square(merge(tables), len(classes))
+    if not square.table.any():
+        raise NotApplicableError(
+            f"{dataset.card.name}:{dataset.split} holds nothing but void, so there is nothing to "
+            "score; choose another data set"
+        )
+    metrics, counts, matched = _metrics(square, config, dataset.card.background)
+    for clip in tally.clips.values():
+        keep.unit(clip, range(len(clip.frames)), matched)
+    constant = constant_table(square)
+    references = {
+        "constant": _metrics(constant, config, dataset.card.background, "hungarian-iou")[0],
+        "oracle": _metrics(
+            _square(merge(tally.oracle.values()), len(classes)), config, dataset.card.background
+        )[0],
+    }
+    rows = [
+        UnitScore(
+            clip=clip.name,
+            n_frames=len(tally.clips[i].frames),
+            metrics={},
+            counts=counts_row(class_counts(aligned(tables[i], square), matched)),
+        )
+        for i, clip in enumerate(dataset.clips)
+    ]
+    return Score(
+        metrics=metrics,
+        clips=rows,
+        resample="counts",
+        references={f"{r}/{m}": v for r, found in references.items() for m, v in found.items()},
+        per_class=per_class([UnitResult(metrics, counts=counts)], classes),
+        details={
+            **details,
+            "matched_to": matched.assigned.tolist(),
+            "contingency_labels": square.labels.tolist(),
+            "contingency": square.table.tolist(),
+        },
+    )
+
+
+def _square(table: Contingency, classes: int) -> Contingency:
+    """Return a table whose rows and columns are the same labels: declared, true and predicted."""
+    known = np.union1d(np.arange(classes), np.union1d(table.labels, table.clusters))
+    labels = known[(known >= 0) & (known != VOID)]
+    return table.select(labels, labels)
+
+
+def _metrics(
+    table: Contingency,
+    config: LearnedConfig,
+    background: int | None,
+    matching: str | None = None,
+) -> tuple[dict[str, float | None], ClassCounts, Match]:
+    """Score one table under the configuration's conventions."""
+    chosen: Any = matching or config.matching
+    matched = match(table, chosen)
+    counts = class_counts(table, matched)
+    whole, foreground = METRICS
+    left_out = () if background is None else (background,)
+    return (
+        {
+            whole: mean_iou(counts, config.absent_class),
+            foreground: None
+            if background is None
+            else mean_iou(counts, config.absent_class, exclude=left_out),
+        },
+        counts,
+        matched,
+    )

@@ -1,0 +1,1 @@
+"""Cluster-based foreground extraction, and its division into classes."""

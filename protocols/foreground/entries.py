@@ -1,0 +1,60 @@
+"""`foreground` and `foreground-classes`: citation and presets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tvseg_bench.benchmark.registry import ProtocolEntry, protocols
+from tvseg_bench.protocols.foreground.config import (
+    LEOPART,
+    LEOPART_CLASSES,
+    STANDARD,
+    TIMET,
+    TIMET_CLASSES,
+    ForegroundClassesConfig,
+    ForegroundConfig,
+)
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.registry import Evaluation, LearningEvaluation
+
+PAPER = "Leopart, CVPR 2022, arXiv 2204.13101; TimeT, ICCV 2023, arXiv 2308.11796"
+
+
+def _build(config: ForegroundConfig) -> Evaluation | LearningEvaluation:
+    from tvseg_bench.protocols.foreground.evaluation import Foreground, TunedForeground
+
+    return TunedForeground(config) if config.threshold == "tuned-on-truth" else Foreground(config)
+
+
+ENTRIES = {
+    "foreground": ProtocolEntry(
+        version=2,
+        title="objects against background: clusters that lie within noisy masks",
+        paper=PAPER,
+        presets={
+            "standard": ForegroundConfig(**STANDARD),
+            "timet": ForegroundConfig(**TIMET),
+            "leopart": ForegroundConfig(**LEOPART),
+        },
+        build=_build,
+        headline="fg_iou",
+    ),
+    "foreground-classes": ProtocolEntry(
+        version=2,
+        title="the extracted foreground divided into classes, without a label",
+        paper=PAPER,
+        presets={
+            "standard": ForegroundClassesConfig(**STANDARD),
+            "timet": ForegroundClassesConfig(**TIMET_CLASSES),
+            "leopart": ForegroundClassesConfig(**LEOPART_CLASSES),
+        },
+        build=_build,
+    ),
+}
+
+
+def register() -> None:
+    """Add the two protocols to the registry."""
+    for name, entry in ENTRIES.items():
+        protocols.register(name, entry)

@@ -1,0 +1,97 @@
+"""Centres of the k-means family, exact or as faiss gives them, and the labels that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tvseg_bench.benchmark.clustering import (
+    Chunk,
+    assign_upsampled,
+    kmeans_streamed,
+    kmeans_upsampled,
+    published_kmeans,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tvseg_bench.protocols.kmeans.config import KMeansConfig
+    from tvseg_bench.protocols.kmeans.projection import Tokens
+
+
+@dataclass(frozen=True)
+class Found:
+    """Centres of one clustering, ready to label frames at any size."""
+
+    centers: NDArray[np.floating[Any]]
+    empty: int
+    config: KMeansConfig
+
+    def maps(
+        self, tokens: Tokens, sizes: Iterable[tuple[int, ...]]
+    ) -> Iterator[NDArray[np.int32]]:
+        """Yield the labels of one frame after the other, each at its size (H, W)."""
+        nearest = self.config.upsample == "labels-nearest"
+        for frame, wanted in zip(tokens, sizes, strict=True):
+            height, width = frame.shape[:2] if nearest else wanted
+            labels = assign_upsampled(frame[None], self.centers, (height, width))[0]
+            yield _repeated(labels, wanted) if nearest else labels
+
+
+def _repeated(labels: NDArray[np.int32], size: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return labels at another size: pixel i takes patch floor(i * patches / pixels)."""
+    rows, cols = (np.arange(n) * m // n for n, m in zip(size, labels.shape, strict=True))
+    return labels[np.ix_(rows, cols)]
+
+
+def _fit_size(tokens: Tokens, config: KMeansConfig) -> tuple[int, int]:
+    """Return the size to which features are upsampled for fitting."""
+    rows, cols = tokens.shape[1:3]
+    if config.fit_size == "grid":
+        return rows, cols
+    if config.fit_size == "grid-x4":
+        return 4 * rows, 4 * cols
+    return config.fit_size, config.fit_size
+
+
+def cluster_frames(tokens: Tokens, k: int, seed: int, config: KMeansConfig, name: str) -> Found:
+    """Cluster frames [T, rows, cols, d] of one shape."""
+    size, start = _fit_size(tokens, config), config.first_seed + seed
+    if config.kmeans == "faiss-sampled":
+        drawn = published_kmeans(
+            tokens, size, k, niter=config.max_iter, nredo=config.n_init, seed=start, name=name
+        )
+        return Found(drawn.centers, drawn.empty, config)
+    exact = kmeans_upsampled(
+        tokens,
+        size,
+        k,
+        n_init=config.n_init,
+        max_iter=config.max_iter,
+        tol=config.tol,
+        seed=start,
+        labels="none",
+        name=name,
+    )
+    return Found(exact.centers, exact.empty, config)
+
+
+def cluster_all(
+    tokens: Sequence[Tokens], k: int, seed: int, config: KMeansConfig, name: str
+) -> Found:
+    """Cluster clips of any shapes together."""
+    if config.kmeans == "faiss-sampled":
+        return cluster_frames(np.concatenate(list(tokens)), k, seed, config, name)
+    result = kmeans_streamed(
+        lambda: (Chunk(t, _fit_size(t, config)) for t in tokens),
+        k,
+        n_init=config.n_init,
+        max_iter=config.max_iter,
+        tol=config.tol,
+        seed=config.first_seed + seed,
+    )
+    return Found(result.centers, result.empty, config)

@@ -1,0 +1,278 @@
+"""k-means on dense features, matched to the ground truth: one machinery for every scope.
+
+The scope says which pixels share one clustering and one matching: a frame, a clip, the data set
+(TimeT, arXiv 2308.11796, calls them frame-wise, sample-wise and dataset-wise).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.features.shared_cache import DEFAULT_LIMIT, Memo, memo_of
+from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
+from tvseg_bench.benchmark.metrics.iou import class_counts
+from tvseg_bench.benchmark.recording.writer import SILENT, Watcher
+from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
+from tvseg_bench.protocols.common.ground_truth import (
+    FrameTruth,
+    label_kind,
+    present_in,
+    read_truth,
+)
+from tvseg_bench.protocols.common.scoring import (
+    METRICS,
+    UnitResult,
+    aligned,
+    average,
+    average_rows,
+    counts_row,
+    mean,
+    per_class,
+    score_unit,
+    silent,
+)
+from tvseg_bench.protocols.kmeans.clusters import Found, cluster_all, cluster_frames
+from tvseg_bench.protocols.kmeans.projection import projected
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind, Labels
+    from tvseg_bench.protocols.kmeans.config import KMeansConfig, Scope
+    from tvseg_bench.protocols.kmeans.projection import Tokens
+
+
+@dataclass(frozen=True)
+class KMeansUnits:
+    """Frames or clips, each clustered and matched on its own."""
+
+    config: KMeansConfig
+    scope: Scope
+    passes: int = 1
+    keep: Watcher = SILENT
+    """Hears what is found."""
+
+    def view(self, dataset: Dataset) -> View:
+        """Return what the model is shown."""
+        return self.config.view(dataset)
+
+    def __call__(self, features: FeatureSet, *, seed: int) -> Score:
+        """Cluster, match and score every unit; average them per clip and over the clips."""
+        dataset, config = features.dataset, self.config
+        kind = label_kind(dataset, self.scope, config.labels)
+        clips: list[UnitScore] = []
+        frames: list[UnitScore] = []
+        rows: list[list[UnitResult]] = []
+        memo = memo_of(features)
+        self.keep.begin(self.scope, kind)
+        for clip, tokens in projected(features, config, self.scope):
+            if self.scope == "clip":
+                self.keep.features(clip, tokens)
+            truth = _truth(clip, kind, config, memo)
+            units = self._units(clip, tokens, truth, seed, dataset)
+            rows.append(units)
+            clips.append(_clip_row(clip, units, self.scope))
+            if self.scope == "frame":
+                frames += [
+                    unit.row(clip.clip.name, t) for unit, t in zip(units, clip.frames, strict=True)
+                ]
+        metrics = {m: average([c.metrics[m] for c in clips], config) for m in METRICS}
+        if metrics["miou"] is None:
+            raise NotApplicableError(
+                f"no {self.scope} of {dataset.card.name}:{dataset.split} holds two classes, so "
+                "there is nothing to tell apart; choose another data set"
+            )
+        every = [unit for units in rows for unit in units]
+        return Score(
+            metrics=metrics,
+            clips=clips,
+            frames=frames,
+            references=average_rows(rows, config),
+            per_class=per_class(every, dataset.classes) if kind == "semantic" else {},
+            details={
+                "labels": kind,
+                "units": len(every),
+                "units_scored": sum(unit.scored for unit in every),
+                "units_left_out": sum(not unit.scored for unit in every),
+                "empty_clusters": sum(unit.empty for unit in every),
+            },
+        )
+
+    def _units(
+        self,
+        clip: ClipFeatures,
+        tokens: Tokens,
+        truth: Sequence[FrameTruth],
+        seed: int,
+        dataset: Dataset,
+    ) -> list[UnitResult]:
+        """Return the results of the frames of a clip, or the one of the clip."""
+        n = len(truth)
+        parts = [slice(i, i + 1) for i in range(n)] if self.scope == "frame" else [slice(0, n)]
+        return [self._unit(clip, p.start, tokens[p], truth[p], seed, dataset) for p in parts]
+
+    def _unit(
+        self,
+        clip: ClipFeatures,
+        start: int,
+        tokens: Tokens,
+        truth: Sequence[FrameTruth],
+        seed: int,
+        dataset: Dataset,
+    ) -> UnitResult:
+        """Cluster and score one unit, whose first frame is the clip's frame `start`."""
+        config = self.config
+        present = present_in(truth)
+        scored = present if config.void == "class" else present - {VOID}
+        if not scored:
+            return silent("nothing but void")
+        if len(scored) == 1 and config.single_class == "skip":
+            return silent("a single class")
+        counted = present if config.k_labels == "all" else present - {VOID}
+        k = config.clusters(len(counted), self.scope, dataset.card.name)
+        found = cluster_frames(tokens, k, seed, config, clip.clip.name)
+        void = None if config.void == "class" else VOID
+        seen = partial(self.keep.frame, clip)
+        table, oracle = _tables(tokens, truth, found, void, seen, start)
+        unit = score_unit(table, oracle, config, dataset.card.background, found.empty)
+        self.keep.unit(clip, range(start, start + len(truth)), unit.match)
+        return unit
+
+
+@dataclass(frozen=True)
+class KMeansDataset:
+    """The whole data set clustered and matched as one."""
+
+    config: KMeansConfig
+    passes: int = 2
+    keep: Watcher = SILENT
+
+    def view(self, dataset: Dataset) -> View:
+        """Return what the model is shown."""
+        return self.config.view(dataset)
+
+    def __call__(self, features: FeatureSet, *, seed: int) -> Score:
+        """Cluster all pixels of all clips together, match once, score once."""
+        dataset, config = features.dataset, self.config
+        kind = label_kind(dataset, "dataset", config.labels)
+        clips: list[ClipFeatures] = []
+        tokens: list[Tokens] = []
+        present: frozenset[int] = frozenset()
+        memo = memo_of(features, DEFAULT_LIMIT)
+        self.keep.begin("dataset", kind)
+        for clip, reduced in projected(features, config, "dataset"):
+            self.keep.features(clip, reduced)
+            present |= present_in(_truth(clip, kind, config, memo))
+            clips.append(clip)
+            tokens.append(reduced)
+        if not clips:
+            raise NotApplicableError(
+                f"{len(features)} clips make no whole batch of {config.batch_clips}, which this "
+                "preset wants; override last_batch=keep"
+            )
+        if len(present - {VOID}) < 2:
+            raise NotApplicableError(
+                f"{dataset.card.name}:{dataset.split} holds fewer than two classes, so there is "
+                "nothing to tell apart; choose another data set"
+            )
+        counted = present if config.k_labels == "all" else present - {VOID}
+        k = config.clusters(len(counted), "dataset", dataset.card.name)
+        found = cluster_all(tokens, k, seed, config, dataset.card.name)
+        tables, oracles = [], []
+        for clip, reduced in zip(clips, tokens, strict=True):
+            truth = _truth(clip, kind, config, memo)
+            table, oracle = _tables(reduced, truth, found, VOID, partial(self.keep.frame, clip))
+            tables.append(table)
+            oracles.append(oracle)
+        whole = score_unit(
+            merge(tables),
+            merge(oracles),
+            config,
+            dataset.card.background,
+            found.empty,
+            classes=range(len(dataset.classes)) if config.absent_class == "zero" else None,
+        )
+        for clip in clips:
+            self.keep.unit(clip, range(len(clip.frames)), whole.match)
+        return self._score(whole, clips, tables, dataset, kind)
+
+    def _score(
+        self,
+        whole: UnitResult,
+        clips: Sequence[ClipFeatures],
+        tables: Sequence[Contingency],
+        dataset: Dataset,
+        kind: LabelKind,
+    ) -> Score:
+        """Put together what a data-set score says of itself."""
+        assert whole.match is not None
+        assert whole.table is not None
+        rows = [
+            UnitScore(
+                clip=clip.clip.name,
+                n_frames=len(clip.frames),
+                metrics={},
+                counts=counts_row(class_counts(aligned(table, whole.table), whole.match)),
+            )
+            for clip, table in zip(clips, tables, strict=True)
+        ]
+        return Score(
+            metrics=whole.metrics,
+            clips=rows,
+            resample="counts",
+            references=whole.references,
+            per_class=per_class([whole], dataset.classes if kind == "semantic" else ()),
+            details={
+                "labels": kind,
+                "clusters": whole.table.clusters.tolist(),
+                "matched_to": whole.match.assigned.tolist(),
+                "contingency_labels": whole.table.labels.tolist(),
+                "contingency": whole.table.table.tolist(),
+                "empty_clusters": whole.empty,
+            },
+        )
+
+
+def _clip_row(clip: ClipFeatures, units: Sequence[UnitResult], scope: Scope) -> UnitScore:
+    """Return the row that speaks for the clip: its one unit's, or the mean of its frames'."""
+    if scope == "clip":
+        return units[0].row(clip.clip.name, None, len(clip.frames))
+    metrics = {m: mean(unit.metrics[m] for unit in units) for m in METRICS}
+    note = "" if metrics["miou"] is not None else "no frame holds two classes"
+    return UnitScore(clip=clip.clip.name, n_frames=len(clip.frames), metrics=metrics, note=note)
+
+
+def _truth(
+    clip: ClipFeatures, kind: LabelKind, config: KMeansConfig, memo: Memo
+) -> Sequence[FrameTruth]:
+    """Return the ground truth of a clip's frames, read where the memo does not have it."""
+    how = (kind, config.labels, config.score_size, config.mask_resize)
+    return memo.get(
+        ("truth", clip.index, clip.frames, *how),
+        lambda: [FrameTruth(mask) for mask in read_truth(clip, *how)],
+        lambda frames: sum(frame.mask.nbytes for frame in frames),
+    )
+
+
+def _tables(
+    tokens: Tokens,
+    truth: Sequence[FrameTruth],
+    found: Found,
+    void: int | None,
+    seen: Callable[[int, Labels, Labels, tuple[int, int], Contingency], None],
+    start: int = 0,
+) -> tuple[Contingency, Contingency]:
+    """Return the contingency of the clusters and of the patch-grid oracle over some frames.
+
+    Each frame, numbered from `start` on, is shown to `seen`.
+    """
+    rows, cols = tokens.shape[1:3]
+    clusters, oracle = [], []
+    maps = found.maps(tokens, (true.mask.shape for true in truth))
+    for t, (labels, true) in enumerate(zip(maps, truth, strict=True), start):
+        clusters.append(contingency(true.mask, labels, void=void))
+        oracle.append(true.oracle((rows, cols), "all" if void is None else "labels"))
+        seen(t, labels, true.mask, (rows, cols), clusters[-1])
+    return merge(clusters), merge(oracle)

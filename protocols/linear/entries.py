@@ -1,0 +1,44 @@
+"""`linear`: citation and presets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tvseg_bench.benchmark.registry import ProtocolEntry, protocols
+from tvseg_bench.protocols.linear.config import (
+    DINOV3,
+    LEOPART,
+    NECO,
+    STANDARD,
+    TIMET,
+    LinearConfig,
+)
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.registry import LearningEvaluation
+
+
+def register() -> None:
+    """Add the protocol to the registry."""
+    protocols.register(
+        "linear",
+        ProtocolEntry(
+            version=1,
+            title="linear probe on frozen features, trained on other clips",
+            paper="Leopart, CVPR 2022, arXiv 2204.13101",
+            presets={
+                "standard": STANDARD,
+                "leopart": LEOPART,
+                "neco": NECO,
+                "timet": TIMET,
+                "dinov3": DINOV3,
+            },
+            build=_build,
+        ),
+    )
+
+
+def _build(config: LinearConfig) -> LearningEvaluation:
+    from tvseg_bench.protocols.linear.evaluation import LinearProbe
+
+    return LinearProbe(config)

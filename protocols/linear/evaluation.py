@@ -1,0 +1,186 @@
+"""`linear`: a linear probe on frozen features, trained on some clips and scored on others.
+
+It says what can be read off single patches by one matrix (Leopart, NeCo, TimeT, DINOv3). The
+labels are supervised, so nothing is matched: a predicted label is that label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tvseg_bench.benchmark.clustering import Moments, Projection
+from tvseg_bench.benchmark.devices import resolve_device
+from tvseg_bench.benchmark.recording.writer import SILENT, Watcher
+from tvseg_bench.benchmark.statistics.intervals import mean_and_sd
+from tvseg_bench.benchmark.types import VOID, Score, View
+from tvseg_bench.protocols.common.ground_truth import distinct
+from tvseg_bench.protocols.common.labelled_patches import Patches, collect, training_truth
+from tvseg_bench.protocols.common.patch_labels import drop_resize
+from tvseg_bench.protocols.common.supervised import Lesson, evaluate, two_or_more, upsampled_argmax
+from tvseg_bench.protocols.linear.frame_store import FrameStore
+from tvseg_bench.protocols.linear.probe import Fit, Probe, conditioned, fit_logistic, folded
+from tvseg_bench.protocols.linear.sliding_window import slide
+from tvseg_bench.protocols.linear.train_probe import train_probe
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet
+    from tvseg_bench.protocols.linear.config import LinearConfig
+
+
+@dataclass
+class LinearProbe:
+    """The protocol: train a probe, predict every pixel, score by identity."""
+
+    config: LinearConfig
+    device: str = "auto"
+    """Where probes are trained; it moves no number beyond rounding."""
+    learns: str = "probe"
+    keep: Watcher = SILENT
+    """Hears what the first probe predicts."""
+
+    @property
+    def passes(self) -> int:
+        """Return how often the features are read: to learn and to score, for every probe."""
+        return 2 * self.config.probe_seeds
+
+    def view(self, dataset: Dataset) -> View:
+        """Return what the model is shown."""
+        return self.config.view(dataset)
+
+    def __call__(self, features: FeatureSet, *, seed: int, train: FeatureSet | None) -> Score:
+        """Train on `train` (None: on each half of the clips for the other) and score."""
+        scores = [
+            evaluate(
+                features,
+                train,
+                self.config,
+                lambda lesson, i=i: self._learn(lesson, _probe_seed(seed, i)),  # type: ignore[misc]
+                seed,
+                SILENT if i else self.keep,
+            )
+            for i in range(self.config.probe_seeds)
+        ]
+        found = [s.metrics["miou"] for s in scores]
+        mean, deviation = mean_and_sd([v for v in found if v is not None])
+        spread = {"miou": found, "mean": mean, "sd": deviation}
+        return replace(scores[0], details={**scores[0].details, "probe_seeds": spread})
+
+    def _learn(self, lesson: Lesson, seed: int) -> TrainedProbe:
+        device = resolve_device(self.device)
+        if self.config.optimizer == "lbfgs":
+            probe, details = _convex(lesson, self.config, seed, device)
+        else:
+            probe, details = _batched(lesson, self.config, seed, device)
+        details = {"labels": probe.labels.tolist(), **details}
+        return TrainedProbe(probe, self.config, lesson.features.patch_size, details)
+
+
+@dataclass(frozen=True)
+class TrainedProbe:
+    """A probe that labels frames."""
+
+    probe: Probe
+    config: LinearConfig
+    patch: int
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def maps(
+        self, clip: ClipFeatures, sizes: Sequence[tuple[int, int]]
+    ) -> Iterator[NDArray[np.int64]]:
+        """Yield the labels of one frame after the other, at the sizes given."""
+        config = self.config
+        for tokens, size in zip(clip.tokens, sizes, strict=True):
+            logits = self.probe(tokens)
+            if config.inference == "sliding":
+                logits = slide(logits, self.patch, config.window, config.window_stride)
+            yield self.probe.labels[upsampled_argmax(logits, size)]
+
+
+def _probe_seed(seed: int, index: int) -> int:
+    """Return the seed of a probe; the first one's is the run's."""
+    if index == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+
+
+def _convex(
+    lesson: Lesson, config: LinearConfig, seed: int, device: torch.device
+) -> tuple[Probe, dict[str, Any]]:
+    """Solve the logistic regression of the patches' shares of labels."""
+    patches = collect(lesson.features, lesson.kind, seed, limit=config.max_patches)
+    labels = two_or_more(patches.labels, lesson.features)
+    projection = _projection(patches, config)
+    scale, penalty = conditioned(projection, config.l2)
+    x = projection(patches.tokens)
+    x *= scale.astype(np.float32)
+    fit = fit_logistic(
+        x,
+        patches.shares,
+        patches.mass,
+        penalty,
+        max_iter=config.max_iter,
+        tol=config.tol,
+        device=device,
+    )
+    return folded(labels, fit, projection, scale), _told(patches, fit)
+
+
+def _projection(patches: Patches, config: LinearConfig) -> Projection:
+    """Return the rotation onto principal axes, of standardised features where they are asked for.
+
+    The rotation is for conditioning alone: all dimensions stay, and a penalty of squares does not
+    see it.
+    """
+    moments = Moments()
+    moments.update(patches.tokens)
+    depth = patches.tokens.shape[1]
+    if config.scaling == "standardise":
+        return moments.projection(depth)
+    variances, vectors = np.linalg.eigh(moments.comoment / moments.count)
+    return Projection(
+        moments.mean, np.ones(depth), vectors[:, ::-1].T, np.maximum(variances[::-1], 0)
+    )
+
+
+def _told(patches: Patches, fit: Fit) -> dict[str, Any]:
+    return {
+        "frames": patches.frames,
+        "patches": len(patches.tokens),
+        "patches_seen": patches.seen,
+        "loss": round(fit.loss, 6),
+        "iterations": fit.iterations,
+        "converged": fit.converged,
+    }
+
+
+def _batched(
+    lesson: Lesson, config: LinearConfig, seed: int, device: torch.device
+) -> tuple[Probe, dict[str, Any]]:
+    """Train by a published recipe on frames and their masks."""
+    declared = lesson.features.dataset.classes
+    with FrameStore() as frames:
+        seen = _fill(frames, lesson, config)
+        two_or_more(np.array(sorted(seen)), lesson.features)
+        labels = np.array(sorted(seen | set(range(len(declared)))), np.int64)
+        probe, losses = train_probe(frames, labels, config, seed, device)
+        return probe, {"frames": len(frames), "loss": losses[-1], "losses": losses}
+
+
+def _fill(frames: FrameStore, lesson: Lesson, config: LinearConfig) -> set[int]:
+    """Keep the frames to learn from with their masks; return the labels that occur, not void."""
+    seen: set[int] = set()
+    for clip in lesson.features:
+        masks = training_truth(clip, lesson.kind, "input", lesson.features.patch_size)
+        for tokens, mask in zip(clip.tokens, masks, strict=True):
+            if config.train_size != "input":
+                mask = drop_resize(mask, config.train_size)
+            seen |= distinct([mask])
+            frames.add(tokens, mask)
+    return seen - {VOID}

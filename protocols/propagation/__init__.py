@@ -1,0 +1,1 @@
+"""Label propagation: the objects of the first frame followed through the clip."""

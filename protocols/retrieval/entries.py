@@ -1,0 +1,31 @@
+"""`retrieval`: citation and presets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tvseg_bench.benchmark.registry import ProtocolEntry, protocols
+from tvseg_bench.protocols.retrieval.config import HUMMINGBIRD, STANDARD, RetrievalConfig
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.registry import LearningEvaluation
+
+
+def register() -> None:
+    """Add the protocol to the registry."""
+    protocols.register(
+        "retrieval",
+        ProtocolEntry(
+            version=1,
+            title="dense nearest-neighbour retrieval from a memory of other clips' patches",
+            paper="Towards In-context Scene Understanding, NeurIPS 2023, arXiv 2306.01667",
+            presets={"standard": STANDARD, "hummingbird": HUMMINGBIRD},
+            build=_build,
+        ),
+    )
+
+
+def _build(config: RetrievalConfig) -> LearningEvaluation:
+    from tvseg_bench.protocols.retrieval.evaluation import Retrieval
+
+    return Retrieval(config)

@@ -1,0 +1,166 @@
+"""`retrieval`: dense nearest-neighbour retrieval, also called visual in-context learning.
+
+Nothing is trained: every patch takes the labels of the most similar patches of a memory made of
+other clips (Balazevic et al., NeurIPS 2023, arXiv 2306.01667; open-hummingbird-eval of vpariza).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from tvseg_bench.benchmark.devices import resolve_device
+from tvseg_bench.benchmark.recording.writer import SILENT, Watcher
+from tvseg_bench.benchmark.types import Score, View
+from tvseg_bench.protocols.common.labelled_patches import Patches, collect
+from tvseg_bench.protocols.common.splits import fraction
+from tvseg_bench.protocols.common.supervised import Lesson, evaluate, two_or_more, upsampled_argmax
+from tvseg_bench.protocols.retrieval.neighbours import (
+    InvertedFile,
+    Neighbours,
+    content_order,
+    merged,
+    nearest,
+    normalised,
+    recall,
+    transfer_labels,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet
+    from tvseg_bench.protocols.retrieval.config import RetrievalConfig
+
+_VOTES = 1 << 24
+"""Numbers of neighbours' labels that are gathered at once: 64 MB."""
+
+
+@dataclass
+class Retrieval:
+    """The protocol: fill a memory, look every patch up, score."""
+
+    config: RetrievalConfig
+    device: str = "auto"
+    """Where the memory lies and is searched; it moves no number beyond rounding."""
+    learns: str = "memory"
+    passes: int = 2
+    keep: Watcher = SILENT
+    """Hears what is predicted."""
+
+    def view(self, dataset: Dataset) -> View:
+        """Return what the model is shown."""
+        return self.config.view(dataset)
+
+    def __call__(self, features: FeatureSet, *, seed: int, train: FeatureSet | None) -> Score:
+        """Remember `train` (None: each half of the clips for the other) and score."""
+        return evaluate(features, train, self.config, self._remember, seed, self.keep)
+
+    def _remember(self, lesson: Lesson) -> Memory:
+        config = self.config
+        chosen = fraction(lesson.features, config.fraction, lesson.seed)
+        patches = collect(
+            chosen,
+            lesson.kind,
+            lesson.seed,
+            limit=None if config.memory_size == "all" else config.memory_size,
+            pick=config.pick,
+            void=config.void,
+            masks=config.memory_masks,
+        )
+        two_or_more(patches.labels, chosen)
+        return fill_memory(patches, config, lesson.seed, resolve_device(self.device), len(chosen))
+
+
+@dataclass
+class Memory:
+    """Patches of unit length with the shares of their labels, ready to be asked."""
+
+    config: RetrievalConfig
+    labels: NDArray[np.int64]
+    """[C]"""
+    keys: torch.Tensor
+    """[N, D] of unit length."""
+    shares: torch.Tensor
+    """[N, C]"""
+    approximate: InvertedFile | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    _compared: list[tuple[int, float]] = field(default_factory=list)
+
+    def votes(self, tokens: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Return the shares [..., C] of labels that the neighbours of tokens [..., D] vote for."""
+        flat = torch.from_numpy(tokens.reshape(-1, tokens.shape[-1]).astype(np.float32))
+        queries = normalised(flat.to(self.keys.device))
+        found = self._nearest(queries)
+        step = max(1, _VOTES // (found.index.shape[1] * self.shares.shape[1]))
+        parts = [
+            transfer_labels(
+                found.similarity[i : i + step],
+                self.shares[found.index[i : i + step]],
+                self.config.temperature,
+            )
+            for i in range(0, max(1, len(queries)), step)
+        ]
+        votes: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+        return votes.reshape(*tokens.shape[:-1], self.shares.shape[1])
+
+    def maps(
+        self, clip: ClipFeatures, sizes: Sequence[tuple[int, int]]
+    ) -> Iterator[NDArray[np.int64]]:
+        """Yield the labels of one frame after the other, at the sizes given."""
+        for frame, size in zip(self.votes(clip.tokens), sizes, strict=True):
+            yield self.labels[upsampled_argmax(frame, size)]
+
+    def _nearest(self, queries: torch.Tensor) -> Neighbours:
+        k = min(self.config.k, len(self.keys))
+        if self.approximate is None:
+            return nearest(queries, self.keys, k)
+        found = self.approximate.nearest(queries, k)
+        self._compare(queries, found, k)
+        return found
+
+    def _compare(self, queries: torch.Tensor, found: Neighbours, k: int) -> None:
+        """Compare the first queries with the exact search, and tell the share that was found."""
+        left = self.config.recall_queries - sum(n for n, _ in self._compared)
+        if left <= 0:
+            return
+        some = slice(0, left)
+        share = recall(
+            Neighbours(found.similarity[some], found.index[some]),
+            nearest(queries[some], self.keys, k),
+        )
+        self._compared.append((len(queries[some]), share))
+        n = sum(n for n, _ in self._compared)
+        self.details["recall_queries"] = n
+        self.details["recall"] = sum(n_i * share for n_i, share in self._compared) / n
+
+
+def fill_memory(
+    patches: Patches, config: RetrievalConfig, seed: int, device: torch.device, clips: int
+) -> Memory:
+    """Return the memory of some patches; their order makes no difference."""
+    keys, shares = normalised(torch.from_numpy(patches.tokens)), torch.from_numpy(patches.shares)
+    if config.duplicates == "merge":
+        keys, shares = merged(keys, shares)
+    else:
+        order = content_order(keys, shares)
+        keys, shares = keys[order], shares[order]
+    details: dict[str, Any] = {
+        "clips_used": clips,
+        "frames": patches.frames,
+        "labels": patches.labels.tolist(),
+        "memory": len(keys),
+        "patches": len(patches.tokens),
+        "patches_seen": patches.seen,
+        "draws": "numpy PCG64 of [seed, frame, *clip name]",
+        "k": min(config.k, len(keys)),
+    }
+    index = None
+    if config.backend == "faiss-ivf":
+        index = InvertedFile(keys, config.cells, config.probes, seed)
+        details |= {"cells": index.cells, "probes": index.probes}
+    return Memory(config, patches.labels, keys.to(device), shares.to(device), index, details)

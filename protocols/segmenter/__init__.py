@@ -1,0 +1,1 @@
+"""A model that brings its own clusters, scored by the same matching."""

@@ -1,0 +1,31 @@
+"""`segmenter`: citation and presets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tvseg_bench.benchmark.registry import ProtocolEntry, protocols
+from tvseg_bench.protocols.segmenter.config import STANDARD, STEGO, SegmenterConfig
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.registry import Evaluation
+
+
+def register() -> None:
+    """Add the protocol to the registry."""
+
+    def build(config: SegmenterConfig) -> Evaluation:
+        from tvseg_bench.protocols.segmenter.evaluation import OwnClusters
+
+        return OwnClusters(config)
+
+    protocols.register(
+        "segmenter",
+        ProtocolEntry(
+            version=1,
+            title="the clusters that a model brings itself, matched to the ground truth",
+            paper="STEGO, ICLR 2022, arXiv 2203.08414",
+            presets={"standard": STANDARD, "stego": STEGO},
+            build=build,
+        ),
+    )

@@ -1,0 +1,285 @@
+"""`segmenter`: a model that brings its own clusters is scored on them by the same matching.
+
+Nothing is clustered here: the ids of `segment(images)` (STEGO's cluster probe, arXiv 2203.08414;
+TimeT's prototypes, arXiv 2308.11796) are matched to the labels as k-means clusters are, over
+the data set, a clip or a frame. They arrive as features of one dimension, one for each pixel that
+the model was shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
+from tvseg_bench.benchmark.metrics.iou import ClassCounts, accuracy, class_counts, mean_iou
+from tvseg_bench.benchmark.metrics.matching import Match, match
+from tvseg_bench.benchmark.metrics.references import constant_table, oracle_table
+from tvseg_bench.benchmark.recording.writer import SILENT, Watcher
+from tvseg_bench.benchmark.types import Score, UnitScore, View
+from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
+from tvseg_bench.protocols.common.scoring import (
+    METRICS,
+    UnitResult,
+    aligned,
+    counts_row,
+    mean,
+    per_class,
+    silent,
+)
+from tvseg_bench.protocols.kmeans.projection import without_tokens
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind
+    from tvseg_bench.protocols.segmenter.config import SegmenterConfig
+
+REFERENCES = ("constant", "oracle")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Pixels of a frame, a clip or the data set, void left out."""
+
+    clusters: Contingency
+    """By true label and id."""
+    oracle: Contingency
+    """By true label and that of the patch-grid oracle."""
+
+
+@dataclass(frozen=True)
+class ClipTables:
+    """What is kept of a clip."""
+
+    clip: ClipFeatures
+    """Without its ids."""
+    tables: Sequence[Tables]
+    """One per frame where frames are matched on their own, else one of the clip."""
+
+    @property
+    def name(self) -> str:
+        """Return the clip's name."""
+        return self.clip.clip.name
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """Return the indices of the scored frames."""
+        return self.clip.frames
+
+
+@dataclass(frozen=True)
+class OwnClusters:
+    """The ids of a model, matched and scored; needs no seed."""
+
+    config: SegmenterConfig
+    passes: int = 1
+    keep: Watcher = SILENT
+    """Hears what is found."""
+
+    def view(self, dataset: Dataset) -> View:
+        """Return what the model is shown, and that its ids are wanted."""
+        return self.config.view(dataset)
+
+    def __call__(self, features: FeatureSet, *, seed: int) -> Score:
+        """Match and score; a model without ids of its own has raised NotApplicableError."""
+        dataset = features.dataset
+        kind = label_kind(dataset, self.config.scope, "card")
+        self.keep.begin(self.config.scope, kind)
+        clips = [self._read(clip, kind, features.patch_size) for clip in features]
+        scorer = Scorer(self.config, dataset, _n_classes(dataset, kind, clips), self.keep)
+        if self.config.scope == "dataset":
+            return scorer.together(clips, kind)
+        return scorer.apart(clips, kind)
+
+    def _read(self, clip: ClipFeatures, kind: LabelKind, patch: int) -> ClipTables:
+        """Count the pixels of every frame of a clip."""
+        truth = read_truth(clip, kind, "card", self.config.score_size)
+        tables, slim = [], without_tokens(clip)
+        for t, (ids, true) in enumerate(zip(clip.tokens[..., 0], truth, strict=True)):
+            rows, cols = ids.shape
+            grid = (max(1, rows // patch), max(1, cols // patch))
+            shown = nearest(ids, true.shape).astype(np.int32)
+            tables.append(Tables(contingency(true, shown), oracle_table(true, grid)))
+            self.keep.frame(slim, t, shown, true, grid, tables[-1].clusters)
+        if self.config.scope != "frame":
+            tables = [_merged(tables)]
+        return ClipTables(slim, tables)
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """From tables to a score."""
+
+    config: SegmenterConfig
+    dataset: Dataset
+    n_classes: int
+    """Ids from this one on are surplus."""
+    keep: Watcher = SILENT
+
+    def together(self, clips: Sequence[ClipTables], kind: LabelKind) -> Score:
+        """Match once, over all clips."""
+        everything = _merged([tables for clip in clips for tables in clip.tables])
+        if len(everything.clusters.labels) < 2:
+            raise self._nothing("fewer than two classes in all")
+        whole = self.unit(everything)
+        assert whole.table is not None
+        assert whole.match is not None
+        for clip in clips:
+            self._hear(clip, [whole])
+        rows = [
+            UnitScore(
+                clip=clip.name,
+                n_frames=len(clip.frames),
+                metrics={},
+                counts=counts_row(self._counts_of(clip, whole.table, whole.match)),
+            )
+            for clip in clips
+        ]
+        return Score(
+            metrics=whole.metrics,
+            clips=rows,
+            resample="counts",
+            references=whole.references,
+            per_class=per_class([whole], self._names(kind)),
+            details={
+                "labels": kind,
+                "clusters": whole.table.clusters.tolist(),
+                "matched_to": whole.match.assigned.tolist(),
+                "contingency_labels": whole.table.labels.tolist(),
+                "contingency": whole.table.table.tolist(),
+                "accuracy": None if whole.counts is None else accuracy(whole.counts),
+            },
+        )
+
+    def apart(self, clips: Sequence[ClipTables], kind: LabelKind) -> Score:
+        """Match every frame or clip on its own; clips weigh alike."""
+        units = [[self.unit(tables) for tables in clip.tables] for clip in clips]
+        for clip, results in zip(clips, units, strict=True):
+            self._hear(clip, results)
+        rows = [_row(clip, results) for clip, results in zip(clips, units, strict=True)]
+        metrics = {m: mean(row.metrics[m] for row in rows) for m in METRICS}
+        if metrics["miou"] is None:
+            raise self._nothing(f"no {self.config.scope} with two classes")
+        every = [unit for results in units for unit in results]
+        names = [f"{reference}/{metric}" for reference in REFERENCES for metric in METRICS]
+        return Score(
+            metrics=metrics,
+            clips=rows,
+            frames=()
+            if self.config.scope == "clip"
+            else [
+                unit.row(clip.name, t)
+                for clip, results in zip(clips, units, strict=True)
+                for unit, t in zip(results, clip.frames, strict=True)
+            ],
+            references={
+                name: mean(
+                    mean(unit.references.get(name) for unit in results) for results in units
+                )
+                for name in names
+            },
+            per_class=per_class(every, self._names(kind)) if kind == "semantic" else {},
+            details={
+                "labels": kind,
+                "units": len(every),
+                "units_scored": sum(unit.scored for unit in every),
+                "accuracy": mean(accuracy(unit.counts) for unit in every if unit.counts),
+            },
+        )
+
+    def _hear(self, clip: ClipTables, results: Sequence[UnitResult]) -> None:
+        """Hand over the matching of a clip's units, which hold equally many frames."""
+        each = len(clip.frames) // len(results)
+        for i, result in enumerate(results):
+            frames = range(i * each, (i + 1) * each)
+            self.keep.unit(clip.clip, frames, result.match, self.counted)
+
+    def unit(self, tables: Tables) -> UnitResult:
+        """Match and score one unit, and beside it the constant map and the oracle."""
+        present = len(tables.clusters.labels)
+        if not present:
+            return silent("nothing but void")
+        if present == 1 and self.config.single_class == "skip":
+            return silent("a single class")
+        table = self.counted(tables.clusters)
+        metrics, counts, found = self._score(table)
+        references = {
+            f"{name}/{metric}": value
+            for name, reference in zip(
+                REFERENCES, (constant_table(tables.clusters), tables.oracle), strict=True
+            )
+            for metric, value in self._score(self.counted(reference))[0].items()
+        }
+        return UnitResult(metrics, references, counts, found, table)
+
+    def counted(self, table: Contingency) -> Contingency:
+        """Return the pixels that count: all, or those of ids and labels below `n_classes`."""
+        if self.config.surplus == "count":
+            return table
+        return table.select(range(self.n_classes), range(self.n_classes))
+
+    def _score(self, table: Contingency) -> tuple[dict[str, float | None], ClassCounts, Match]:
+        found = match(table, self.config.matching, self.config.unmatched)
+        counts, absent = class_counts(table, found), self.config.absent_class
+        classes = range(self.n_classes) if absent == "zero" else None
+        background = self.dataset.card.background
+        metrics = {
+            "miou": mean_iou(counts, absent, classes=classes),
+            "miou_fg": None
+            if background is None
+            else mean_iou(counts, absent, exclude=(background,), classes=classes),
+        }
+        return metrics, counts, found
+
+    def _counts_of(self, clip: ClipTables, whole: Contingency, found: Match) -> ClassCounts:
+        return class_counts(aligned(self.counted(clip.tables[0].clusters), whole), found)
+
+    def _names(self, kind: LabelKind) -> tuple[str, ...]:
+        return self.dataset.classes if kind == "semantic" else ()
+
+    def _nothing(self, why: str) -> NotApplicableError:
+        return NotApplicableError(
+            f"{self.dataset.card.name}:{self.dataset.split} holds {why}, so there is nothing to "
+            "tell apart; choose another data set"
+        )
+
+
+def nearest(ids: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
+    """Resize a map [h, w] to [H, W]: each pixel takes the one that its centre falls in.
+
+    Example:
+        >>> nearest(np.array([[1, 2]]), (1, 4)).tolist()
+        [[1, 1, 2, 2]]
+    """
+    rows, cols = (
+        (2 * np.arange(new) + 1) * old // (2 * new)
+        for new, old in zip(size, ids.shape, strict=True)
+    )
+    resized: NDArray[Any] = ids[np.ix_(rows, cols)]
+    return resized
+
+
+def _merged(tables: Sequence[Tables]) -> Tables:
+    return Tables(merge(t.clusters for t in tables), merge(t.oracle for t in tables))
+
+
+def _n_classes(dataset: Dataset, kind: LabelKind, clips: Sequence[ClipTables]) -> int:
+    """Return how many classes there are: those with names, else up to the largest label."""
+    if kind == "semantic" and dataset.classes:
+        return len(dataset.classes)
+    labels = [t.clusters.labels for clip in clips for t in clip.tables]
+    return 1 + max((int(found[-1]) for found in labels if found.size), default=0)
+
+
+def _row(clip: ClipTables, results: Sequence[UnitResult]) -> UnitScore:
+    """Return the row that speaks for a clip: its one unit's, or the mean of its frames'."""
+    if len(results) == 1:
+        return results[0].row(clip.name, None, len(clip.frames))
+    metrics = {m: mean(unit.metrics[m] for unit in results) for m in METRICS}
+    note = "" if metrics["miou"] is not None else "no frame holds two classes"
+    return UnitScore(clip=clip.name, n_frames=len(clip.frames), metrics=metrics, note=note)

@@ -1,0 +1,1 @@
+"""Do the clusters of a clip stay on their objects over time?"""

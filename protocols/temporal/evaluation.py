@@ -1,0 +1,291 @@
+"""`temporal`: do the clusters of a clip stay on their objects over time?
+
+Each clip is clustered as `kmeans-clip` does, and the cluster maps are looked at over time. Some
+measures need no names of the clusters (`vc*`, `flip_rate`, `persistence`, `dominant`,
+`flow_consistency`, `seed_ari`), others match them to the truth once per clip.
+
+Consistency alone is worth nothing: a map that is one cluster everywhere is perfectly stable, and
+since most pixels that hold still are background, it also does well on VC-correct, the share of
+them that is right throughout. The headline is therefore `vc8_iou`: the same pixels (those whose
+true label stays for 8 frames), scored as IoU by label and averaged over the labels. What flickers
+is a miss, what spreads over another label a false alarm, and a map of one cluster has IoU 0 for
+every label but one, so it never reaches more than 1 / labels, at most 1/2. Beside every number
+stand `miou`, the share of the largest cluster, and what the constant map and the patch-grid
+oracle give (`constant/...`, `oracle/...`).
+
+Windows are of frames that were looked at, in their order: `frames=` makes them coarser, and
+where the truth is given for every fifth frame, a window of 8 spans 36.
+
+Of the gaps between the scopes, `frame_gap` is that of the matching: the share of the mean IoU that
+is lost because the clusters of a clip are named once and not anew in every frame. Cluster ids of
+different clips have nothing in common, so the data-set scope is what `kmeans-dataset` says.
+
+Sources: Miao et al., VSPW, CVPR 2021 (VC); Weber et al., STEP, 2021 (AQ, STQ); Kim et al., Video
+Panoptic Segmentation, 2020 (VPQ); Yang et al., Video Instance Segmentation, 2019 (tube IoU); Liu
+et al., ETC, 2020 (consistency along flow); Perazzi et al., DAVIS, 2016 (drift: its decay).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tvseg_bench.benchmark.data.files.flow_files import FlowFolder
+from tvseg_bench.benchmark.errors import DataError, NotApplicableError
+from tvseg_bench.benchmark.metrics.references import constant_map, patch_grid_oracle
+from tvseg_bench.benchmark.recording.writer import SILENT, Own, Watcher
+from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
+from tvseg_bench.protocols.common.ground_truth import distinct, label_kind
+from tvseg_bench.protocols.common.scoring import average, mean, score_unit
+from tvseg_bench.protocols.kmeans.clusters import cluster_frames
+from tvseg_bench.protocols.kmeans.projection import projected
+from tvseg_bench.protocols.temporal.config import LENGTHS
+from tvseg_bench.protocols.temporal.measures import (
+    WINDOWED,
+    Measured,
+    agreement,
+    flow_scores,
+    measure,
+    said,
+)
+from tvseg_bench.protocols.temporal.objects_over_time import ClipTruth, clip_truth, motion
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind
+    from tvseg_bench.protocols.kmeans.projection import Tokens
+    from tvseg_bench.protocols.temporal.config import TemporalConfig
+
+    Map = NDArray[np.integer[Any]]
+
+METRICS = (
+    "vc8_iou",
+    *(f"vc{c}_iou" for c in LENGTHS if c != 8),
+    *(f"vc{c}_correct" for c in LENGTHS),
+    *(f"vc{c}" for c in LENGTHS),
+    "flip_rate",
+    "tube_iou",
+    "aq",
+    "stq",
+    "vpq",
+    "persistence",
+    "dominant",
+    "drift",
+    "frame_gap",
+    "seed_ari",
+    "flow_consistency",
+    "miou",
+    "miou_fg",
+    "largest_cluster",
+)
+"""The first is the headline."""
+MODEL, CONSTANT, ORACLE = "", "constant/", "oracle/"
+
+
+@dataclass(frozen=True)
+class ClipResult:
+    """What one clip gave: the model's clusters, the constant map, the oracle."""
+
+    row: UnitScore
+    measured: Mapping[str, Measured] = field(default_factory=dict)
+    """By prefix of the metrics' names."""
+    k: int = 0
+    used: int = 0
+    """Clusters that hold a pixel which is not void."""
+    source: str = ""
+    """What its objects are, see `ClipTruth.source`."""
+
+
+@dataclass(frozen=True)
+class Temporal:
+    """Every clip clustered on its own, its cluster maps measured over time."""
+
+    config: TemporalConfig
+    passes: int = 1
+    keep: Watcher = SILENT
+    """Hears what is found."""
+
+    def view(self, dataset: Dataset) -> View:
+        """Return what the model is shown: that of `kmeans-clip`."""
+        return self.config.view(dataset)
+
+    def __call__(self, features: FeatureSet, *, seed: int) -> Score:
+        """Measure every clip; average over the clips that say something."""
+        dataset, config = features.dataset, self.config
+        kind = label_kind(dataset, "clip", config.labels)
+        name = f"{dataset.card.name}:{dataset.split}"
+        if not any(clip.n_frames > 1 for clip in dataset.clips):
+            raise NotApplicableError(
+                f"{name} holds still images, in which nothing moves; choose a data set of videos"
+            )
+        self._check_flow(dataset)
+        self.keep.begin("clip", kind, METRICS[0])
+        clips = [
+            self._clip(clip, tokens, kind, seed, dataset)
+            for clip, tokens in projected(features, config, "clip")
+        ]
+        if not any(clip.measured for clip in clips):
+            raise NotApplicableError(
+                f"no clip of {name} holds two frames with two classes, so there is nothing to "
+                "follow; choose another data set"
+            )
+        references = {
+            prefix + metric: value
+            for prefix in (CONSTANT, ORACLE)
+            for metric, value in self._average(clips, prefix).items()
+        }
+        return Score(
+            metrics=self._average(clips, MODEL),
+            clips=[clip.row for clip in clips],
+            references=references,
+            details=_details(clips, kind),
+        )
+
+    def _clip(
+        self, clip: ClipFeatures, tokens: Tokens, kind: LabelKind, seed: int, dataset: Dataset
+    ) -> ClipResult:
+        """Cluster and measure one clip."""
+        config = self.config
+        truth = clip_truth(clip, kind, config, dataset.card.background)
+        present = distinct(truth.labels)
+        scored = present if config.void == "class" else present - {VOID}
+        if note := _silent(clip, scored, config):
+            return ClipResult(_row(clip, dict.fromkeys(METRICS), note))
+        counted = present if config.k_labels == "all" else present - {VOID}
+        k = config.clusters(len(counted), "clip", dataset.card.name)
+        maps = [
+            self._maps(tokens, truth, k, seed + again, clip) for again in range(1 + config.reseeds)
+        ]
+        grid = (tokens.shape[1], tokens.shape[2])
+        candidates: dict[str, Sequence[Map]] = {
+            MODEL: maps[0],
+            CONSTANT: [constant_map(true) for true in truth.labels],
+            ORACLE: [patch_grid_oracle(true, grid) for true in truth.labels],
+        }
+        measured = {name: measure(truth, ids, config) for name, ids in candidates.items()}
+        self._hear(clip, tokens, truth, maps[0], measured[MODEL])
+        measured[MODEL].metrics["seed_ari"] = mean(
+            agreement(truth, maps[0], other) for other in maps[1:]
+        )
+        measured[CONSTANT].metrics["seed_ari"] = 1.0
+        self._add_miou(measured, dataset.card.background)
+        note = self._add_flow(measured, clip, truth, candidates)
+        row = _row(clip, measured[MODEL].metrics, "; ".join(filter(None, (_short(truth), note))))
+        used = len(measured[MODEL].table.clusters)
+        return ClipResult(row, measured, k, used, truth.source)
+
+    def _hear(
+        self,
+        clip: ClipFeatures,
+        tokens: Tokens,
+        truth: ClipTruth,
+        maps: Sequence[Map],
+        found: Measured,
+    ) -> None:
+        """Hand over the clusters of a clip and what they were matched with."""
+        self.keep.features(clip, tokens)
+        grid = (tokens.shape[1], tokens.shape[2])
+        for t, (ids, true) in enumerate(zip(maps, truth.labels, strict=True)):
+            self.keep.frame(clip, t, ids, true, grid, found.frames[t])
+        own = Own(found.metrics[METRICS[0]])
+        self.keep.unit(clip, range(len(maps)), found.match, own=own)
+
+    def _check_flow(self, dataset: Dataset) -> None:
+        """Raise DataError where the folder of flow is another data set's."""
+        folder = self.config.flow_dir
+        if folder is not None and not any((folder / c.name).is_dir() for c in dataset.clips):
+            raise DataError(
+                f"{folder} holds no flow of {dataset.card.name}: there is no folder "
+                f"{dataset.clips[0].name!r}, nor one of another clip; mend "
+                "protocol.temporal.flow_dir"
+            )
+
+    def _maps(
+        self, tokens: Tokens, truth: ClipTruth, k: int, seed: int, clip: ClipFeatures
+    ) -> list[Map]:
+        """Return the cluster map of every frame for one seed."""
+        found = cluster_frames(tokens, k, seed, self.config, clip.clip.name)
+        small = np.min_scalar_type(k)
+        return [
+            labels.astype(small) for labels in found.maps(tokens, [m.shape for m in truth.labels])
+        ]
+
+    def _add_miou(self, measured: Mapping[str, Measured], background: int | None) -> None:
+        """Add the mean IoUs of `kmeans-clip`."""
+        unit = score_unit(measured[MODEL].table, measured[ORACLE].table, self.config, background)
+        for metric, value in {**unit.metrics, **unit.references}.items():
+            prefix, slash, name = metric.rpartition("/")
+            measured[prefix + slash].metrics[name] = value
+
+    def _add_flow(
+        self,
+        measured: Mapping[str, Measured],
+        clip: ClipFeatures,
+        truth: ClipTruth,
+        candidates: Mapping[str, Sequence[Map]],
+    ) -> str:
+        """Add the consistency along flow; return why there is none."""
+        if self.config.score_size != "gt":
+            return "flow needs score_size=gt"
+        folder = self.config.flow_dir
+        moved = motion(clip, truth, None if folder is None else FlowFolder(folder))
+        if isinstance(moved, str):
+            return moved
+        scores = flow_scores(truth, list(candidates.values()), moved)
+        for name, value in zip(candidates, scores, strict=True):
+            measured[name].metrics["flow_consistency"] = value
+        return ""
+
+    def _average(self, clips: Sequence[ClipResult], prefix: str) -> dict[str, float | None]:
+        """Return every metric over the clips, or over all their windows."""
+        found = [clip.measured[prefix] for clip in clips if clip.measured]
+        out = {m: average([one.metrics.get(m) for one in found], self.config) for m in METRICS}
+        if self.config.pool == "windows":
+            for metric in WINDOWED:
+                out[metric] = said(np.concatenate([one.windows[metric] for one in found]))
+            out["flip_rate"] = None if out["vc2"] is None else 1 - out["vc2"]
+        return out
+
+
+def _silent(clip: ClipFeatures, scored: set[int], config: TemporalConfig) -> str:
+    """Return why a clip says nothing, nothing if it does."""
+    if len(clip.frames) < 2:
+        return "a single frame"
+    if not scored:
+        return "nothing but void"
+    if len(scored) == 1 and config.single_class == "skip":
+        return "a single class"
+    return ""
+
+
+def _short(truth: ClipTruth) -> str:
+    """Return for which windows a clip is too short."""
+    missing = [f"vc{c}" for c in LENGTHS if c > len(truth.labels)]
+    return f"{len(truth.labels)} frames are too few for {', '.join(missing)}" if missing else ""
+
+
+def _row(clip: ClipFeatures, metrics: Mapping[str, float | None], note: str) -> UnitScore:
+    return UnitScore(
+        clip=clip.clip.name,
+        n_frames=len(clip.frames),
+        metrics={m: metrics.get(m) for m in METRICS},
+        note=note,
+    )
+
+
+def _details(clips: Sequence[ClipResult], kind: LabelKind) -> dict[str, Any]:
+    """Return what explains the numbers."""
+    scored = [clip for clip in clips if clip.measured]
+    return {
+        "labels": kind,
+        "objects": sorted({clip.source for clip in scored}),
+        "units": len(clips),
+        "units_scored": len(scored),
+        "clusters": mean(float(clip.k) for clip in scored),
+        "clusters_used": mean(float(clip.used) for clip in scored),
+        "clips_with_flow": sum(clip.row.metrics["flow_consistency"] is not None for clip in clips),
+    }

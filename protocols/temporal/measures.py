@@ -1,0 +1,222 @@
+"""Everything that `temporal` measures of one clip, given the cluster maps of its frames.
+
+A function of maps and truth alone, so that the constant map and the oracle go the same way as a
+model's clusters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tvseg_bench.benchmark.metrics.consistency import consistency
+from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
+from tvseg_bench.benchmark.metrics.davis_jf import statistics
+from tvseg_bench.benchmark.metrics.flow import NOWHERE, flow_consistency, warped_table
+from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
+from tvseg_bench.benchmark.metrics.matching import Match, match
+from tvseg_bench.benchmark.metrics.persistence import persistence
+from tvseg_bench.benchmark.metrics.tubes import (
+    association_quality,
+    class_table,
+    matched_table,
+    tube_iou,
+)
+from tvseg_bench.benchmark.metrics.vpq import mean_quality, tube_quality
+from tvseg_bench.benchmark.types import VOID
+from tvseg_bench.protocols.common.scoring import mean
+from tvseg_bench.protocols.temporal.config import LENGTHS, VPQ_LENGTHS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tvseg_bench.protocols.temporal.config import TemporalConfig
+    from tvseg_bench.protocols.temporal.objects_over_time import ClipTruth, Motion
+
+    Map = NDArray[np.integer[Any]]
+
+WINDOWED = tuple(f"vc{c}{kind}" for c in LENGTHS for kind in ("", "_correct"))
+"""Metrics that are means over windows."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the cluster maps of one clip give."""
+
+    metrics: dict[str, float | None]
+    table: Contingency
+    """Pixels by true label and cluster."""
+    frames: Sequence[Contingency] = ()
+    """The same, frame by frame."""
+    match: Match | None = None
+    """The labels of the clusters."""
+    windows: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """Metric -> its value in every window; NaN where a window says nothing."""
+
+
+def measure(truth: ClipTruth, clusters: Sequence[Map], config: TemporalConfig) -> Measured:
+    """Measure the cluster maps [H, W] of the frames of a clip.
+
+    Without miou, seeds and flow, which the caller adds.
+    """
+    frames = [
+        contingency(true, ids, void=truth.void)
+        for true, ids in zip(truth.labels, clusters, strict=True)
+    ]
+    whole = merge(frames)
+    found = match(whole, config.matching, config.unmatched)
+    windows, metrics = _windows(truth, clusters, found, config)
+    metrics |= _over_time(frames, found, config)
+    metrics |= _objects(truth, clusters, config)
+    metrics["largest_cluster"] = float(whole.table.sum(axis=0).max() / whole.table.sum())
+    return Measured(metrics, whole, frames, found, windows)
+
+
+def _windows(
+    truth: ClipTruth, clusters: Sequence[Map], found: Match, config: TemporalConfig
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, float | None]]:
+    """Return the windows of VC, and what they make."""
+    scored = consistency(
+        truth.labels,
+        clusters,
+        found,
+        LENGTHS,
+        windows=config.windows,
+        void=None if config.vc_void == "count" else VOID,
+    )
+    windows: dict[str, NDArray[np.float64]] = {}
+    metrics: dict[str, float | None] = {}
+    for length, one in scored.items():
+        windows |= {f"vc{length}": one.stable, f"vc{length}_correct": one.correct}
+        metrics[f"vc{length}_iou"] = one.iou
+    metrics |= {name: said(values) for name, values in windows.items()}
+    stable = metrics["vc2"]
+    metrics["flip_rate"] = None if stable is None else 1 - stable
+    return windows, metrics
+
+
+def said(values: NDArray[np.float64]) -> float | None:
+    """Return the mean of what is not NaN, None where all is.
+
+    Example:
+        >>> said(np.array([0.5, np.nan, 1.0]))
+        0.75
+    """
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else None
+
+
+def _over_time(
+    frames: Sequence[Contingency], found: Match, config: TemporalConfig
+) -> dict[str, float | None]:
+    """Return drift, and what is lost because a clip has one matching and not one per frame."""
+    whole, alone = [], []
+    for table in frames:
+        if config.single_class == "skip" and len(table.labels) < 2:
+            whole.append(math.nan)
+            continue
+        own = match(table, config.matching, config.unmatched)
+        whole.append(_miou(table, found, config))
+        alone.append(_miou(table, own, config))
+    by_clip, by_frame = said(np.array(whole)), said(np.array(alone))
+    drift = statistics(whole).decay
+    gap = None
+    if by_clip is not None and by_frame:
+        gap = max(by_frame - by_clip, 0.0) / by_frame
+    return {"drift": None if math.isnan(drift) else drift, "frame_gap": gap}
+
+
+def _miou(table: Contingency, found: Match, config: TemporalConfig) -> float:
+    value = mean_iou(class_counts(table, found), config.absent_class)
+    return math.nan if value is None else value
+
+
+def _objects(
+    truth: ClipTruth, clusters: Sequence[Map], config: TemporalConfig
+) -> dict[str, float | None]:
+    """Return how objects keep their clusters, raw and matched to them."""
+    names = ("persistence", "dominant", "tube_iou", "aq", "stq", "vpq")
+    out: dict[str, float | None] = dict.fromkeys(names)
+    if not truth.things:
+        return out
+    frames = [
+        contingency(true, ids, void=VOID) for true, ids in zip(truth.tubes, clusters, strict=True)
+    ]
+    followed = persistence([table.select(labels=sorted(truth.things)) for table in frames])
+    out["persistence"] = mean(one.overlap for one in followed.values())
+    out["dominant"] = mean(one.dominant for one in followed.values())
+    whole = merge(frames)
+    found = match(whole, config.matching, "void")
+    table = matched_table(whole, found)
+    out["tube_iou"] = tube_iou(table, truth.things)
+    out["aq"] = association_quality(table, truth.things)
+    if truth.source == "instance":
+        out["stq"] = _stq(table, truth, out["aq"])
+        out["vpq"] = _vpq(truth, clusters, found)
+    return out
+
+
+def _stq(table: Contingency, truth: ClipTruth, aq: float | None) -> float | None:
+    """Return sqrt(AQ x mean IoU of the classes), within 0..1."""
+    classes = class_table(table, dict(truth.class_of))
+    iou = mean_iou(class_counts(classes, match(classes, "identity")), "skip-unpredicted")
+    return None if aq is None or iou is None else math.sqrt(aq * iou)
+
+
+def _vpq(truth: ClipTruth, clusters: Sequence[Map], found: Match) -> float | None:
+    """Return the mean over window lengths of VPQ of the classes of objects, within 0..1.
+
+    The background is a segment but no class that counts: it would be most of the mean.
+    """
+    ids = np.array(sorted(truth.class_of))
+    category = {i + 1: truth.class_of[label] for i, label in enumerate(ids.tolist())}
+    true = np.stack([_segments(mask, ids) for mask in truth.tubes])
+    given = np.stack([_segments(found.apply(c), ids) for c in clusters])
+    given[true == 0] = 0
+    classes = sorted({truth.class_of[i] for i in truth.things})
+    return mean(
+        mean_quality(tube_quality(true, given, category, category, length), classes).pq
+        for length in VPQ_LENGTHS
+        if length <= len(true)
+    )
+
+
+def _segments(labels: Map, ids: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
+    """Number the ids from 1; 0 is what is none of them."""
+    at = np.searchsorted(ids, labels).clip(max=len(ids) - 1)
+    return np.where(ids[at] == labels, at + 1, 0).astype(np.int32)
+
+
+def flow_scores(
+    truth: ClipTruth, candidates: Sequence[Sequence[Map]], motion: Motion
+) -> list[float | None]:
+    """Return the flow consistency of several maps of one clip; each flow is read once."""
+    masked = [_without_void(maps, truth) for maps in candidates]
+    tables: list[list[Contingency]] = [[] for _ in candidates]
+    for row, t in motion.pairs:
+        flow = motion.read(t)
+        for maps, counted in zip(masked, tables, strict=True):
+            counted.append(warped_table(maps[row], maps[row + 1], flow))
+    return [flow_consistency(merge(counted)) for counted in tables]
+
+
+def _without_void(clusters: Sequence[Map], truth: ClipTruth) -> list[Map]:
+    """Return the maps with NOWHERE where the truth is void."""
+    if truth.void is None:
+        return list(clusters)
+    return [
+        np.where(true == truth.void, NOWHERE, ids.astype(np.int32))
+        for true, ids in zip(truth.labels, clusters, strict=True)
+    ]
+
+
+def agreement(truth: ClipTruth, first: Sequence[Map], second: Sequence[Map]) -> float:
+    """Return the adjusted Rand index of two clusterings of a clip, void left out."""
+    from tvseg_bench.benchmark.metrics.rand_index import adjusted_rand_index
+
+    pairs = zip(_without_void(first, truth), second, strict=True)
+    return adjusted_rand_index(merge(contingency(a, b, void=NOWHERE) for a, b in pairs))

@@ -1,0 +1,121 @@
+"""What `temporal` holds predictions against: labels, objects over time, and motion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from tvseg_bench.benchmark.data.files.flow_files import FlowFolder
+from tvseg_bench.benchmark.errors import DataError
+from tvseg_bench.benchmark.types import VOID
+from tvseg_bench.protocols.common.ground_truth import distinct, read_truth
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tvseg_bench.benchmark.types import ClipFeatures, Flow, LabelKind, Labels
+    from tvseg_bench.protocols.temporal.config import TemporalConfig
+
+    Map = NDArray[np.integer[Any]]
+
+TubeSource = Literal["instance", "semantic"]
+"""What counts as an object. instance: the clip's objects. semantic: where a clip has no instance
+ids, all pixels of a class together."""
+
+
+@dataclass(frozen=True)
+class ClipTruth:
+    """The truth of the frames of one clip that were looked at, all of one size."""
+
+    labels: Sequence[Labels]
+    """[H, W] ids that clusters are matched to."""
+    void: int | None
+    """The label that no score counts; None where void is a class of its own."""
+    tubes: Sequence[Labels]
+    """[H, W] ids of objects; VOID never counts."""
+    source: TubeSource
+    things: frozenset[int]
+    """The ids of objects: all but background and void."""
+    class_of: Mapping[int, int]
+    """Class of each id of `tubes`, 0 for the background; 1 for all objects where the data set
+    names none."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        height, width = self.labels[0].shape
+        return int(height), int(width)
+
+
+def clip_truth(
+    clip: ClipFeatures, kind: LabelKind, config: TemporalConfig, background: int | None
+) -> ClipTruth:
+    """Read the truth of a clip.
+
+    Args:
+        clip: The clip and the frames that were looked at.
+        kind: Which labels score it.
+        config: Size and convention of the masks.
+        background: The semantic id that is no object, None where all are.
+
+    Raises:
+        DataError: The masks of the clip differ in size.
+    """
+    labels = read_truth(clip, kind, config.labels, config.score_size, config.mask_resize)
+    source: TubeSource = "semantic" if clip.clip.instance is None else "instance"
+    tubes = labels
+    if source == "instance" and kind != "instance":
+        tubes = read_truth(clip, "instance", "card", config.score_size, config.mask_resize)
+    for t, mask in zip((*clip.frames, *clip.frames), (*labels, *tubes), strict=True):
+        if mask.shape != labels[0].shape:
+            raise DataError(
+                f"the mask of frame {t} of clip {clip.clip.name!r} is {mask.shape[0]}x"
+                f"{mask.shape[1]}, that of its first frame {labels[0].shape[0]}x"
+                f"{labels[0].shape[1]}; type protocol.temporal.score_size=224 to bring them to one"
+            )
+    nothing = 0 if source == "instance" else background
+    ids = distinct(tubes) - {VOID}
+    things = frozenset(ids - {nothing})
+    return ClipTruth(
+        labels=labels,
+        void=None if config.void == "class" else VOID,
+        tubes=tubes,
+        source=source,
+        things=things,
+        class_of=dict.fromkeys(ids - things, 0) | _classes(things, clip.clip.categories),
+    )
+
+
+def _classes(things: frozenset[int], categories: Mapping[int, int]) -> dict[int, int]:
+    """Return the class of each object; those without a category are of one class more."""
+    without = 1 + max(categories.values(), default=0)
+    return {i: categories.get(i, without) for i in things}
+
+
+@dataclass(frozen=True)
+class Motion:
+    """The flow between the frames of a clip that were looked at."""
+
+    read: Callable[[int], Flow]
+    """Reader of the flow from a frame to the next."""
+    pairs: Sequence[tuple[int, int]]
+    """(position among the frames looked at, frame) where the next frame was looked at, too."""
+
+
+def motion(clip: ClipFeatures, truth: ClipTruth, folder: FlowFolder | None) -> Motion | str:
+    """Return the flow of a clip, or why there is none (nothing where none was to be expected)."""
+    frames = clip.frames
+    pairs = [(i, t) for i, t in enumerate(frames[:-1]) if frames[i + 1] == t + 1]
+    if folder is None:
+        if clip.clip.flow is None:
+            return ""
+        read = clip.clip.flow
+    else:
+        files = folder.clip(clip.clip, truth.size)
+        if files is None:
+            return "no folder of flow"
+        read = files
+    return Motion(read, pairs) if pairs else "no flow between frames that are apart"

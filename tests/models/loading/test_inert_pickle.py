@@ -1,0 +1,158 @@
+"""Objects of harmless packages are stood in for; everything else is refused, nothing runs."""
+
+import io
+import os
+import pickle
+import sys
+import zipfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+from tvseg_bench.benchmark.errors import ModelError
+from tvseg_bench.models.loading import inert_pickle
+from tvseg_bench.models.loading.checkpoint import read_checkpoint
+
+STATE = {
+    "a.weight": torch.arange(12.0).reshape(3, 4).T,
+    "a.half": torch.ones(3, dtype=torch.float16),
+    "a.count": torch.tensor(7),
+    "a.empty": torch.ones(0, 3),
+}
+
+
+class Runs:
+    """Creates a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.fixture
+def harmless(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return an instance of a class of `omegaconf`, which need not be installed."""
+    module = ModuleType("omegaconf.dictconfig")
+    cls = type("DictConfig", (), {"__module__": module.__name__})
+    vars(module)["DictConfig"] = cls
+    monkeypatch.setitem(sys.modules, "omegaconf", ModuleType("omegaconf"))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return cls()
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Any:
+    def save(content: Any) -> Path:
+        torch.save(content, tmp_path / "file.ckpt")
+        return tmp_path / "file.ckpt"
+
+    return save
+
+
+def test_tensors_beside_objects_arrive(harmless: Any, saved: Any) -> None:
+    shared = torch.arange(6.0)
+    parameter = torch.nn.Parameter(torch.ones(2))
+    state = {**STATE, "b.part": shared[2:4], "b.all": shared, "b.parameter": parameter}
+    tensors, config = read_checkpoint(saved({"state_dict": state, "hyper_parameters": harmless}))
+    assert set(tensors) == {f"state_dict.{name}" for name in state}
+    for name, tensor in state.items():
+        assert torch.equal(tensors[f"state_dict.{name}"], tensor)
+        assert tensors[f"state_dict.{name}"].dtype == tensor.dtype
+    assert config == {}
+
+
+def test_nothing_runs_behind_something_harmless(harmless: Any, saved: Any, tmp_path: Path) -> None:
+    content = {"config": harmless, "state_dict": STATE, "x": Runs(tmp_path / "made")}
+    with pytest.raises(ModelError, match=r"wants to run \w+\.mkdir, which is refused") as caught:
+        read_checkpoint(saved(content))
+    assert not (tmp_path / "made").exists()
+    assert "\n" not in str(caught.value)
+
+
+def program(*steps: bytes) -> bytes:
+    return b"\x80\x02" + b"".join(steps) + b"."
+
+
+def as_zip(path: Path, data: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", data)
+        archive.writestr("archive/version", "3")
+    return path
+
+
+CALLS = {
+    "a type that is named is not called": (b"c__builtin__\ndict\n", b")R"),
+    "an instance is not asked for attributes": (
+        b"comegaconf\nX\n",
+        b")R",
+        b"}X\x01\x00\x00\x00aK\x01sb",
+    ),
+    "items of a stand-in": (b"comegaconf\nX\n", b")R", b"(K\x01K\x02u"),
+    "members of a stand-in": (b"comegaconf\nX\n", b")R", b"(K\x01K\x02e"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_stand_ins_take_everything(name: str, tmp_path: Path) -> None:
+    found = inert_pickle.read(as_zip(tmp_path / "file.ckpt", program(*CALLS[name])))
+    assert isinstance(found, inert_pickle.Inert)
+
+
+REFUSED = {
+    "eval": (b"c__builtin__\neval\nX\x03\x00\x00\x001+1\x85R",),
+    "getattr": (b"cbuiltins\ngetattr\n",),
+    "a module beside a harmless one": (b"comegaconf_evil\nX\n",),
+    "torch's own loader": (b"ctorch.serialization\nload\n",),
+    "attributes of a function": (
+        b"ctorch._utils\n_rebuild_tensor_v2\n",
+        b"}X\x0c\x00\x00\x00__defaults__NsN\x86b",
+    ),
+    "a storage that is not there": (
+        b"(X\x07\x00\x00\x00storage",
+        b"ctorch\nFloatStorage\n",
+        b"X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQ",
+    ),
+    "an end in the middle": (b"K",),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refuses(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"file\.ckpt") as caught:
+        inert_pickle.read(as_zip(tmp_path / "file.ckpt", program(*REFUSED[name])))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_view_beyond_its_storage_is_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save({"a": torch.ones(4)}, buffer)
+    with zipfile.ZipFile(buffer) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    (name,) = (n for n in members if n.endswith("data.pkl"))
+    members[name] = members[name].replace(b"K\x04\x85", b"K\x7f\x85")
+    with zipfile.ZipFile(tmp_path / "file.ckpt", "w") as archive:
+        for key, value in members.items():
+            archive.writestr(key, value)
+    with pytest.raises(ModelError, match="truncated or damaged"):
+        inert_pickle.read(tmp_path / "file.ckpt")
+
+
+def test_a_configuration_that_holds_itself_ends(harmless: Any) -> None:
+    node = inert_pickle.Inert()
+    node.state = {"_content": {"dim": 70, "self": node}}
+    found = inert_pickle.configuration({"hyper_parameters": {"cfg": node}})
+    assert found["cfg.dim"] == 70
+    assert len(found) < 100
+
+
+def test_the_pickles_of_the_standard_library_agree(saved: Any, harmless: Any) -> None:
+    """What is read here is what an unrestricted unpickler would have read."""
+    content = {"hyper_parameters": {"lr": 0.1, "name": "x", "on": True, "none": None, "l": [1]}}
+    _, config = read_checkpoint(saved({**content, "state_dict": STATE, "o": harmless}))
+    plain = pickle.loads(pickle.dumps(content))["hyper_parameters"]
+    assert config == {name: value for name, value in plain.items() if name != "l"}
