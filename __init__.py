@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tvseg_bench.benchmark.version import __version__
+
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.execution.run import Listener, RunReport
+    from tvseg_bench.benchmark.execution.run import RunCallbacks, RunReport
     from tvseg_bench.benchmark.plugins.load import LoadedModel
     from tvseg_bench.benchmark.types import Dataset
-
-__version__ = "0.1.0"
 
 __all__ = [
     "__version__",
@@ -37,7 +37,7 @@ def run(
     protocol: str | Iterable[str] | None = None,
     dataset: str | Iterable[str] | None = None,
     *,
-    listener: Listener | None = None,
+    callbacks: RunCallbacks | None = None,
     **options: Any,
 ) -> RunReport:
     """Evaluate models by protocols on data sets, as `tvseg-bench run` does.
@@ -46,7 +46,7 @@ def run(
         model: references; None = the embedded default.
         protocol: names, each with an optional `:preset`.
         dataset: names, each with an optional `:split`.
-        listener: hears plan, progress and results; None = silence.
+        callbacks: hears plan, progress and results; None = silence.
         **options: the fields of `benchmark.selection.Selection`, such as `output`, `seeds`,
             `limit`, `weights`, `data_root`, `device`, `dtype`, or `overrides` as a mapping from
             `protocol.NAME.field` to its value.
@@ -69,7 +69,7 @@ def run(
     values.setdefault("data_root", data_root())
     from tvseg_bench.benchmark.execution.run import run_selection
 
-    return run_selection(make_selection(values), listener)
+    return run_selection(make_selection(values), callbacks)
 
 
 def load_model(reference: str, *, weights: str | Path | None = None) -> LoadedModel:

@@ -135,11 +135,11 @@ def _selection(arguments: argparse.Namespace) -> Any:
 def _run(arguments: argparse.Namespace) -> int:
     selection = _selection(arguments)
     register_builtins()
-    from tvseg_bench.benchmark.cli.console import JsonListener, RichListener, print_report
+    from tvseg_bench.benchmark.cli.console import JsonCallbacks, RichCallbacks, print_report
     from tvseg_bench.benchmark.execution.run import run_selection
 
-    with JsonListener() if arguments.json else RichListener() as listener:
-        report = run_selection(selection, listener, ["tvseg-bench", *sys.argv[1:]])
+    with JsonCallbacks() if arguments.json else RichCallbacks() as callbacks:
+        report = run_selection(selection, callbacks, ["tvseg-bench", *sys.argv[1:]])
     if not arguments.json:
         print_report(report)
     return SOME_FAILED if report.failed else OK

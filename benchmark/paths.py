@@ -1,9 +1,12 @@
-"""Where the suite keeps its own files: weights and caches, never the user's data or results."""
+"""Where the suite lies, and where it keeps its own files: weights and caches."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent
+"""The folder of the installed package."""
 
 
 def home() -> Path:

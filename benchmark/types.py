@@ -273,6 +273,26 @@ class FeatureSet(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetricCard:
+    """What a number of a protocol means, for everything that reads it without computing it."""
+
+    title: str
+    """One sentence for someone who meets the metric for the first time."""
+    lowest: float = 0.0
+    """The least value that it can take: 0 for fractions, -1 for differences of fractions and for
+    agreement corrected for chance, `-inf` where there is no bound."""
+    highest: float = 1.0
+    """The largest value that it can take; `inf` where there is no bound."""
+    higher_is_better: bool = True
+    background: Literal["counted", "left-out"] = "counted"
+    """left-out: the class that the data set's card declares as background is not averaged."""
+    interval: Literal["mean", "counts", "as-scored"] = "mean"
+    """How its interval over clips is made. mean: of the clips' values. counts: the metric made
+    again from the clips' summed counts. as-scored: one of the two, as `Score.resample` says,
+    where that depends on the configuration."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class UnitScore:
     """The score of one clip or frame: a row of the samples file."""
 

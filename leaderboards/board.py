@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 from tvseg_bench.benchmark.results.result_file import Problem
-from tvseg_bench.leaderboards.load import Loaded, Measurement, RowKey, TableKey, load
+from tvseg_bench.leaderboards.load import LoadedResults, Measurement, RowKey, TableKey, load
 from tvseg_bench.leaderboards.rows import Evidence, Ranked, evidence, ranked
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _nothing(folders: Sequence[Path], loaded: Loaded) -> str:
+def _nothing(folders: Sequence[Path], loaded: LoadedResults) -> str:
     """Return that there are no results, and what there is instead."""
     if not folders:
         return "no folder of results is given; type: tvseg-bench leaderboard build DIR"
@@ -106,7 +106,7 @@ def _nothing(folders: Sequence[Path], loaded: Loaded) -> str:
     return f"{shown} holds no results{what}; type: tvseg-bench run --output {folders[0]}"
 
 
-def make_board(loaded: Loaded) -> Board:
+def make_board(loaded: LoadedResults) -> Board:
     """Return the tables of what was loaded."""
     problems = list(loaded.problems)
     tables = []

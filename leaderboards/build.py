@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tvseg_bench.benchmark.results.result_file import write_whole
+from tvseg_bench.benchmark.results.result_file import atomic_write
 from tvseg_bench.leaderboards.load import RowKey
 from tvseg_bench.leaderboards.render.html_view import MARK as HTML_MARK
 from tvseg_bench.leaderboards.render.html_view import page as html_page
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tvseg_bench.leaderboards.board import Board, BoardTable
-    from tvseg_bench.leaderboards.rows import Row
+    from tvseg_bench.leaderboards.rows import BoardRow
 
 COLUMNS: dict[str, str] = {
     "rank": "Int64",
@@ -146,11 +146,11 @@ def write(
     for name in texts:
         refuse_foreign(out / name, starts[name], "'leaderboard build'")
     for name, text in texts.items():
-        write_whole(out / name, text().encode("utf-8"))
+        atomic_write(out / name, text().encode("utf-8"))
     return tuple(out / name for name in texts)
 
 
-def _cells(table: BoardTable, row: Row) -> dict[str, Any]:
+def _cells(table: BoardTable, row: BoardRow) -> dict[str, Any]:
     key, facts = table.key, row.facts
     lo, hi = row.ci or (None, None)
     cells = {

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tvseg_bench.benchmark.results.result_file import Problem, open_plain, read_result
+from tvseg_bench.benchmark.results.result_file import Problem, open_regular_file, read_result
 from tvseg_bench.benchmark.results.samples import MAX_SAMPLES_BYTES, read_samples
 from tvseg_bench.benchmark.results.schema import Result
 from tvseg_bench.benchmark.results.text import ResultError
@@ -88,7 +88,7 @@ def _rows(measured: Measurement) -> Iterator[str]:
         yield f"samples/{measured.cell_id}.jsonl is not there; copy it from where the run was made"
         return
     try:
-        with open_plain(path, MAX_SAMPLES_BYTES) as file:
+        with open_regular_file(path, MAX_SAMPLES_BYTES) as file:
             digest = hashlib.sha256()
             while block := file.read(2**20):
                 digest.update(block)

@@ -21,7 +21,12 @@ from tvseg_bench.benchmark.results.result_file import (
     read_result,
 )
 from tvseg_bench.benchmark.results.schema import Metric, Result, Samples
-from tvseg_bench.benchmark.results.text import ResultError, canonical_json, printable, short_hash
+from tvseg_bench.benchmark.results.text import (
+    ResultError,
+    canonical_json,
+    escape_control,
+    short_hash,
+)
 from tvseg_bench.leaderboards.published.numbers import beside, for_model
 
 _COMPANIONS = {"manifest.json", "model_card.json", "check_report.json"}
@@ -102,7 +107,7 @@ class Measurement:
 
 
 @dataclass
-class Loaded:
+class LoadedResults:
     """Everything found below some folders."""
 
     measurements: list[Measurement] = field(default_factory=list)
@@ -115,7 +120,7 @@ class Loaded:
     """Files that are results, on the board or not."""
 
 
-def load(folders: Sequence[Path], *, partial: bool = False) -> Loaded:
+def load(folders: Sequence[Path], *, partial: bool = False) -> LoadedResults:
     """Read every result below the folders.
 
     Partial, skipped and failed results are left out and named. Of equal results of one cell the
@@ -128,7 +133,7 @@ def load(folders: Sequence[Path], *, partial: bool = False) -> Loaded:
     Raises:
         UsageError: if a folder is not there.
     """
-    loaded = Loaded()
+    loaded = LoadedResults()
     cells: dict[str, list[Measurement]] = {}
     for found in _results(folders, loaded):
         loaded.results += 1
@@ -155,7 +160,7 @@ class _Found:
     content: ResultFile
 
 
-def _results(folders: Sequence[Path], loaded: Loaded) -> Iterator[_Found]:
+def _results(folders: Sequence[Path], loaded: LoadedResults) -> Iterator[_Found]:
     seen: set[str] = set()
     for folder in folders:
         if not folder.is_dir():
@@ -171,7 +176,7 @@ def _results(folders: Sequence[Path], loaded: Loaded) -> Iterator[_Found]:
             try:
                 yield _Found(path, file, read_result(path))
             except NotAResultError as error:
-                loaded.left_out.append(printable(_shown(error, path, file)))
+                loaded.left_out.append(escape_control(_shown(error, path, file)))
             except ResultError as error:
                 loaded.problems.append(Problem(file, _shown(error, path, file)))
 
@@ -279,7 +284,7 @@ def _why_left_out(result: Result) -> str:
     key = table_key(result)
     what = f"{result.model.name}, {key.protocol_label} on {key.dataset_label}, seed {result.seed}"
     if result.status != "ok":
-        return f"{what}: {result.status}: {printable(' '.join(result.reason.split()))[:300]}"
+        return f"{what}: {result.status}: {escape_control(' '.join(result.reason.split()))[:300]}"
     return f"{what}: partial, the first {result.limit} clips only"
 
 

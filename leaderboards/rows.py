@@ -19,15 +19,15 @@ from tvseg_bench.benchmark.results.result_file import Problem
 from tvseg_bench.benchmark.results.samples import read_samples
 from tvseg_bench.benchmark.results.schema import Metric
 from tvseg_bench.benchmark.results.text import ResultError
-from tvseg_bench.benchmark.statistics.clip_tables import Table, point, table
+from tvseg_bench.benchmark.statistics.clip_tables import ClipTable, point, table
 from tvseg_bench.benchmark.statistics.intervals import (
     FEW_CLIPS,
     LEVEL,
-    apart_by,
     compare_pairs,
     interval_of,
     mean_and_sd,
-    smallest_difference,
+    minimum_detectable_difference,
+    significantly_different,
     t_quantile,
     t_tail,
 )
@@ -37,7 +37,7 @@ _SAME = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class BoardRow:
     """One metric of one model in one table, over its seeds."""
 
     key: RowKey
@@ -73,12 +73,12 @@ class Row:
 class Ranked:
     """The rows of one metric, best first."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[BoardRow, ...]
     smallest: float | None
     """Median over pairs of the smallest difference that these clips show with 80 % power."""
 
 
-Evidence = dict[str, Table]
+Evidence = dict[str, ClipTable]
 """The clip rows of one result, per metric."""
 
 
@@ -158,17 +158,17 @@ def ranked(metric: str, rows: Mapping[RowKey, Sequence[tuple[Measurement, Eviden
     return Ranked((*ranks, *(row for row in made if row.value is None)), smallest)
 
 
-def _best_first(row: Row) -> tuple[bool, float, RowKey]:
+def _best_first(row: BoardRow) -> tuple[bool, float, RowKey]:
     value = row.value or 0.0
     return row.value is None, -value if row.higher_is_better else value, row.key
 
 
-def _row(key: RowKey, metric: str, seeds: Sequence[tuple[Measurement, Evidence]]) -> Row:
+def _row(key: RowKey, metric: str, seeds: Sequence[tuple[Measurement, Evidence]]) -> BoardRow:
     measured = [m for m, _ in seeds]
     found = [m.metrics[metric] for m in measured]
     values = [f.value for f in found if f.value is not None]
     value, sd = mean_and_sd(values) if values else (None, None)
-    return Row(
+    return BoardRow(
         key=key,
         metric=metric,
         value=value,
@@ -191,7 +191,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return mean_and_sd(said)[0] if said else None
 
 
-def _tables(metric: str, seeds: Sequence[tuple[Measurement, Evidence]]) -> list[Table]:
+def _tables(metric: str, seeds: Sequence[tuple[Measurement, Evidence]]) -> list[ClipTable]:
     """Return one table per seed, none unless every seed has one of the same clips."""
     found = [e.get(metric) for _, e in seeds]
     whole = [t for t in found if t is not None]
@@ -200,7 +200,7 @@ def _tables(metric: str, seeds: Sequence[tuple[Measurement, Evidence]]) -> list[
 
 
 def _interval(
-    found: Sequence[Metric], value: float | None, tables: Sequence[Table]
+    found: Sequence[Metric], value: float | None, tables: Sequence[ClipTable]
 ) -> tuple[float, float] | None:
     """Return the interval over clips of a mean over seeds.
 
@@ -217,7 +217,7 @@ def _interval(
 
 
 def _compare(
-    rows: Sequence[Row], tables: Sequence[Sequence[Table]]
+    rows: Sequence[BoardRow], tables: Sequence[Sequence[ClipTable]]
 ) -> tuple[NDArray[np.bool_], float | None]:
     """Return which pairs [M, M] can be told apart, and the smallest difference that could.
 
@@ -239,10 +239,12 @@ def _compare(
         errors.append(pairs.errors[np.triu_indices(len(members), 1)])
     known = np.concatenate([*errors, np.zeros(0)])
     unlike = known[known > 0]
-    return apart_by(p), smallest_difference(float(np.median(unlike)), 1) if unlike.size else None
+    return significantly_different(p), minimum_detectable_difference(
+        float(np.median(unlike)), 1
+    ) if unlike.size else None
 
 
-def _unpaired(rows: Sequence[Row]) -> NDArray[np.float64]:
+def _unpaired(rows: Sequence[BoardRow]) -> NDArray[np.float64]:
     """Return p-values [M, M] from the intervals alone, 1 where one has none.
 
     The clips are the same in truth, so that a pair looks less certain than it is.
@@ -259,7 +261,7 @@ def _unpaired(rows: Sequence[Row]) -> NDArray[np.float64]:
     return np.where(np.isfinite(both) & (gaps > 0), p, 1.0)
 
 
-def _ranks(rows: Sequence[Row], apart: NDArray[np.bool_]) -> list[Row]:
+def _ranks(rows: Sequence[BoardRow], apart: NDArray[np.bool_]) -> list[BoardRow]:
     """Return the rows with their ranks; they come best first."""
     values = np.array([row.value for row in rows], np.float64)
     if rows and not rows[0].higher_is_better:

@@ -10,7 +10,7 @@ from tvseg_bench.leaderboards.render.words import percent, rank_text, row_id, ro
 
 if TYPE_CHECKING:
     from tvseg_bench.leaderboards.board import BoardTable
-    from tvseg_bench.leaderboards.rows import Row
+    from tvseg_bench.leaderboards.rows import BoardRow
 
 
 def summaries(tables: Sequence[BoardTable]) -> list[dict[str, Any]]:
@@ -45,7 +45,7 @@ def _fullness(tables: Sequence[BoardTable]) -> tuple[int, int]:
 def _summary(tables: Sequence[BoardTable]) -> dict[str, Any]:
     where = tables[0].key
     columns = [{row.key: row for row in _headline(table)} for table in tables]
-    first: dict[RowKey, Row] = {}
+    first: dict[RowKey, BoardRow] = {}
     for column in columns:
         for key, row in column.items():
             first.setdefault(key, row)
@@ -69,11 +69,11 @@ def _summary(tables: Sequence[BoardTable]) -> dict[str, Any]:
     }
 
 
-def _headline(table: BoardTable) -> tuple[Row, ...]:
+def _headline(table: BoardTable) -> tuple[BoardRow, ...]:
     return next(iter(table.metrics.values())).rows
 
 
-def _rank(column: dict[RowKey, Row], key: RowKey) -> int:
+def _rank(column: dict[RowKey, BoardRow], key: RowKey) -> int:
     row = column.get(key)
     return len(column) + 1 if row is None or row.rank is None else row.rank
 
@@ -96,7 +96,9 @@ def _references(table: BoardTable) -> dict[str, str | None]:
     }
 
 
-def _row(row: Row, cells: Sequence[Row | None], telling: Sequence[bool]) -> dict[str, Any]:
+def _row(
+    row: BoardRow, cells: Sequence[BoardRow | None], telling: Sequence[bool]
+) -> dict[str, Any]:
     return {
         "id": row_id(row),
         **row_name(row),
@@ -108,7 +110,7 @@ def _row(row: Row, cells: Sequence[Row | None], telling: Sequence[bool]) -> dict
     }
 
 
-def _cell(row: Row, telling: bool) -> dict[str, Any]:
+def _cell(row: BoardRow, telling: bool) -> dict[str, Any]:
     half = None if row.ci is None else (row.ci[1] - row.ci[0]) / 2
     return {
         "value": row.value,

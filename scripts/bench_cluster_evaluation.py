@@ -49,9 +49,9 @@ class Clock:
 
     def watch(self) -> None:
         """Wrap the parts of an evaluation, where they are looked up."""
-        from tvseg_bench.benchmark.features.extraction_pass import Walk
+        from tvseg_bench.benchmark.features.extraction_pass import ExtractionPass
 
-        Walk._decode = self.wrap("decode and resize frames", Walk._decode)  # type: ignore[method-assign]
+        ExtractionPass._decode = self.wrap("decode and resize frames", ExtractionPass._decode)  # type: ignore[method-assign]
         for name, module, functions in PARTS:
             home = __import__(module, fromlist=["_"])
             for function in functions:

@@ -24,7 +24,7 @@ from torch import nn
 
 from tvseg_bench.protocols.linear.config import LEOPART
 from tvseg_bench.protocols.linear.probe import fit_logistic
-from tvseg_bench.protocols.linear.train_probe import Head, descend
+from tvseg_bench.protocols.linear.train_probe import ProbeHead, descend
 from tvseg_bench.protocols.retrieval.neighbours import nearest, normalised
 
 Timed = tuple[float, float]
@@ -101,7 +101,7 @@ def frames(n: int, depth: int) -> Frames:
 def on_grid(data: Frames, batch: int) -> None:
     """Train one epoch as this suite does."""
     draw = torch.Generator().manual_seed(0)
-    head = Head(data[0][0].shape[-1], CLASSES, LEOPART, draw)
+    head = ProbeHead(data[0][0].shape[-1], CLASSES, LEOPART, draw)
     optimizer = torch.optim.SGD(head.parameters(), 0.01, 0.9, weight_decay=1e-4)
     for start in range(0, len(data), batch):
         optimizer.zero_grad()

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from simulated_counts import OTHERS, POPULATIONS, Population
 
-from tvseg_bench.benchmark.statistics.clip_tables import CountTable, MeanTable, Table, mean_iou
+from tvseg_bench.benchmark.statistics.clip_tables import ClipTable, CountTable, MeanTable, mean_iou
 from tvseg_bench.benchmark.statistics.intervals import (
     LEVEL,
-    apart_by,
     compare_pairs,
     interval_ends,
     interval_of,
+    significantly_different,
     t_quantile,
 )
 from tvseg_bench.benchmark.statistics.jackknife import deviations, standard_error
@@ -128,7 +128,7 @@ def for_counts(rows: CountTable, weights: Floats) -> Iterator[tuple[str, Ends]]:
 
 
 def false_alarms(
-    draw: Callable[[np.random.Generator], list[Table]], trials: int
+    draw: Callable[[np.random.Generator], list[ClipTable]], trials: int
 ) -> tuple[float, float]:
     """Return how often any two of equal models are called different: by Holm, and uncorrected."""
     rng = np.random.default_rng(3)
@@ -136,15 +136,15 @@ def false_alarms(
     for _ in range(trials):
         rows = draw(rng)
         pairs = compare_pairs(np.array([r.value() for r in rows]), [[r] for r in rows])
-        holm += bool(apart_by(pairs.p).any())
+        holm += bool(significantly_different(pairs.p).any())
         alone += bool((pairs.p <= 1 - LEVEL).any())
     return holm / trials, alone / trials
 
 
-def equal_means(models: int, n: int) -> Callable[[np.random.Generator], list[Table]]:
+def equal_means(models: int, n: int) -> Callable[[np.random.Generator], list[ClipTable]]:
     """Return what draws the clips' scores of equal models, hard clips hard for all."""
 
-    def draw(rng: np.random.Generator) -> list[Table]:
+    def draw(rng: np.random.Generator) -> list[ClipTable]:
         scores = 1 / (1 + np.exp(-(rng.normal(0, 1, n) + rng.normal(0, 0.4, (models, n)))))
         return [MeanTable(tuple(map(str, range(n))), own) for own in scores]
 
@@ -153,7 +153,7 @@ def equal_means(models: int, n: int) -> Callable[[np.random.Generator], list[Tab
 
 def equal_counts(
     clips: Population, models: int, n: int
-) -> Callable[[np.random.Generator], list[Table]]:
+) -> Callable[[np.random.Generator], list[ClipTable]]:
     """Return what draws the counts of equal models on the same clips."""
     return lambda rng: [*clips.models(rng, n, models)]
 

@@ -235,7 +235,7 @@ def test_python_takes_the_same_names_and_gives_the_same_results(
     clips: Path, tmp_path: Path
 ) -> None:
     import tvseg_bench
-    from tvseg_bench.benchmark.results.result import numbers
+    from tvseg_bench.benchmark.results.result import comparable_fields
 
     main(grid(clips, tmp_path / "typed"))
     report = tvseg_bench.run(
@@ -247,7 +247,7 @@ def test_python_takes_the_same_names_and_gives_the_same_results(
     )
     for result in report.results:
         stored = json.loads((tmp_path / f"typed/results/{result.cell_id}.json").read_text())
-        mine = numbers(result)
+        mine = comparable_fields(result)
         assert {key: stored[key] for key in mine} == mine
 
 

@@ -22,11 +22,11 @@ from rich.progress import (
 )
 from rich.table import Table as RichTable
 
-from tvseg_bench.benchmark.cli.result_table import Table, protocol_label, tables
-from tvseg_bench.benchmark.execution.run import Listener, RunReport
+from tvseg_bench.benchmark.cli.result_table import ResultTable, protocol_label, tables
+from tvseg_bench.benchmark.execution.run import RunCallbacks, RunReport
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.execution.plan import Broken, Cell, Plan
+    from tvseg_bench.benchmark.execution.plan import Cell, Plan, UnavailableCell
     from tvseg_bench.benchmark.results.result import Result
 
 
@@ -42,7 +42,7 @@ def make_console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, width=WIDE)
 
 
-class RichListener(Listener):
+class RichCallbacks(RunCallbacks):
     """Progress bars, and one line per finished cell."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class RichListener(Listener):
         self.frames: TaskID | None = None
         self.announced: set[tuple[str, ...]] = set()
 
-    def __enter__(self) -> RichListener:
+    def __enter__(self) -> RichCallbacks:
         self.progress.start()
         return self
 
@@ -74,13 +74,13 @@ class RichListener(Listener):
     ) -> None:
         self.progress.stop()
 
-    def planned(self, plan: Plan, todo: int) -> None:
+    def on_plan(self, plan: Plan, todo: int) -> None:
         """Say how much there is to do."""
         n, done = len(plan.cells), len(plan.cells) - todo
         self.console.print(f"{n} cells, {done} done before, {todo} to do")
         self.cells = self.progress.add_task("cells", total=todo)
 
-    def extracting(self, group: Sequence[Cell], done: int, total: int) -> None:
+    def on_progress(self, group: Sequence[Cell], done: int, total: int) -> None:
         """Move the bar of the forward pass."""
         first = group[0]
         text = f"{first.card.name} on {first.dataset.card.name}: frames"
@@ -99,12 +99,12 @@ class RichListener(Listener):
             self.progress.remove_task(self.frames)
             self.frames = None
 
-    def started(self, cell: Cell) -> None:
+    def on_start(self, cell: Cell) -> None:
         """Name the cell at work."""
         if self.cells is not None:
             self.progress.update(self.cells, description=escape(cell.label))
 
-    def finished(self, cell: Cell, result: Result, computed: bool) -> None:
+    def on_result(self, cell: Cell, result: Result, computed: bool) -> None:
         """Print one line per cell that was computed."""
         if not computed:
             return
@@ -112,16 +112,16 @@ class RichListener(Listener):
             self.progress.advance(self.cells)
         self.console.print(f"{_mark(result)} {escape(cell.label)}  {_outcome(result)}")
 
-    def broken(self, part: Broken) -> None:
+    def on_unavailable(self, part: UnavailableCell) -> None:
         """Print what cannot run."""
         label = f"{part.model} × {part.protocol} × {part.dataset}"
         self.console.print(f"[red]✗[/red] {escape(label)}  {escape(part.reason)}")
 
 
-class JsonListener(Listener):
+class JsonCallbacks(RunCallbacks):
     """One JSON object a line on stdout, for machines."""
 
-    def __enter__(self) -> JsonListener:
+    def __enter__(self) -> JsonCallbacks:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -131,11 +131,11 @@ class JsonListener(Listener):
         sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
         sys.stdout.flush()
 
-    def planned(self, plan: Plan, todo: int) -> None:
+    def on_plan(self, plan: Plan, todo: int) -> None:
         """Say the size of the grid."""
         self._say("planned", cells=len(plan.cells), todo=todo, broken=len(plan.broken))
 
-    def finished(self, cell: Cell, result: Result, computed: bool) -> None:
+    def on_result(self, cell: Cell, result: Result, computed: bool) -> None:
         """Say a cell's numbers."""
         self._say(
             "cell",
@@ -150,7 +150,7 @@ class JsonListener(Listener):
             metrics={name: m.value for name, m in result.metrics.items()},
         )
 
-    def broken(self, part: Broken) -> None:
+    def on_unavailable(self, part: UnavailableCell) -> None:
         """Say what cannot run."""
         self._say(
             "broken",
@@ -196,7 +196,7 @@ def _cells(count: int) -> str:
     return "1 cell" if count == 1 else f"{count} cells"
 
 
-def print_table(console: Console, table: Table) -> None:
+def print_table(console: Console, table: ResultTable) -> None:
     """Print one table with its notes; what is too wide goes on below, so that nothing is cut."""
     for i, columns in enumerate(_blocks(table, console.width)):
         title = escape(table.title) + (", continued" if i else "")
@@ -213,7 +213,7 @@ def print_table(console: Console, table: Table) -> None:
         console.print(f"[dim]{escape(note)}[/dim]")
 
 
-def _blocks(table: Table, width: int) -> list[list[int]]:
+def _blocks(table: ResultTable, width: int) -> list[list[int]]:
     """Return the columns that fit beside each other and the names, block by block."""
     names = max(len(name) for name, _ in table.rows)
     blocks: list[list[int]] = []

@@ -14,7 +14,7 @@ from tvseg_bench.benchmark.registry import datasets
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tvseg_bench.benchmark.data.diagnose import CheckReport
+    from tvseg_bench.benchmark.data.diagnose import DataReport
     from tvseg_bench.benchmark.data.status import DatasetStatus
 
 SHOWN = 20
@@ -48,7 +48,7 @@ def print_status(rows: Sequence[DatasetStatus]) -> None:
         console.print(f"  {row.name}: {escape(row.archive or row.problem)}")
 
 
-def run_check(name: str, split: str | None, root: Path | None, quiet: bool) -> CheckReport:
+def run_check(name: str, split: str | None, root: Path | None, quiet: bool) -> DataReport:
     """Read every frame and mask of a split, with a progress bar."""
     from tvseg_bench.benchmark.data.diagnose import check
 
@@ -61,7 +61,7 @@ def run_check(name: str, split: str | None, root: Path | None, quiet: bool) -> C
         )
 
 
-def print_check(report: CheckReport) -> None:
+def print_check(report: DataReport) -> None:
     """Print what a split holds and what is wrong with it."""
     console = make_console()
     void = report.void_share
@@ -93,7 +93,7 @@ def print_check(report: CheckReport) -> None:
     _print_findings(report)
 
 
-def _print_findings(report: CheckReport) -> None:
+def _print_findings(report: DataReport) -> None:
     console = make_console()
     shown: dict[str, int] = {}
     for finding in report.findings:

@@ -12,7 +12,7 @@ from tvseg_bench.benchmark.errors import ModelError, UsageError
 from tvseg_bench.benchmark.registry import models
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.contract.run_checks import CheckReport, Outcome
+    from tvseg_bench.benchmark.contract.run_checks import CheckOutcome, CheckReport
     from tvseg_bench.benchmark.registry import ModelEntry
 
 
@@ -88,10 +88,10 @@ def run_check(
     console = make_console()
     colours = {"passed": "green", "failed": "red", "warning": "yellow"}
 
-    def tell(outcome: Outcome) -> None:
+    def tell(outcome: CheckOutcome) -> None:
         colour = colours.get(outcome.status, "dim")
         text = escape(f"{outcome.check}: {outcome.message}")
         console.print(f"[{colour}]{outcome.status:>14}[/{colour}]  {text}")
 
-    listener = None if quiet else tell
-    return check_model(reference, weights=weights, full=full, device=device, listener=listener)
+    on_outcome = None if quiet else tell
+    return check_model(reference, weights=weights, full=full, device=device, on_outcome=on_outcome)

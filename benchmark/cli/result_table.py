@@ -17,7 +17,7 @@ REFERENCES = {"constant": "(constant map)", "oracle": "(patch-grid oracle)"}
 
 
 @dataclass(frozen=True)
-class Table:
+class ResultTable:
     """Rows of one data set; every value is a percentage as text."""
 
     title: str
@@ -41,7 +41,7 @@ class _Cellgroup:
         return mean(values) if values else None
 
 
-def tables(results: Iterable[Result]) -> list[Table]:
+def tables(results: Iterable[Result]) -> list[ResultTable]:
     """Return one table per data set of the finished results."""
     by_dataset: dict[str, list[Result]] = {}
     for result in results:
@@ -52,7 +52,7 @@ def tables(results: Iterable[Result]) -> list[Table]:
     return [_table(title, rows) for title, rows in by_dataset.items()]
 
 
-def _table(title: str, results: Sequence[Result]) -> Table:
+def _table(title: str, results: Sequence[Result]) -> ResultTable:
     groups: dict[tuple[str, str], _Cellgroup] = {}
     for result in results:
         key = (result.model.name, column_title(result))
@@ -64,7 +64,7 @@ def _table(title: str, results: Sequence[Result]) -> Table:
         (model, [_cell(groups.get((model, column))) for column in columns]) for model in models
     ]
     rows += _reference_rows(results, columns)
-    return Table(title, columns, rows, _notes(results, models))
+    return ResultTable(title, columns, rows, _notes(results, models))
 
 
 def protocol_label(result: Result) -> str:

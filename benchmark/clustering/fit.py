@@ -21,7 +21,7 @@ from tvseg_bench.benchmark.clustering.inputs_outputs import (
 )
 from tvseg_bench.benchmark.clustering.lloyd import (
     FRAMES,
-    Fit,
+    LloydFit,
     Piece,
     Raw,
     cut,
@@ -45,7 +45,7 @@ def fit_frames(
     settings: Settings,
     init: Floating | None,
     pool: Workers,
-) -> Fit:
+) -> LloydFit:
     """Cluster frames [F, h, w, D] that fit in memory."""
     finer = fineness(frames, size, settings.k)
     found = survey([(frames, size)], settings.k, settings.seed, finer)
@@ -79,10 +79,10 @@ def _promising(
     few = [replace(piece, cells=cells((h, w), small, frames.dtype)) for piece in pieces]
     trial = few[:: -(-len(few) * FRAMES // _TRIAL_FRAMES)]
 
-    def short(start: Floats) -> Fit:
+    def short(start: Floats) -> LloydFit:
         return lloyd(partial(step, [trial], Workers(1)), start, norm, _TRIAL_ITERATIONS, 0.0)
 
-    def long(start: Floats) -> Fit:
+    def long(start: Floats) -> LloydFit:
         whole = partial(step, [few], pool)
         return lloyd(whole, start, norm, settings.max_iter, 10 * settings.tol, _STRIDE)
 
@@ -100,7 +100,7 @@ def _refine(
     starts: list[Floats],
     stride: float,
     pool: Workers,
-) -> Fit:
+) -> LloydFit:
     """Return the best of the starts refined on all pixels, in the features' own place."""
     whole = partial(step, chunks, pool)
     fits = [
@@ -108,7 +108,9 @@ def _refine(
         for start in starts
     ]
     best = min(fits, key=lambda fit: fit.inertia)
-    return Fit(best.centers + found.shift, best.inertia, best.n_iter, best.converged, best.empty)
+    return LloydFit(
+        best.centers + found.shift, best.inertia, best.n_iter, best.converged, best.empty
+    )
 
 
 def fit_stream(
@@ -116,7 +118,7 @@ def fit_stream(
     settings: Settings,
     init: Floating | None,
     pool: Workers,
-) -> Fit:
+) -> LloydFit:
     """Cluster frames that come in chunks, once per pass."""
 
     def frames() -> Iterator[tuple[Floating, tuple[int, int]]]:

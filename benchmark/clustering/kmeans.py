@@ -27,7 +27,7 @@ from tvseg_bench.benchmark.clustering.inputs_outputs import (
     check_size,
     device_of,
 )
-from tvseg_bench.benchmark.clustering.lloyd import Fit
+from tvseg_bench.benchmark.clustering.lloyd import LloydFit
 from tvseg_bench.benchmark.clustering.seeding import coarse_restarts, fineness, survey
 from tvseg_bench.benchmark.clustering.threads import Workers, workers
 from tvseg_bench.benchmark.errors import UsageError
@@ -202,7 +202,7 @@ def _cluster(
         wanted.check_init(init, frames.shape[3])
     inner = pool if len(problems) == 1 else Workers(1)
 
-    def one(q: int) -> Fit:
+    def one(q: int) -> LloydFit:
         return fit_frames(problems[q], size, settings[q], init, inner)
 
     def result(q: int) -> KMeansResult:
@@ -226,9 +226,9 @@ def _fit_on_device(
     init: Floating | None,
     device: str,
     pool: Workers,
-) -> list[Fit]:
+) -> list[LloydFit]:
     """Survey and restart on the host, refine the best starts of many problems in lockstep."""
-    fits: list[Fit] = []
+    fits: list[LloydFit] = []
     each = 16 * size[0] * size[1] * max(w.k * w.n_init for w in settings)
     together = max(1, _TOGETHER // each)
     for begin in range(0, len(problems), together):

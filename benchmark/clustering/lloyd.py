@@ -47,7 +47,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class LloydFit:
     """Where Lloyd's iteration ended."""
 
     centers: Floats
@@ -148,7 +148,7 @@ def lloyd(
     max_iter: int,
     tol: float,
     stride: float = 1.0,
-) -> Fit:
+) -> LloydFit:
     """Alternate assignment and update until the inertia falls by no more than tol of itself.
 
     A cluster that loses all its pixels stays where it is. The inertia returned is that of the
@@ -165,7 +165,7 @@ def lloyd(
             continue
         before = reached.inertia if reached else np.inf
         converged = reached is not None and before - inertia <= tol * before
-        reached = Fit(centers, inertia, n_iter, converged, empty)
+        reached = LloydFit(centers, inertia, n_iter, converged, empty)
         if converged:
             break
         owned = now.counts[:, None] > 0

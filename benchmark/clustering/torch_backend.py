@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.clustering.inputs_outputs import Floating, Settings
-from tvseg_bench.benchmark.clustering.lloyd import Fit
+from tvseg_bench.benchmark.clustering.lloyd import LloydFit
 from tvseg_bench.benchmark.clustering.seeding import Survey
 from tvseg_bench.benchmark.clustering.upsampling import grid
 
@@ -96,7 +96,7 @@ class Batch:
 
 def lloyd_many(
     batch: Batch, starts: list[Floats], squared_norms: Floats, max_iter: int, tol: float
-) -> list[Fit]:
+) -> list[LloydFit]:
     """Run `lloyd.lloyd` on all problems of a batch in lockstep; their K may differ."""
     import torch
 
@@ -125,7 +125,7 @@ def lloyd_many(
         centers = torch.where(update, means, centers)
         n_iter += moving
     return [
-        Fit(
+        LloydFit(
             centers[q, : len(start)].cpu().numpy(),
             float(inertia[q]),
             int(n_iter[q]),
@@ -156,7 +156,7 @@ def fit_many(
     starts: list[list[Floats]],
     settings: Settings,
     device: str,
-) -> list[Fit]:
+) -> list[LloydFit]:
     """Return for each problem, frames [F, h, w, D], the best of its starts refined on pixels."""
     import torch
 
@@ -167,7 +167,7 @@ def fit_many(
         batch = Batch(torch.from_numpy(moved).to(device), size)
         flat = [start for several in starts for start in several]
         fits = lloyd_many(batch, flat, norms, settings.max_iter, settings.tol)
-    best: dict[int, Fit] = {}
+    best: dict[int, LloydFit] = {}
     for q, fit in zip(owners, fits, strict=True):
         if q not in best or fit.inertia < best[q].inertia:
             best[q] = fit

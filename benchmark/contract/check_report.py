@@ -11,10 +11,10 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tvseg_bench.benchmark.results.provenance import Provenance
-from tvseg_bench.benchmark.results.result import explain
-from tvseg_bench.benchmark.results.result_file import open_plain, write_whole
+from tvseg_bench.benchmark.results.result import format_validation_error
+from tvseg_bench.benchmark.results.result_file import atomic_write, open_regular_file
 from tvseg_bench.benchmark.results.schema import Model
-from tvseg_bench.benchmark.results.store import set_aside
+from tvseg_bench.benchmark.results.store import back_up
 from tvseg_bench.benchmark.results.text import Line, Name, ResultError
 
 CHECK_SCHEMA: Final = "tvseg-bench/check@1"
@@ -37,7 +37,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Outcome(_Part):
+class CheckOutcome(_Part):
     """What one check found."""
 
     check: Name
@@ -57,7 +57,7 @@ class CheckReport(_Part):
     kind: Kind
     full: bool = False
     """Whether larger pictures and more clips were tried as well."""
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[CheckOutcome, ...]
     seconds: Annotated[float, Field(ge=0)]
     provenance: Provenance
 
@@ -133,8 +133,8 @@ def write_report(report: CheckReport, folder: Path) -> tuple[Path, Path]:
     page = Path(REPORT_NAME).with_suffix(".md").name
     texts = {folder / REPORT_NAME: report.to_json(), folder / page: report.to_markdown()}
     for path, text in texts.items():
-        set_aside(path)
-        write_whole(path, text.encode("utf-8"))
+        back_up(path)
+        atomic_write(path, text.encode("utf-8"))
     first, second = texts
     return first, second
 
@@ -145,7 +145,7 @@ def read_report(path: Path) -> CheckReport:
     Raises:
         ResultError: if it is none, naming the file and the field.
     """
-    with open_plain(path, MAX_REPORT_BYTES) as file:
+    with open_regular_file(path, MAX_REPORT_BYTES) as file:
         return parse_report(file.read(MAX_REPORT_BYTES + 1), str(path))
 
 
@@ -159,6 +159,6 @@ def parse_report(data: bytes, name: str) -> CheckReport:
         return CheckReport.model_validate_json(data)
     except ValidationError as error:
         raise ResultError(
-            f"{name} is no report of this version's contract test: {explain(error)}; "
-            "type: tvseg-bench check MODEL -o DIR"
+            f"{name} is no report of this version's contract test: "
+            f"{format_validation_error(error)}; type: tvseg-bench check MODEL -o DIR"
         ) from None

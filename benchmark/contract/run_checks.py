@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tvseg_bench.benchmark.contract import card_checks, feature_checks, law_checks, toy_checks
-from tvseg_bench.benchmark.contract.check_report import CHECKS, CheckReport, Outcome, write_report
+from tvseg_bench.benchmark.contract.check_report import (
+    CHECKS,
+    CheckOutcome,
+    CheckReport,
+    write_report,
+)
 from tvseg_bench.benchmark.contract.model_probe import (
     ContractError,
     Finding,
@@ -34,14 +39,14 @@ from tvseg_bench.benchmark.plugins.load import load_model, to_device
 from tvseg_bench.benchmark.plugins.resolve import file_sha256, plugin_error
 from tvseg_bench.benchmark.results.provenance import collect, sanitise
 from tvseg_bench.benchmark.results.result import Card, Model, Plugin
-from tvseg_bench.benchmark.results.text import plain, printable
+from tvseg_bench.benchmark.results.text import escape_control, to_jsonable
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.plugins.load import LoadedModel
 
-__all__ = ["CHECKS", "CheckReport", "Outcome", "check_model", "write_report"]
+__all__ = ["CHECKS", "CheckOutcome", "CheckReport", "check_model", "write_report"]
 
-Listener = Callable[[Outcome], None]
+OnOutcome = Callable[[CheckOutcome], None]
 
 _SEEDS = (1, 2)
 """Under which the model is built the first and the second time."""
@@ -73,7 +78,7 @@ def check_model(
     full: bool = False,
     device: str = "auto",
     leave_out: Sequence[str] = (),
-    listener: Listener | None = None,
+    on_outcome: OnOutcome | None = None,
 ) -> CheckReport:
     """Run the contract test of a model.
 
@@ -83,7 +88,7 @@ def check_model(
         full: also try larger pictures and more clips.
         device: `auto`, `cpu`, `cuda`, …
         leave_out: names of checks that are not run.
-        listener: hears every outcome as it is known.
+        on_outcome: hears every outcome as it is known.
 
     Returns:
         One outcome per check; a model that cannot be built fails the check `weights`.
@@ -91,7 +96,7 @@ def check_model(
     Raises:
         UsageError: the reference or the device names nothing.
     """
-    run = _Run(datetime.now(timezone.utc), listener, frozenset(leave_out))
+    run = _Run(datetime.now(timezone.utc), on_outcome, frozenset(leave_out))
     place = resolve_device(device)
     build = partial(_build, reference, weights, place)
     begin = time.perf_counter()
@@ -112,7 +117,7 @@ def check_model(
     model = Model(
         name=loaded.card.name,
         revision=loaded.card.revision,
-        card=Card.model_validate(plain(asdict(loaded.card)), strict=False),
+        card=Card.model_validate(to_jsonable(asdict(loaded.card)), strict=False),
         plugin=_plugin(loaded),
     )
     return run.report(model, subject.kind, full, time.perf_counter() - begin)
@@ -158,9 +163,9 @@ class _Run:
     """Outcomes as they come in."""
 
     started: datetime
-    listener: Listener | None
+    on_outcome: OnOutcome | None
     leave_out: frozenset[str]
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, CheckOutcome] = field(default_factory=dict)
 
     def one(self, name: str, subject: Subject, action: Callable[[Subject], Finding]) -> None:
         """Run one check; whatever a stranger's model raises becomes its outcome."""
@@ -195,16 +200,16 @@ class _Run:
     def add(self, name: str, finding: Finding, seconds: float = 0.0) -> None:
         """Note an outcome and tell it."""
         status, message, numbers = finding
-        outcome = Outcome(
+        outcome = CheckOutcome(
             check=name,
             status=status,
-            message=printable(message)[:4000],
-            numbers=plain(numbers),
+            message=escape_control(message)[:4000],
+            numbers=to_jsonable(numbers),
             seconds=round(seconds, 3),
         )
         self.outcomes[name] = outcome
-        if self.listener is not None:
-            self.listener(outcome)
+        if self.on_outcome is not None:
+            self.on_outcome(outcome)
 
     def report(self, model: Model, kind: Any, full: bool, seconds: float) -> CheckReport:
         """Return the report of what was noted."""

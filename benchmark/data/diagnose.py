@@ -37,7 +37,7 @@ WINDOW = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckReport:
+class DataReport:
     """What a split holds and what is wrong with it."""
 
     dataset: str
@@ -83,7 +83,7 @@ def check(
     split: str | None = None,
     root: Path | None = None,
     progress: Progress | None = None,
-) -> CheckReport:
+) -> DataReport:
     """Read every frame and mask of one split.
 
     Args:
@@ -128,8 +128,8 @@ class _Tally:
 
     def report(
         self, dataset: Dataset | Inventory, clips: int, root: Path | None, size: int
-    ) -> CheckReport:
-        return CheckReport(
+    ) -> DataReport:
+        return DataReport(
             dataset=dataset.card.name,
             version=dataset.card.version,
             split=dataset.split,
@@ -165,7 +165,7 @@ class _Frame:
     findings: tuple[Finding, ...] = ()
 
 
-def _check_files(inventory: Inventory, progress: Progress | None) -> CheckReport:
+def _check_files(inventory: Inventory, progress: Progress | None) -> DataReport:
     tally = _Tally(inventory.findings.copy())
     total = sum(len(files.frames) for files in inventory.clips)
     for seen in _in_order(_jobs(inventory)):
@@ -263,7 +263,7 @@ def _count(labels: Labels) -> dict[int, int]:
 
 def _check_clips(
     dataset: Dataset, root: Path | None, size: int, progress: Progress | None
-) -> CheckReport:
+) -> DataReport:
     """Check data that are no image files (videos, generated, a plugin's) through their clips."""
     tally = _Tally(Findings())
     for index in range(len(dataset.clips)):

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from tvseg_bench.benchmark.errors import DataError, UsageError
-from tvseg_bench.benchmark.results.result_file import write_whole
+from tvseg_bench.benchmark.results.result_file import atomic_write
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import Clip
@@ -109,4 +109,4 @@ def _put(root: Path, path: Path, data: bytes) -> None:
                 "choose another folder"
             )
         return
-    write_whole(path, data)
+    atomic_write(path, data)

@@ -15,11 +15,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tvseg_bench.benchmark.errors import NotApplicableError, TvsegError
 from tvseg_bench.benchmark.execution import run_files
-from tvseg_bench.benchmark.execution.plan import Broken, Cell, Plan, load, make_plan, shared_view
+from tvseg_bench.benchmark.execution.plan import (
+    Cell,
+    Plan,
+    UnavailableCell,
+    load,
+    make_plan,
+    shared_view,
+)
 from tvseg_bench.benchmark.features.cache.feature_cache import FeatureCache
 from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set, resolve_device
 from tvseg_bench.benchmark.features.flops import gflops
-from tvseg_bench.benchmark.features.shared_cache import Memo
+from tvseg_bench.benchmark.features.shared_cache import SharedCache
 from tvseg_bench.benchmark.results.provenance import collect
 from tvseg_bench.benchmark.results.result import Plugin, Result, Timing, from_score, without_score
 from tvseg_bench.benchmark.results.store import ResultStore
@@ -30,22 +37,22 @@ if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, Score, View
 
 
-class Listener:
+class RunCallbacks:
     """Hears what happens; the command line shows it, a library call stays silent."""
 
-    def planned(self, plan: Plan, todo: int) -> None:
+    def on_plan(self, plan: Plan, todo: int) -> None:
         """Hear the grid and the number of cells that are not done yet."""
 
-    def extracting(self, group: Sequence[Cell], done: int, total: int) -> None:
+    def on_progress(self, group: Sequence[Cell], done: int, total: int) -> None:
         """Hear how many frames of a shared forward pass were seen."""
 
-    def started(self, cell: Cell) -> None:
+    def on_start(self, cell: Cell) -> None:
         """Hear which cell is at work."""
 
-    def finished(self, cell: Cell, result: Result, computed: bool) -> None:
+    def on_result(self, cell: Cell, result: Result, computed: bool) -> None:
         """Hear a cell's result, computed now or found done."""
 
-    def broken(self, part: Broken) -> None:
+    def on_unavailable(self, part: UnavailableCell) -> None:
         """Hear what cannot run."""
 
 
@@ -70,7 +77,7 @@ class TimedFeatures:
     dataset: Dataset
     view: View
     patch_size: int
-    memo: Memo
+    memo: SharedCache
     """Of all cells of the group."""
     waited_s: float = 0.0
     frames: int = 0
@@ -103,7 +110,7 @@ class _Runner:
 
     selection: Selection
     store: ResultStore
-    listener: Listener
+    callbacks: RunCallbacks
     command: Sequence[str] | None
     cache: FeatureCache = field(default_factory=FeatureCache)
     counted: dict[tuple[str, str, int], float | None] = field(default_factory=dict)
@@ -119,9 +126,9 @@ class _Runner:
             for cell in cells:
                 yield self._without(cell, "failed", str(error), None)
             return
-        memo = Memo()
+        memo = SharedCache()
         for cell in cells:
-            self.listener.started(cell)
+            self.callbacks.on_start(cell)
             yield self._cell(cell, features, loaded, memo)
 
     def _features(self, loaded: LoadedModel, cells: Sequence[Cell]) -> FeatureSet:
@@ -133,7 +140,7 @@ class _Runner:
             first.dataset,
             shared_view(cells),
             keep=sum(passes) > 1,
-            progress=lambda done, total: self.listener.extracting(cells, done, total),
+            progress=lambda done, total: self.callbacks.on_progress(cells, done, total),
         )
 
     def _extract(
@@ -175,7 +182,7 @@ class _Runner:
                 cell.training,
                 cell.view,
                 keep=True,
-                progress=lambda done, total: self.listener.extracting((cell,), done, total),
+                progress=lambda done, total: self.callbacks.on_progress((cell,), done, total),
             )
         return self._kept(cell, evaluation, features, train=train)
 
@@ -189,7 +196,9 @@ class _Runner:
         keeper.write()
         return cast("Score", score)
 
-    def _cell(self, cell: Cell, features: FeatureSet, loaded: LoadedModel, memo: Memo) -> Result:
+    def _cell(
+        self, cell: Cell, features: FeatureSet, loaded: LoadedModel, memo: SharedCache
+    ) -> Result:
         """Evaluate one cell and write its result, whatever becomes of it."""
         started, begin = datetime.now(timezone.utc), time.perf_counter()
         timed = TimedFeatures(features, cell.dataset, cell.view, cell.card.patch_size, memo)
@@ -235,7 +244,7 @@ class _Runner:
             higher_is_better=cell.protocol.entry.higher_is_better,
         )
         written = self.store.write(result, score, force=self.selection.force)
-        self.listener.finished(cell, written, True)
+        self.callbacks.on_result(cell, written, True)
         return written
 
     def _without(self, cell: Cell, status: str, reason: str, loaded: LoadedModel | None) -> Result:
@@ -250,18 +259,20 @@ class _Runner:
             plugin=None if loaded is None else _plugin(loaded),
         )
         written = self.store.write(result, force=self.selection.force)
-        self.listener.finished(cell, written, True)
+        self.callbacks.on_result(cell, written, True)
         return written
 
 
 def run_selection(
-    selection: Selection, listener: Listener | None = None, command: Sequence[str] | None = None
+    selection: Selection,
+    callbacks: RunCallbacks | None = None,
+    command: Sequence[str] | None = None,
 ) -> RunReport:
     """Run every cell of a selection that is not done yet.
 
     Args:
         selection: the grid and how to run it.
-        listener: hears plan, progress and results.
+        callbacks: hears plan, progress and results.
         command: the command line as typed, for the record.
 
     Raises:
@@ -269,22 +280,22 @@ def run_selection(
             that make none; nothing was run.
         ResultError: the output folder cannot be written.
     """
-    listener = listener or Listener()
+    callbacks = callbacks or RunCallbacks()
     resolve_device(selection.device)
     plan = make_plan(selection)
     store = ResultStore(selection.output)
     run_files.write_manifest(selection.output, plan)
     done = {} if selection.force else finished(plan, store)
     run_files.check_predictions(plan, done)
-    listener.planned(plan, len(plan.cells) - len(done))
+    callbacks.on_plan(plan, len(plan.cells) - len(done))
     for part in plan.broken:
-        listener.broken(part)
-    runner = _Runner(selection, store, listener, command)
+        callbacks.on_unavailable(part)
+    runner = _Runner(selection, store, callbacks, command)
     results: dict[str, Result] = dict(done)
     for group in plan.groups():
         for cell in group:
             if cell.key.cell_id in done:
-                listener.finished(cell, done[cell.key.cell_id], False)
+                callbacks.on_result(cell, done[cell.key.cell_id], False)
         todo = [cell for cell in group if cell.key.cell_id not in done]
         for result in runner.group(todo) if todo else ():
             results[result.cell_id] = result

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.features.cache.safe_files import slug
-from tvseg_bench.benchmark.results.result_file import write_whole
+from tvseg_bench.benchmark.results.result_file import atomic_write
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.execution.plan import Cell, Plan
     from tvseg_bench.benchmark.execution.prediction_files import PredictionFolder
     from tvseg_bench.benchmark.execution.selection import Selection
-    from tvseg_bench.benchmark.recording.writer import Keeper
+    from tvseg_bench.benchmark.recording.writer import MediaRecorder
 
 SCHEMA = "tvseg-bench/manifest@1"
 
@@ -31,21 +31,21 @@ def write_manifest(directory: Path, plan: Plan) -> None:
     path = directory / "manifest.json"
     cells = {row["cell_id"]: row for row in [*_earlier(path), *_rows(plan)]}
     whole = {"schema": SCHEMA, "cells": list(cells.values())}
-    write_whole(path, (json.dumps(whole, indent=1) + "\n").encode())
+    atomic_write(path, (json.dumps(whole, indent=1) + "\n").encode())
 
 
 def write_trace(directory: Path, cell_id: str, trace: str) -> Path:
     """Write the traceback of a failed cell to `errors/<cell_id>.txt` and return its path."""
     path = directory / "errors" / f"{cell_id}.txt"
-    write_whole(path, trace.encode())
+    atomic_write(path, trace.encode())
     return path
 
 
-def keeper_of(cell: Cell, selection: Selection) -> Keeper:
+def keeper_of(cell: Cell, selection: Selection) -> MediaRecorder:
     """Return what keeps the pictures of a cell."""
-    from tvseg_bench.benchmark.recording.writer import Keeper
+    from tvseg_bench.benchmark.recording.writer import MediaRecorder
 
-    return Keeper(
+    return MediaRecorder(
         selection.output, cell.key.cell_id, cell.dataset, selection.keep, anew=selection.force
     )
 

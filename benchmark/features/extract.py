@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Literal
 from tvseg_bench.benchmark.devices import resolve_device
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.features.cache.feature_cache import FeatureCache
-from tvseg_bench.benchmark.features.extraction_pass import Extraction, Progress, Walk
+from tvseg_bench.benchmark.features.extraction_pass import ExtractionJob, ExtractionPass, Progress
 from tvseg_bench.benchmark.features.prefetch import prefetched
-from tvseg_bench.benchmark.features.runner import Forward
+from tvseg_bench.benchmark.features.runner import ModelRunner
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureModel, FeatureSet, View
@@ -79,7 +79,7 @@ def feature_set(
         NotApplicableError: while iterating: the view wants attention and the model has none.
     """
     device = resolve_device(options.device)
-    forward = Forward(model, view, device, options.dtype, options.batch_size)
+    forward = ModelRunner(model, view, device, options.dtype, options.batch_size)
     cache = FeatureCache() if keep and cache is None else cache
     key = FeatureCache.key(model.card, dataset, view, options.dtype)
     if keep and key is None:
@@ -89,7 +89,7 @@ def feature_set(
             stacklevel=2,
         )
     entry = cache.entry(key) if cache and key else None
-    plan = Extraction(dataset, view, forward, _workers(options), entry, keep)
+    plan = ExtractionJob(dataset, view, forward, _workers(options), entry, keep)
     return _Extracted(plan, progress)
 
 
@@ -103,7 +103,7 @@ def _workers(options: ExtractOptions) -> int:
 class _Extracted:
     """Features of a data set; see `types.FeatureSet`."""
 
-    def __init__(self, plan: Extraction, progress: Progress | None) -> None:
+    def __init__(self, plan: ExtractionJob, progress: Progress | None) -> None:
         self.dataset = plan.dataset
         self.view = plan.view
         self.patch_size = plan.forward.card.patch_size
@@ -115,12 +115,12 @@ class _Extracted:
 
     def __iter__(self) -> Iterator[ClipFeatures]:
         return prefetched(
-            lambda stop: Walk(self._plan, range(len(self)), stop, self._progress).run(),
+            lambda stop: ExtractionPass(self._plan, range(len(self)), stop, self._progress).run(),
             weight=lambda features: len(features.frames),
             limit=2 * self._plan.forward.largest_batch,
         )
 
     def __getitem__(self, index: int) -> ClipFeatures:
         position = range(len(self))[index]
-        (features,) = Walk(self._plan, [position], threading.Event(), None).run()
+        (features,) = ExtractionPass(self._plan, [position], threading.Event(), None).run()
         return features

@@ -13,7 +13,7 @@ import numpy as np
 
 from tvseg_bench.benchmark.errors import DataError, ModelError
 from tvseg_bench.benchmark.features import frames
-from tvseg_bench.benchmark.features.runner import Forward, Frame, Output
+from tvseg_bench.benchmark.features.runner import Frame, ModelRunner, Output
 from tvseg_bench.benchmark.types import ClipFeatures
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Extraction:
+class ExtractionJob:
     """What is to be extracted, by what means."""
 
     dataset: Dataset
     view: View
-    forward: Forward
+    forward: ModelRunner
     workers: int
     entry: CacheEntry | None
     """Where kept clips are read from."""
@@ -100,7 +100,7 @@ class _Pending:
     frame: Frame
 
 
-class Walk:
+class ExtractionPass:
     """One pass over some clips; used once.
 
     At most `largest_batch + workers` decoded frames wait for admission. An admitted one waits for
@@ -117,7 +117,7 @@ class Walk:
 
     def __init__(
         self,
-        plan: Extraction,
+        plan: ExtractionJob,
         indices: Sequence[int],
         stop: threading.Event,
         progress: Progress | None,
@@ -220,7 +220,9 @@ class Walk:
             job = self._jobs.popleft()
             features = self._read(job) if job.kept else self._made(job)
             if features is None:  # kept, but not to be trusted
-                yield from Walk(self.plan, [job.index], self.stop, None, read=False).run()
+                yield from ExtractionPass(
+                    self.plan, [job.index], self.stop, None, read=False
+                ).run()
             else:
                 yield features
 

@@ -64,7 +64,7 @@ class Output:
     """[n, heads, rows, cols]."""
 
 
-class Forward:
+class ModelRunner:
     """A frozen model, moved to its device at the first batch; safe to call from any thread.
 
     The model is in evaluation mode, as `loading.load_model` leaves it: batch mates must not

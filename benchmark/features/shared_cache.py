@@ -18,7 +18,7 @@ DEFAULT_LIMIT = 1 << 30
 
 
 @dataclass
-class Memo:
+class SharedCache:
     """Values by key, up to a number of bytes; what comes when it is full is not kept.
 
     First come, first kept: evaluations read a data set from its first clip to its last, where
@@ -59,7 +59,7 @@ class Memo:
         return value
 
 
-def memo_of(features: object, limit: int = 0) -> Memo:
+def memo_of(features: object, limit: int = 0) -> SharedCache:
     """Return the memo that came with a feature set, else a new one that keeps `limit` bytes."""
     memo = getattr(features, "memo", None)
-    return memo if isinstance(memo, Memo) else Memo(limit)
+    return memo if isinstance(memo, SharedCache) else SharedCache(limit)

@@ -10,14 +10,14 @@ SIGNED = frozenset({"ari", "decay", "drift"})
 
 
 @lru_cache(maxsize=4096)
-def least(metric: str) -> float:
+def metric_minimum(metric: str) -> float:
     """Return the least value that a metric can take; the largest is 1 for all of them.
 
     Fractions start at 0. What is named as a difference of two (`drift`, `j_decay`) or as an
     agreement corrected for chance (`seed_ari`) may be negative and starts at -1.
 
     Example:
-        >>> least("miou"), least("j_decay"), least("constant/drift")
+        >>> metric_minimum("miou"), least("j_decay"), least("constant/drift")
         (0.0, -1.0, -1.0)
     """
     return -1.0 if re.split(r"[/_]", metric)[-1] in SIGNED else 0.0
@@ -30,6 +30,6 @@ def outside(metric: str, value: float | None) -> str:
         >>> outside("miou", -0.1), outside("drift", -0.1)
         ('should be greater than or equal to 0', '')
     """
-    if value is not None and value < least(metric):
-        return f"should be greater than or equal to {least(metric):g}"
+    if value is not None and value < metric_minimum(metric):
+        return f"should be greater than or equal to {metric_minimum(metric):g}"
     return ""

@@ -40,7 +40,7 @@ class JF:
 
 
 @dataclass(frozen=True)
-class Statistics:
+class SequenceStatistics:
     """What DAVIS reports of the values of one object over time."""
 
     mean: float
@@ -113,7 +113,7 @@ def _region_table(truth: FrameObjects, predicted: FrameObjects) -> Rows:
     return j
 
 
-def statistics(values: ArrayLike, bins: Bins = "int") -> Statistics:
+def statistics(values: ArrayLike, bins: Bins = "int") -> SequenceStatistics:
     """Return mean, recall and decay of the values [T] of one object.
 
     The quarters end at round(linspace(1, T, 5)) and overlap by one frame.
@@ -138,7 +138,7 @@ def statistics(values: ArrayLike, bins: Bins = "int") -> Statistics:
         edges, stops = edges % 256, (edges % 256 + 1) % 256
     first = _nanmean(series[edges[0] : stops[1]])
     last = _nanmean(series[edges[3] : stops[4]])
-    return Statistics(_nanmean(series), float((series > 0.5).mean()), first - last)
+    return SequenceStatistics(_nanmean(series), float((series > 0.5).mean()), first - last)
 
 
 def semi_supervised(

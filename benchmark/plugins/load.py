@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tvseg_bench.benchmark.errors import ModelError, UsageError
-from tvseg_bench.benchmark.plugins.resolve import Found, Origin, find_model, guarded
+from tvseg_bench.benchmark.plugins.resolve import Origin, ResolvedModel, find_model, guarded
 from tvseg_bench.benchmark.registry import parameters_of
 from tvseg_bench.benchmark.types import DatasetCard, FeatureModel, ModelCard, Segmenter
 
@@ -115,7 +115,7 @@ def _modules(model: object) -> Iterator[torch.nn.Module]:
         yield from (value for value in held if isinstance(value, torch.nn.Module))
 
 
-def _build(found: Found, weights: Path | None) -> Any:
+def _build(found: ResolvedModel, weights: Path | None) -> Any:
     entry = found.entry
     if weights is None:
         if _requires_weights(entry.build):
@@ -134,7 +134,7 @@ def _requires_weights(build: Any) -> bool:
     return parameter is not None and parameter.default is parameter.empty
 
 
-def _complete_card(found: Found, model: Any) -> ModelCard:
+def _complete_card(found: ResolvedModel, model: Any) -> ModelCard:
     """Check that the object is what a plugin must be, and return its card with a revision."""
     target = found.target
     card = getattr(model, "card", None)

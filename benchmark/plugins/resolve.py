@@ -41,7 +41,7 @@ _PIN = re.compile(r"[0-9a-f]{8,64}…?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class ResolvedModel:
     """What a reference points to, before anything is built."""
 
     target: str
@@ -54,7 +54,7 @@ class Found:
     """Whether the target is a name of the registry."""
 
 
-def find_model(reference: str) -> Found:
+def find_model(reference: str) -> ResolvedModel:
     """Resolve a reference without building the model: enough for `info` and `plan`.
 
     Raises:
@@ -67,10 +67,14 @@ def find_model(reference: str) -> Found:
         entry, name = models[target], models.origin(target)
         package, _, number = ("tvseg-bench" if colon else name).partition(" ")
         origin = _origin(package, number or None)
-        return Found(target=target, entry=entry, origin=origin, pin=pin, registered=not colon)
+        return ResolvedModel(
+            target=target, entry=entry, origin=origin, pin=pin, registered=not colon
+        )
     if prefix == "file" and Path(rest).expanduser().is_dir():
         entry = models[f"trained:{rest}"]
-        return Found(target=target, entry=entry, origin=_origin("tvseg-bench", None), pin=pin)
+        return ResolvedModel(
+            target=target, entry=entry, origin=_origin("tvseg-bench", None), pin=pin
+        )
     if prefix == "file":
         path, attribute = split_file(rest)
         module, origin = import_file(path)
@@ -88,7 +92,7 @@ def find_model(reference: str) -> Found:
         entry = adopt_model(target, value)
     except TypeError as error:
         raise UsageError(str(error)) from error
-    return Found(target=target, entry=entry, origin=origin, pin=pin)
+    return ResolvedModel(target=target, entry=entry, origin=origin, pin=pin)
 
 
 def split_pin(reference: str) -> tuple[str, str | None]:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tvseg_bench.benchmark.results.result import explain
-from tvseg_bench.benchmark.results.result_file import open_plain
+from tvseg_bench.benchmark.results.result import format_validation_error
+from tvseg_bench.benchmark.results.result_file import open_regular_file
 from tvseg_bench.benchmark.results.text import Line, ResultError
 
 SCHEMA: Final = "tvseg-bench/kept@1"
@@ -42,7 +42,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Unit(_Part):
+class RecordedUnit(_Part):
     """One clustering with its matching: of a frame, a clip, or what a clip has of the data set."""
 
     start: Count
@@ -55,14 +55,14 @@ class Unit(_Part):
     """[labels][clusters] pixels."""
 
     @model_validator(mode="after")
-    def _parallel(self) -> Unit:
+    def _parallel(self) -> RecordedUnit:
         shape = {len(row) for row in self.table} | {len(self.assigned)}
         if shape != {len(self.clusters)} or len(self.table) != len(self.labels):
             raise ValueError("clusters, assigned and table do not have the same length")
         return self
 
 
-class KeptClip(_Part):
+class RecordedClip(_Part):
     """What was kept of one clip."""
 
     clip: Line
@@ -77,7 +77,7 @@ class KeptClip(_Part):
     series: tuple[Fraction | None, ...]
     """Of every frame that was looked at: mIoU under the unit's matching over the classes in the
     frame, or what `of_frames` names."""
-    units: tuple[Unit, ...]
+    units: tuple[RecordedUnit, ...]
     maps: FileName
     image: FileName
     truth: FileName
@@ -86,13 +86,13 @@ class KeptClip(_Part):
     """Patches of one frame."""
 
     @model_validator(mode="after")
-    def _fits(self) -> KeptClip:
+    def _fits(self) -> RecordedClip:
         if len(self.frames) != len(self.positions) or max(self.positions) >= len(self.series):
             raise ValueError("positions, frames and series do not belong together")
         return self
 
 
-class Kept(_Part):
+class Recording(_Part):
     """Everything that was kept of one cell."""
 
     schema_: Literal["tvseg-bench/kept@1"] = Field(default=SCHEMA, alias="schema")
@@ -105,7 +105,7 @@ class Kept(_Part):
     background: int | None = None
     candidates: Count
     """Clips among which the best, the median and the worst were looked for."""
-    clips: tuple[KeptClip, ...]
+    clips: tuple[RecordedClip, ...]
 
 
 def media_folder(directory: Path, cell_id: str) -> Path:
@@ -118,7 +118,7 @@ def data_folder(directory: Path) -> Path:
     return directory / "media" / "data"
 
 
-class KeptCell:
+class RecordedCell:
     """Reads what a run kept of one cell.
 
     Args:
@@ -136,7 +136,7 @@ class KeptCell:
         """Return whether anything was kept."""
         return (self.folder / "kept.json").exists()
 
-    def read(self) -> Kept:
+    def read(self) -> Recording:
         """Return what was kept.
 
         Raises:
@@ -144,33 +144,33 @@ class KeptCell:
         """
         path = self.folder / "kept.json"
         _no_link(self.folder)
-        with open_plain(path, _MAX_JSON) as file:
+        with open_regular_file(path, _MAX_JSON) as file:
             data = file.read(_MAX_JSON + 1)
         try:
-            kept = Kept.model_validate_json(data)
+            kept = Recording.model_validate_json(data)
         except ValidationError as error:
             raise ResultError(
-                f"{path}: {explain(error)}; run the cell again with --force"
+                f"{path}: {format_validation_error(error)}; run the cell again with --force"
             ) from None
         if kept.cell_id != self.cell_id:
             raise ResultError(f"{path} belongs to the cell {kept.cell_id}, not to its folder")
         return kept
 
-    def maps(self, clip: KeptClip) -> NDArray[np.int64]:
+    def maps(self, clip: RecordedClip) -> NDArray[np.int64]:
         """Return the cluster ids [T, H, W] of the kept frames; -1 where there is none."""
         stored = self._picture(self.folder / clip.maps, clip, clip.size, ("L", "I;16", "I"))
         ids = stored.astype(np.int64)
         return np.where(ids == (255 if stored.dtype == np.uint8 else 65535), -1, ids)
 
-    def truth(self, clip: KeptClip) -> NDArray[np.uint8]:
+    def truth(self, clip: RecordedClip) -> NDArray[np.uint8]:
         """Return the labels [T, H, W] of the kept frames; 255 is void."""
         return self._picture(self.data / clip.truth, clip, clip.size, ("L", "P"))
 
-    def images(self, clip: KeptClip) -> NDArray[np.uint8]:
+    def images(self, clip: RecordedClip) -> NDArray[np.uint8]:
         """Return the kept frames [T, H, W, 3]."""
         return self._picture(self.data / clip.image, clip, clip.size, ("RGB",), "JPEG")
 
-    def pca(self, clip: KeptClip) -> NDArray[np.uint8] | None:
+    def pca(self, clip: RecordedClip) -> NDArray[np.uint8] | None:
         """Return the features as colours [T, rows, cols, 3], None where they were not kept."""
         if clip.pca is None:
             return None
@@ -179,13 +179,13 @@ class KeptCell:
     def _picture(
         self,
         path: Path,
-        clip: KeptClip,
+        clip: RecordedClip,
         size: tuple[int, int],
         modes: tuple[str, ...],
         form: str = "PNG",
     ) -> NDArray[Any]:
         _no_link(path.parent)
-        with open_plain(path, _MAX_PICTURE) as file:
+        with open_regular_file(path, _MAX_PICTURE) as file:
             found = _decoded(path, file.read(_MAX_PICTURE + 1), modes, form)
         frames, (height, width) = len(clip.positions), size
         if found.shape[:2] != (frames * height, width):

@@ -21,15 +21,15 @@ from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
 from tvseg_bench.benchmark.recording.reader import (
     FRAMES,
     LONG_SIDE,
-    Kept,
-    KeptClip,
+    RecordedClip,
+    RecordedUnit,
+    Recording,
     Scope,
-    Unit,
     media_folder,
 )
 from tvseg_bench.benchmark.recording.reader import data_folder as shared_folder
-from tvseg_bench.benchmark.results.result_file import write_whole
-from tvseg_bench.benchmark.results.store import set_aside
+from tvseg_bench.benchmark.results.result_file import atomic_write
+from tvseg_bench.benchmark.results.store import back_up
 from tvseg_bench.benchmark.results.text import short_hash
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _DENSE = 128
 
 
 @dataclass(frozen=True)
-class Own:
+class UnitOutcome:
     """What a protocol itself says of a unit, where that is not its mIoU."""
 
     score: float | None
@@ -54,18 +54,18 @@ class Own:
     """Of its frames, None = their mIoU."""
 
 
-class Watcher:
+class Recorder:
     """Hears what a protocol finds; a run keeps pictures, a library call nothing."""
 
-    def begin(
+    def on_begin(
         self, scope: Scope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
     ) -> None:
         """Hear what the units are, which labels score them, and what scores are called."""
 
-    def features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
+    def on_features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
         """Hear the features [T, rows, cols, D] of a clip, where one basis serves all of it."""
 
-    def frame(
+    def on_frame(
         self,
         clip: ClipFeatures,
         position: int,
@@ -77,13 +77,13 @@ class Watcher:
         """Hear cluster ids, or predicted labels, and true labels [H, W] of one frame, the patches
         of the model, and the contingency of the two; None = that of all pixels but void."""
 
-    def unit(
+    def on_unit(
         self,
         clip: ClipFeatures,
         positions: range,
         match: Match | None,
         counted: Counted | None = None,
-        own: Own | None = None,
+        own: UnitOutcome | None = None,
     ) -> None:
         """Hear the matching of a unit whose frames were heard before.
 
@@ -96,7 +96,7 @@ class Watcher:
         """
 
 
-SILENT = Watcher()
+SILENT = Recorder()
 
 
 @dataclass
@@ -111,7 +111,7 @@ class _Clip:
     truth: dict[int, bytes] = field(default_factory=dict)
     tables: dict[int, Contingency] = field(default_factory=dict)
     """Of frames whose unit has not been matched yet."""
-    units: list[Unit] = field(default_factory=list)
+    units: list[RecordedUnit] = field(default_factory=list)
     series: dict[int, float | None] = field(default_factory=dict)
     scores: list[float] = field(default_factory=list)
     pca: NDArray[np.uint8] | None = None
@@ -122,7 +122,7 @@ class _Clip:
 
 
 @dataclass
-class Keeper(Watcher):
+class MediaRecorder(Recorder):
     """Holds what a protocol hands over, and writes the clips that are kept.
 
     Args:
@@ -151,20 +151,20 @@ class Keeper(Watcher):
         self._fixed = set(spread(total, self.clips))
         self._candidates = self._fixed | set(spread(total, CANDIDATES))
 
-    def begin(
+    def on_begin(
         self, scope: Scope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
     ) -> None:
         """Remember what the units are, which labels score them, and what scores are called."""
         self.scope, self.labels = scope, labels
         self.metric, self.of_frames = metric, of_frames
 
-    def features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
+    def on_features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
         """Keep features as colours."""
         held = self._clip(clip)
         if held is not None:
             held.pca = pca_colours(tokens, held.positions)
 
-    def frame(
+    def on_frame(
         self,
         clip: ClipFeatures,
         position: int,
@@ -189,13 +189,13 @@ class Keeper(Watcher):
         held.maps[position] = zlib.compress(labels[at].astype(np.uint16).tobytes(), 1)
         held.truth[position] = zlib.compress(truth[at].astype(np.uint8).tobytes(), 1)
 
-    def unit(
+    def on_unit(
         self,
         clip: ClipFeatures,
         positions: range,
         match: Match | None,
         counted: Counted | None = None,
-        own: Own | None = None,
+        own: UnitOutcome | None = None,
     ) -> None:
         """Keep the matching of a unit and what it gives in each of its frames."""
         held = self._clip(clip)
@@ -228,9 +228,9 @@ class Keeper(Watcher):
             return
         folder = media_folder(self.directory, self.cell_id)
         if self.anew:
-            set_aside(folder)
+            back_up(folder)
         chosen = self._chosen(scored)
-        kept = Kept(
+        kept = Recording(
             cell_id=self.cell_id,
             scope=self.scope,
             labels=self.labels,
@@ -241,7 +241,7 @@ class Keeper(Watcher):
             candidates=len(scored),
             clips=tuple(self._write(folder, n, scored[i]) for n, i in enumerate(chosen)),
         )
-        write_whole(folder / "kept.json", (kept.model_dump_json(by_alias=True) + "\n").encode())
+        atomic_write(folder / "kept.json", (kept.model_dump_json(by_alias=True) + "\n").encode())
 
     def _chosen(self, scored: dict[int, _Clip]) -> list[int]:
         order = sorted(scored, key=lambda i: (scored[i].score or 0.0, i))
@@ -257,18 +257,18 @@ class Keeper(Watcher):
             self._held[place] = _Clip(clip, positions)
         return self._held[place]
 
-    def _write(self, folder: Path, number: int, held: _Clip) -> KeptClip:
+    def _write(self, folder: Path, number: int, held: _Clip) -> RecordedClip:
         clip, shape = held.features, (len(held.positions), *held.size)
         maps = _stack(held.maps, held.positions, held.size, np.uint16, 65535)
         small = maps[maps != 65535].max(initial=0) < 255
         data = np.where(maps == 65535, 255, maps).astype(np.uint8) if small else maps
         name = f"{number:03d}"
-        write_whole(folder / f"{name}.png", _png(data.reshape(-1, shape[2])))
+        atomic_write(folder / f"{name}.png", _png(data.reshape(-1, shape[2])))
         if held.pca is not None:
             rows = held.pca.reshape(-1, *held.pca.shape[2:])
-            write_whole(folder / f"{name}-pca.png", _png(rows))
+            atomic_write(folder / f"{name}-pca.png", _png(rows))
         image, truth = self._shared(held)
-        return KeptClip(
+        return RecordedClip(
             clip=clip.clip.name,
             positions=held.positions,
             frames=tuple(clip.frames[p] for p in held.positions),
@@ -294,9 +294,9 @@ class Keeper(Watcher):
         image, mask = f"{stem}.jpg", f"{stem}-{digest:08x}.png"
         folder = shared_folder(self.directory)
         if not (folder / image).exists():
-            write_whole(folder / image, _frames(clip, chosen, held.size))
+            atomic_write(folder / image, _frames(clip, chosen, held.size))
         if not (folder / mask).exists():
-            write_whole(folder / mask, _png(truth.reshape(-1, held.size[1])))
+            atomic_write(folder / mask, _png(truth.reshape(-1, held.size[1])))
         return image, mask
 
 
@@ -366,9 +366,9 @@ def _principal(centred: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(vectors[:, np.argsort(-values)], np.float64)
 
 
-def _unit(start: int, table: Contingency, match: Match) -> Unit:
+def _unit(start: int, table: Contingency, match: Match) -> RecordedUnit:
     at = np.searchsorted(match.clusters, table.clusters)
-    return Unit(
+    return RecordedUnit(
         start=start,
         clusters=tuple(table.clusters.tolist()),
         assigned=tuple(match.assigned[at].tolist()),

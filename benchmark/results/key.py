@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from tvseg_bench.benchmark.results.text import plain, short_hash
+from tvseg_bench.benchmark.results.text import short_hash, to_jsonable
 
 IDENTITY_VERSION = 1
 """Version of this identity function; a change of it makes every finished cell run again."""
@@ -55,7 +55,7 @@ class CellKey:
     @cached_property
     def cell_id(self) -> str:
         """Return 16 hexadecimal digits, the same on every machine and for every later version."""
-        parts = {f.name: plain(getattr(self, f.name), f.name) for f in fields(self)}
+        parts = {f.name: to_jsonable(getattr(self, f.name), f.name) for f in fields(self)}
         return short_hash({"identity": IDENTITY_VERSION, **parts})
 
     @property
@@ -71,4 +71,4 @@ def protocol_hash(params: Mapping[str, Any]) -> str:
         >>> protocol_hash({"k": "gt", "size": 224}) == protocol_hash({"size": 224, "k": "gt"})
         True
     """
-    return short_hash(plain(params))
+    return short_hash(to_jsonable(params))

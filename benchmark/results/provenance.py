@@ -21,8 +21,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-import tvseg_bench
+from tvseg_bench.benchmark.paths import PACKAGE
 from tvseg_bench.benchmark.results.text import Line
+from tvseg_bench.benchmark.version import __version__
 
 PACKAGES = (
     "torch",
@@ -118,8 +119,8 @@ def collect(
     """
     torch = sys.modules.get("torch")
     return Provenance(
-        suite=tvseg_bench.__version__,
-        git=_git(Path(tvseg_bench.__file__).parent),
+        suite=__version__,
+        git=_git(PACKAGE),
         command=None if command is None else sanitise(command),
         config_sha256=config_sha256,
         seeds=tuple(seeds),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from tvseg_bench.benchmark.metrics.bounds import least
+from tvseg_bench.benchmark.metrics.bounds import metric_minimum
 from tvseg_bench.benchmark.results.key import CellKey
 from tvseg_bench.benchmark.results.provenance import Provenance
 from tvseg_bench.benchmark.results.schema import (
@@ -25,10 +25,10 @@ from tvseg_bench.benchmark.results.schema import (
     Samples,
     Timing,
     Trust,
+    comparable_fields,
     json_schema,
-    numbers,
 )
-from tvseg_bench.benchmark.results.text import ResultError, plain, printable
+from tvseg_bench.benchmark.results.text import ResultError, escape_control, to_jsonable
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import ModelCard, Score
@@ -49,10 +49,10 @@ __all__ = [
     "Samples",
     "Timing",
     "Trust",
-    "explain",
+    "comparable_fields",
+    "format_validation_error",
     "from_score",
     "json_schema",
-    "numbers",
     "without_score",
 ]
 
@@ -94,8 +94,8 @@ def from_score(
             for name in score.metrics
         },
         "references": {k: _value(k, v) for k, v in score.references.items()},
-        "per_class": plain(score.per_class, "per_class"),
-        "details": plain(score.details, "details"),
+        "per_class": to_jsonable(score.per_class, "per_class"),
+        "details": to_jsonable(score.details, "details"),
         "timing": timing or Timing(),
         "trust": trust or Trust(),
     }
@@ -134,7 +134,7 @@ def _build(
     data: Mapping[str, Any],
     rest: Mapping[str, Any],
 ) -> Result:
-    params = plain(key.params, "protocol.params")
+    params = to_jsonable(key.params, "protocol.params")
     fields = {
         "cell_id": key.cell_id,
         "status": status,
@@ -144,7 +144,7 @@ def _build(
         "model": {
             "name": key.model,
             "revision": key.revision,
-            "card": plain(_card(card), "model.card"),
+            "card": to_jsonable(_card(card), "model.card"),
             "plugin": plugin,
         },
         "protocol": {
@@ -161,7 +161,7 @@ def _build(
             "manifest_sha256": key.manifest_sha256,
             **data,
         },
-        "resolution": plain(key.resolution, "resolution"),
+        "resolution": to_jsonable(key.resolution, "resolution"),
         "layer": key.layer,
         "dtype": key.dtype,
         "seed": key.seed,
@@ -171,10 +171,10 @@ def _build(
     try:
         return Result.model_validate(fields, strict=False)
     except ValidationError as error:
-        raise ResultError(f"no result can be made: {explain(error)}") from None
+        raise ResultError(f"no result can be made: {format_validation_error(error)}") from None
 
 
-def explain(error: ValidationError) -> str:
+def format_validation_error(error: ValidationError) -> str:
     """Return pydantic's findings as one sentence: each field, what it holds, what is expected.
 
     At most three are told.
@@ -186,7 +186,7 @@ def explain(error: ValidationError) -> str:
 
 
 def _finding(error: Any) -> str:
-    where = printable(".".join(str(part) for part in error["loc"])) or "the result"
+    where = escape_control(".".join(str(part) for part in error["loc"])) or "the result"
     if error["type"] == "extra_forbidden":
         return f"unknown field {where!r}"
     message = error["msg"].removeprefix("Value error, ")
@@ -218,8 +218,8 @@ def _metric(score: Score, name: str, background: int | None, upwards: bool) -> d
 
 def _value(metric: str, value: float | None) -> float | None:
     """Return a finite float; rounding errors of 1e-9 outside the metric's range are taken back."""
-    number = plain(value)
+    number = to_jsonable(value)
     if number is None:
         return None
-    nearest = min(max(float(number), least(metric)), 1.0)
+    nearest = min(max(float(number), metric_minimum(metric)), 1.0)
     return nearest if abs(nearest - number) <= 1e-9 else float(number)

@@ -18,9 +18,9 @@ from typing import BinaryIO
 
 from pydantic import ValidationError
 
-from tvseg_bench.benchmark.results.result import explain
+from tvseg_bench.benchmark.results.result import format_validation_error
 from tvseg_bench.benchmark.results.schema import SCHEMA, Result
-from tvseg_bench.benchmark.results.text import ResultError, printable
+from tvseg_bench.benchmark.results.text import ResultError, escape_control
 
 MAX_BYTES = 64 * 2**20
 """Largest result file that is read."""
@@ -45,8 +45,8 @@ class Problem:
 
     def __post_init__(self) -> None:
         # both quote strangers' files
-        object.__setattr__(self, "file", printable(self.file))
-        object.__setattr__(self, "message", printable(self.message))
+        object.__setattr__(self, "file", escape_control(self.file))
+        object.__setattr__(self, "message", escape_control(self.message))
 
     def __str__(self) -> str:
         return f"{self.file}: {self.message}"
@@ -62,7 +62,7 @@ class ResultFile:
     """Of the file's bytes."""
 
 
-def open_plain(path: Path, max_bytes: int) -> BinaryIO:
+def open_regular_file(path: Path, max_bytes: int) -> BinaryIO:
     """Open a regular file for reading; never follow a link, never wait for a pipe.
 
     Raises:
@@ -98,7 +98,7 @@ def read_result(path: Path) -> ResultFile:
         NewerSchemaError: if a later version wrote it.
         ResultError: for everything else, naming the file and the field.
     """
-    with open_plain(path, MAX_BYTES) as file:
+    with open_regular_file(path, MAX_BYTES) as file:
         data = file.read(MAX_BYTES + 1)
     try:
         result = Result.model_validate_json(data)
@@ -112,7 +112,9 @@ def _refusal(path: Path, data: bytes, error: ValidationError) -> ResultError:
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
-        return ResultError(f"{path} is no JSON file: {explain(error)}; restore or remove it")
+        return ResultError(
+            f"{path} is no JSON file: {format_validation_error(error)}; restore or remove it"
+        )
     schema = found.get("schema") if isinstance(found, dict) else None
     name, _, version = str(schema).partition("@")
     if schema is None or name != SCHEMA.partition("@")[0]:
@@ -122,7 +124,7 @@ def _refusal(path: Path, data: bytes, error: ValidationError) -> ResultError:
             f"{path} has schema {schema!r}, newer than {SCHEMA!r}, which this version reads; "
             "type: pip install --upgrade tvseg-bench"
         )
-    return ResultError(f"{path}: {explain(error)}; {_remedy(found, error)}")
+    return ResultError(f"{path}: {format_validation_error(error)}; {_remedy(found, error)}")
 
 
 def _remedy(found: dict[str, object], error: ValidationError) -> str:
@@ -133,7 +135,7 @@ def _remedy(found: dict[str, object], error: ValidationError) -> str:
     return "restore the file as it was written, or run the cell again with --force"
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def atomic_write(path: Path, data: bytes) -> None:
     """Put data at path in one move: a reader sees the old file or the new one, never a part.
 
     The temporary file of a killed writer starts with a dot, is never read, and stays.

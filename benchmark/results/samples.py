@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tvseg_bench.benchmark.metrics.bounds import outside
-from tvseg_bench.benchmark.results.result import explain
-from tvseg_bench.benchmark.results.result_file import open_plain
+from tvseg_bench.benchmark.results.result import format_validation_error
+from tvseg_bench.benchmark.results.result_file import open_regular_file
 from tvseg_bench.benchmark.results.schema import Count, Value
-from tvseg_bench.benchmark.results.text import Line, ResultError, plain
+from tvseg_bench.benchmark.results.text import Line, ResultError, to_jsonable
 from tvseg_bench.benchmark.types import UnitScore
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def is_samples_of(path: Path, cell_id: str) -> bool:
 def _rows(path: Path, cell_id: str) -> Iterator[UnitScore]:
     number = 0
     try:
-        with open_plain(path, MAX_SAMPLES_BYTES) as file:
+        with open_regular_file(path, MAX_SAMPLES_BYTES) as file:
             while line := file.readline(MAX_LINE_BYTES):
                 number += 1
                 if number > 1:
@@ -130,7 +130,8 @@ def _rows(path: Path, cell_id: str) -> Iterator[UnitScore]:
                     raise ResultError(f"{path}, line 1: these are rows of another cell")
     except ValidationError as error:
         raise ResultError(
-            f"{path}, line {number}: {explain(error)}; run the cell again with --force"
+            f"{path}, line {number}: {format_validation_error(error)}; "
+            "run the cell again with --force"
         ) from None
     if number == 0:
         raise ResultError(f"{path} is empty; run the cell again with --force")
@@ -152,4 +153,4 @@ def _as_dict(unit: UnitScore) -> dict[str, object]:
 
 
 def _dumps(row: object) -> str:
-    return json.dumps(plain(row, "samples"), separators=(",", ":"), allow_nan=False)
+    return json.dumps(to_jsonable(row, "samples"), separators=(",", ":"), allow_nan=False)

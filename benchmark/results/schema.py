@@ -248,7 +248,7 @@ class Result(_Part):
         return self.model_dump_json(by_alias=True, indent=1) + "\n"
 
 
-def numbers(result: Result) -> dict[str, Any]:
+def comparable_fields(result: Result) -> dict[str, Any]:
     """Return everything of a result that must not depend on when and where it was made.
 
     Timing and provenance are left out, nothing else.

@@ -16,11 +16,11 @@ from tvseg_bench.benchmark.results.result_file import (
     NewerSchemaError,
     Problem,
     ResultFile,
+    atomic_write,
     read_result,
-    write_whole,
 )
 from tvseg_bench.benchmark.results.samples import is_samples_of, read_samples, samples_text
-from tvseg_bench.benchmark.results.schema import Result, Samples, numbers
+from tvseg_bench.benchmark.results.schema import Result, Samples, comparable_fields
 from tvseg_bench.benchmark.results.text import ResultError
 
 if TYPE_CHECKING:
@@ -111,12 +111,12 @@ class ResultStore:
         if old is not None and finished and not force:
             return self._agreed(old, result)
         if old is None or finished:
-            set_aside(self.result_path(cell))
+            back_up(self.result_path(cell))
         if text is not None:
             if force or not is_samples_of(self.samples_path(cell), cell):
-                set_aside(self.samples_path(cell))
-            write_whole(self.samples_path(cell), text)
-        write_whole(self.result_path(cell), result.to_json().encode("utf-8"))
+                back_up(self.samples_path(cell))
+            atomic_write(self.samples_path(cell), text)
+        atomic_write(self.result_path(cell), result.to_json().encode("utf-8"))
         return result
 
     def load_all(self) -> tuple[list[ResultFile], list[Problem]]:
@@ -145,7 +145,7 @@ class ResultStore:
         return result if result.cell_id == cell_id else None
 
     def _agreed(self, old: Result, new: Result) -> Result:
-        if numbers(old) == numbers(new):
+        if comparable_fields(old) == comparable_fields(new):
             return old
         raise ResultError(
             f"{self.result_path(old.cell_id)} is finished with other numbers; "
@@ -153,7 +153,7 @@ class ResultStore:
         )
 
 
-def set_aside(path: Path) -> Path | None:
+def back_up(path: Path) -> Path | None:
     """Rename a file that is in the way to the first free `<name>.<n>.old`; None if none is."""
     if not path.is_symlink() and not path.exists():
         return None

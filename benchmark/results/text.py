@@ -33,7 +33,7 @@ class ResultError(TvsegError):
     """A result cannot be made, read or written; the text names the file and the field."""
 
 
-def plain(value: Any, where: str = "value") -> Any:
+def to_jsonable(value: Any, where: str = "value") -> Any:
     """Return what JSON can hold: arrays become lists, NaN and infinity None, keys strings.
 
     Args:
@@ -44,7 +44,7 @@ def plain(value: Any, where: str = "value") -> Any:
         ResultError: naming the place of a value that JSON cannot hold.
 
     Example:
-        >>> plain({"k": (1, float("nan")), 3: None})
+        >>> to_jsonable({"k": (1, float("nan")), 3: None})
         {'k': [1, None], '3': None}
     """
     if hasattr(value, "tolist"):  # numpy arrays and scalars, torch tensors
@@ -54,21 +54,21 @@ def plain(value: Any, where: str = "value") -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(k): plain(v, f"{where}.{k}") for k, v in value.items()}
+        return {str(k): to_jsonable(v, f"{where}.{k}") for k, v in value.items()}
     if isinstance(value, (Sequence, set, frozenset)) and not isinstance(value, (bytes, bytearray)):
         items = sorted(value) if isinstance(value, (set, frozenset)) else value
-        return [plain(v, f"{where}.{i}") for i, v in enumerate(items)]
+        return [to_jsonable(v, f"{where}.{i}") for i, v in enumerate(items)]
     raise ResultError(
         f"{where} is a {type(value).__name__}, which a result file cannot hold; "
         "give numbers, strings, lists or mappings"
     )
 
 
-def printable(text: str) -> str:
+def escape_control(text: str) -> str:
     """Return text that cannot steer a terminal: what is not printable is spelled out.
 
     Example:
-        >>> printable("a\\x1b[2Jb")
+        >>> escape_control("a\\x1b[2Jb")
         'a\\\\x1b[2Jb'
     """
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

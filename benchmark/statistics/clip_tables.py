@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.metrics.bounds import least
+from tvseg_bench.benchmark.metrics.bounds import metric_minimum
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import UnitScore
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-class Table(Protocol):
+class ClipTable(Protocol):
     """Rows of clips from which a metric is made."""
 
     @property
@@ -30,7 +30,7 @@ class Table(Protocol):
         ...
 
     @property
-    def least(self) -> float:
+    def metric_minimum(self) -> float:
         """The least value that the metric can take, 0 or -1; the largest is 1."""
         ...
 
@@ -54,7 +54,7 @@ class MeanTable:
     clips: tuple[str, ...]
     values: Floats
     """[n]"""
-    least: float = 0.0
+    metric_minimum: float = 0.0
 
     def value(self) -> float:
         """Return the mean."""
@@ -81,7 +81,7 @@ class CountTable:
     clips: tuple[str, ...]
     counts: Floats
     """[3, n, C] true positives, false positives, false negatives."""
-    least: float = 0.0
+    metric_minimum: float = 0.0
 
     def value(self) -> float:
         """Return the mean IoU of all clips together."""
@@ -116,7 +116,7 @@ def table(
     metric: str,
     resample: Literal["mean", "counts"] = "mean",
     background: int | None = None,
-) -> Table:
+) -> ClipTable:
     """Return the rows of the clips that say something about a metric.
 
     Args:
@@ -130,7 +130,7 @@ def table(
         return _count_table([c for c in clips if c.counts], left_out)
     said = [(c.clip, c.metrics[metric]) for c in clips if c.metrics.get(metric) is not None]
     values = np.array([v for _, v in said], np.float64)
-    return MeanTable(tuple(name for name, _ in said), values, least(metric))
+    return MeanTable(tuple(name for name, _ in said), values, metric_minimum(metric))
 
 
 def _count_table(clips: Sequence[UnitScore], left_out: int | None) -> CountTable:
@@ -145,7 +145,7 @@ def _count_table(clips: Sequence[UnitScore], left_out: int | None) -> CountTable
     return CountTable(tuple(c.clip for c in clips), counts)
 
 
-def point(rows: Table) -> float | None:
+def point(rows: ClipTable) -> float | None:
     """Return the metric of the rows as they are, None where they say nothing."""
     value = rows.value() if rows.clips else float("nan")
     return None if np.isnan(value) else value

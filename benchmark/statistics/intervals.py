@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tvseg_bench.benchmark.statistics.clip_tables import Floats, MeanTable, Table, point, table
+from tvseg_bench.benchmark.statistics.clip_tables import ClipTable, Floats, MeanTable, point, table
 from tvseg_bench.benchmark.statistics.jackknife import (
     degrees_of_freedom,
     deviations,
@@ -103,7 +103,7 @@ def interval(score: Score, metric: str, *, background: int | None = None) -> Int
     return interval_of(score.metrics[metric], [rows])
 
 
-def interval_of(value: float | None, seeds: Sequence[Table]) -> Interval:
+def interval_of(value: float | None, seeds: Sequence[ClipTable]) -> Interval:
     """Return the interval of a mean over seeds, whose tables hold the same clips."""
     n = len(seeds[0].clips)
     own = rows_value(seeds)
@@ -118,22 +118,22 @@ def interval_of(value: float | None, seeds: Sequence[Table]) -> Interval:
     means = _are_means(seeds)
     name = "clip-logit-t" if means else "clip-jackknife-logit-t"
     lean = 0.0 if means else _LEAN * skewness(moved)
-    ends = interval_ends(own, standard_error(moved), df, seeds[0].least, lean)
+    ends = interval_ends(own, standard_error(moved), df, seeds[0].metric_minimum, lean)
     lo, hi = map(float, ends)
     shift = value - own
     if abs(shift) > _SAME:
         name += ", shifted"
         if abs(shift) > (hi - lo) / 8:
             return Interval(None, None, "none: the clips' rows do not make this number", n)
-    lo, hi = (min(max(end + shift, seeds[0].least), 1.0) for end in (lo, hi))
+    lo, hi = (min(max(end + shift, seeds[0].metric_minimum), 1.0) for end in (lo, hi))
     return Interval(lo, hi, name, n)
 
 
-def _are_means(tables: Sequence[Table]) -> bool:
+def _are_means(tables: Sequence[ClipTable]) -> bool:
     return all(isinstance(rows, MeanTable) for rows in tables)
 
 
-def rows_value(seeds: Sequence[Table]) -> float | None:
+def rows_value(seeds: Sequence[ClipTable]) -> float | None:
     """Return the mean over seeds of what their rows give, None where one says nothing."""
     own = [point(rows) for rows in seeds]
     said = [v for v in own if v is not None]
@@ -211,7 +211,7 @@ def paired_difference(
         return Difference(value, None, None, None, n, "none: one clip holds all that is scored")
     error = float(standard_error(moved))
     half = error * float(t_quantile((1 + LEVEL) / 2, degrees_of_freedom(moved, shares(pair))))
-    smallest = smallest_difference(error * np.sqrt(n), n)
+    smallest = minimum_detectable_difference(error * np.sqrt(n), n)
     method = "paired-clip-t" if _are_means(pair) else "paired-clip-jackknife-t"
     return Difference(value, value - half, value + half, smallest, n, method)
 
@@ -231,7 +231,7 @@ class Pairs:
     """[M, M] standard errors of the differences; NaN where nothing can be said."""
 
 
-def compare_pairs(values: Floats, models: Sequence[Sequence[Table]]) -> Pairs:
+def compare_pairs(values: Floats, models: Sequence[Sequence[ClipTable]]) -> Pairs:
     """Compare every two models by Student's t on what each clip adds to their difference.
 
     Args:
@@ -276,7 +276,7 @@ def holm(p: Floats, alpha: float = 1 - LEVEL) -> NDArray[np.bool_]:
     return rejected
 
 
-def apart_by(p: Floats) -> NDArray[np.bool_]:
+def significantly_different(p: Floats) -> NDArray[np.bool_]:
     """Return which pairs [M, M] differ, given their p-values [M, M]; Holm over all pairs."""
     upper = np.triu_indices(len(p), 1)
     apart = np.zeros(p.shape, np.bool_)
@@ -284,7 +284,7 @@ def apart_by(p: Floats) -> NDArray[np.bool_]:
     return apart | apart.T
 
 
-def smallest_difference(sd: float, n: int, power: float = 0.8) -> float:
+def minimum_detectable_difference(sd: float, n: int, power: float = 0.8) -> float:
     """Return the smallest true difference that a paired comparison shows with this power.
 
     Args:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tvseg_bench.benchmark.statistics.clip_tables import Floats, Table
+from tvseg_bench.benchmark.statistics.clip_tables import ClipTable, Floats
 
 _EQUAL = 1e-12
 """Shares of clips that differ by less are equal."""
@@ -21,7 +21,7 @@ _MOST = 0.999
 """A larger share leaves one degree of freedom all the same, and nothing of the sums' digits."""
 
 
-def deviations(seeds: Sequence[Table]) -> Floats:
+def deviations(seeds: Sequence[ClipTable]) -> Floats:
     """Return what each clip adds to the error of a mean over seeds: squares sum to its variance.
 
     Args:
@@ -43,7 +43,7 @@ def deviations(seeds: Sequence[Table]) -> Floats:
     return scaled
 
 
-def shares(seeds: Sequence[Table]) -> Floats:
+def shares(seeds: Sequence[ClipTable]) -> Floats:
     """Return the share [n] of each clip in the data, averaged over seeds."""
     found: Floats = np.mean([rows.weights() for rows in seeds], axis=0)
     return found

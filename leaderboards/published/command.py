@@ -16,7 +16,7 @@ from tvseg_bench.benchmark.registry import models
 from tvseg_bench.leaderboards.published.numbers import NAME, Published, rows
 
 if TYPE_CHECKING:
-    from tvseg_bench.leaderboards.published.verify import Here, Verdict
+    from tvseg_bench.leaderboards.published.verify import Installation, Verdict
 
 OK, SOME_FAILED, MISMATCH = 0, 1, 3
 _ARXIV = re.compile(r"(\d{4}\.\d{4,5})(v\d+)?")
@@ -31,7 +31,7 @@ def verify(arguments: argparse.Namespace) -> int:
         UsageError: nothing is published under this name, or `--weights` is meant for several
             models.
     """
-    from tvseg_bench.leaderboards.published.verify import Here
+    from tvseg_bench.leaderboards.published.verify import Installation
 
     claims = named(arguments.name, rows(arguments.published))
     taken = {claim.model for claim in claims}
@@ -41,7 +41,7 @@ def verify(arguments: argparse.Namespace) -> int:
             f"{len(taken)}; type for example: tvseg-bench verify {min(taken)} --weights FILE"
         )
     root = Path(arguments.data_root).expanduser() if arguments.data_root else data_root()
-    here = Here(
+    here = Installation(
         output=Path(arguments.output or "runs"),
         data_root=root,
         device=arguments.device or "auto",
@@ -85,15 +85,15 @@ def named(name: str, numbers: Sequence[Published]) -> tuple[Published, ...]:
     raise UsageError(did_you_mean("model or paper", name, known_names))
 
 
-def _measured(claims: Sequence[Published], here: Here, quiet: bool) -> tuple[Verdict, ...]:
+def _measured(claims: Sequence[Published], here: Installation, quiet: bool) -> tuple[Verdict, ...]:
     from tvseg_bench.leaderboards.published.verify import verify as measure
 
     if quiet:
         return measure(claims, here)
-    from tvseg_bench.benchmark.cli.console import RichListener
+    from tvseg_bench.benchmark.cli.console import RichCallbacks
 
-    with RichListener() as listener:
-        return measure(claims, here, listener)
+    with RichCallbacks() as callbacks:
+        return measure(claims, here, callbacks)
 
 
 def _plain(verdict: Verdict) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from tvseg_bench.benchmark.registry import datasets, models, protocols
 from tvseg_bench.benchmark.statistics.intervals import mean_and_sd
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.execution.run import Listener, RunReport
+    from tvseg_bench.benchmark.execution.run import RunCallbacks, RunReport
     from tvseg_bench.benchmark.results.result import Result
 
 
-class Claim(Protocol):
+class PublishedClaim(Protocol):
     """What has to be known of a published number."""
 
     @property
@@ -81,15 +81,15 @@ class Claim(Protocol):
         ...
 
 
-Word = Literal["match", "mismatch", "not run", "failed"]
+VerdictName = Literal["match", "mismatch", "not run", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """A claim and what came of it."""
 
-    claim: Claim
-    verdict: Word
+    claim: PublishedClaim
+    verdict: VerdictName
     ours: float | None = None
     """Mean over the seeds."""
     reason: str = ""
@@ -104,7 +104,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Here:
+class Installation:
     """What there is to verify with."""
 
     output: Path = Path("runs")
@@ -116,14 +116,14 @@ class Here:
 
 
 def verify(
-    claims: Sequence[Claim], here: Here, listener: Listener | None = None
+    claims: Sequence[PublishedClaim], here: Installation, callbacks: RunCallbacks | None = None
 ) -> tuple[Verdict, ...]:
     """Measure every claim that can be measured here, and judge it.
 
     Args:
         claims: in the order in which the verdicts come.
         here: data, weights, and where results go.
-        listener: hears plan, progress and results.
+        callbacks: hears plan, progress and results.
     """
     missing = {i: "; ".join(needs(claim, here)) for i, claim in enumerate(claims)}
     verdicts = {
@@ -133,7 +133,7 @@ def verify(
     }
     runnable = [i for i, text in missing.items() if not text]
     for batch in _batches([claims[i] for i in runnable]):
-        report = _run(batch, here, listener)
+        report = _run(batch, here, callbacks)
         for i in runnable:
             if any(claims[i] is claim for claim in batch):
                 verdicts[i] = judge(claims[i], report)
@@ -143,12 +143,12 @@ def verify(
 # ------------------------------------------------------------------------------- needs
 
 
-def needs(claim: Claim, here: Here) -> list[str]:
+def needs(claim: PublishedClaim, here: Installation) -> list[str]:
     """Return what is not here and would have to be, nothing where the claim can run."""
     return [*_model_needs(claim, here), *_protocol_needs(claim), *_data_needs(claim, here)]
 
 
-def _model_needs(claim: Claim, here: Here) -> Iterator[str]:
+def _model_needs(claim: PublishedClaim, here: Installation) -> Iterator[str]:
     if claim.model not in models:
         yield f"a model {claim.model}, which is not among those here"
         return
@@ -159,7 +159,7 @@ def _model_needs(claim: Claim, here: Here) -> Iterator[str]:
         yield f"the weights of {claim.model} at {locate.place(entry.card)}"
 
 
-def _protocol_needs(claim: Claim) -> Iterator[str]:
+def _protocol_needs(claim: PublishedClaim) -> Iterator[str]:
     if claim.protocol not in protocols:
         yield f"a protocol {claim.protocol}, which the suite does not have"
     elif not claim.preset:
@@ -168,7 +168,7 @@ def _protocol_needs(claim: Claim) -> Iterator[str]:
         yield f"a preset {claim.protocol}:{claim.preset}, which the suite does not have"
 
 
-def _data_needs(claim: Claim, here: Here) -> Iterator[str]:
+def _data_needs(claim: PublishedClaim, here: Installation) -> Iterator[str]:
     if claim.dataset not in datasets:
         yield f"the data set {claim.dataset}, which the suite does not read"
         return
@@ -188,7 +188,7 @@ def _data_needs(claim: Claim, here: Here) -> Iterator[str]:
             yield f"{claim.dataset}:{split} to learn from"
 
 
-def _learns(claim: Claim) -> bool:
+def _learns(claim: PublishedClaim) -> bool:
     if claim.protocol not in protocols:
         return False
     entry = protocols[claim.protocol]
@@ -201,12 +201,12 @@ def _learns(claim: Claim) -> bool:
 # --------------------------------------------------------------------------------- run
 
 
-def _batches(claims: Iterable[Claim]) -> list[list[Claim]]:
+def _batches(claims: Iterable[PublishedClaim]) -> list[list[PublishedClaim]]:
     """Return claims that one run can measure: of one model, one data set, the same seeds.
 
     A protocol has one setting in a run, so a second one of the same protocol is another run.
     """
-    batches: dict[tuple[object, ...], list[Claim]] = {}
+    batches: dict[tuple[object, ...], list[PublishedClaim]] = {}
     settings: dict[tuple[object, ...], list[tuple[str, dict[str, Any]]]] = {}
     for claim in claims:
         where = (claim.model, claim.dataset, claim.split, claim.seeds)
@@ -218,7 +218,9 @@ def _batches(claims: Iterable[Claim]) -> list[list[Claim]]:
     return list(batches.values())
 
 
-def _run(batch: Sequence[Claim], here: Here, listener: Listener | None) -> RunReport:
+def _run(
+    batch: Sequence[PublishedClaim], here: Installation, callbacks: RunCallbacks | None
+) -> RunReport:
     from tvseg_bench.benchmark.execution.run import run_selection
 
     first = batch[0]
@@ -237,13 +239,13 @@ def _run(batch: Sequence[Claim], here: Here, listener: Listener | None) -> RunRe
         data_root=here.data_root,
         device=here.device,
     )
-    return run_selection(selection, listener, here.command)
+    return run_selection(selection, callbacks, here.command)
 
 
 # ------------------------------------------------------------------------------- judge
 
 
-def judge(claim: Claim, report: RunReport) -> Verdict:
+def judge(claim: PublishedClaim, report: RunReport) -> Verdict:
     """Compare a claim with the results of the run that measured it."""
     if report.plan.broken:
         return Verdict(claim=claim, verdict="failed", reason=report.plan.broken[0].reason)
@@ -251,7 +253,7 @@ def judge(claim: Claim, report: RunReport) -> Verdict:
     cells = tuple(r.cell_id for r in results)
     without = next((r for r in results if r.status != "ok"), None)
     if without is not None:
-        word: Word = "failed" if without.status == "failed" else "not run"
+        word: VerdictName = "failed" if without.status == "failed" else "not run"
         return Verdict(claim=claim, verdict=word, reason=without.reason, cells=cells)
     values = [r.metrics[claim.metric].value for r in results if claim.metric in r.metrics]
     known = [value for value in values if value is not None]
@@ -263,5 +265,5 @@ def judge(claim: Claim, report: RunReport) -> Verdict:
     return Verdict(claim=claim, verdict="match" if near else "mismatch", ours=ours, cells=cells)
 
 
-def _measures(result: Result, claim: Claim) -> bool:
+def _measures(result: Result, claim: PublishedClaim) -> bool:
     return (result.protocol.id, result.protocol.preset) == (claim.protocol, claim.preset)

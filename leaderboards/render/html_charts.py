@@ -9,7 +9,7 @@ from tvseg_bench.leaderboards.render.words import row_id
 
 if TYPE_CHECKING:
     from tvseg_bench.leaderboards.board import BoardTable
-    from tvseg_bench.leaderboards.rows import Row
+    from tvseg_bench.leaderboards.rows import BoardRow
 
 
 def chart_data(tables: Sequence[BoardTable]) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def chart_data(tables: Sequence[BoardTable]) -> dict[str, Any]:
     return {"models": list(models.values()), "tables": made}
 
 
-def _point(row: Row, models: dict[str, dict[str, Any]]) -> list[float | int | None]:
+def _point(row: BoardRow, models: dict[str, dict[str, Any]]) -> list[float | int | None]:
     key = row_id(row)
     if key not in models:
         models[key] = {

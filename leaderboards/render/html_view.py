@@ -26,7 +26,7 @@ from tvseg_bench.leaderboards.summary import ordered, summaries
 
 if TYPE_CHECKING:
     from tvseg_bench.leaderboards.board import Board, BoardTable
-    from tvseg_bench.leaderboards.rows import Row
+    from tvseg_bench.leaderboards.rows import BoardRow
 
 HERE = Path(__file__).parent
 MARK = "<!-- tvseg-bench leaderboard page -->"
@@ -75,7 +75,7 @@ def _few(lines: Sequence[str]) -> dict[str, Any]:
     return {"shown": lines[:_MOST_NAMED], "more": max(len(lines) - _MOST_NAMED, 0)}
 
 
-def rows_of(tables: Iterable[BoardTable]) -> Iterator[Row]:
+def rows_of(tables: Iterable[BoardTable]) -> Iterator[BoardRow]:
     """Yield the rows of all headlines."""
     for one in tables:
         yield from next(iter(one.metrics.values())).rows
@@ -111,7 +111,7 @@ def choices(board: Board) -> list[dict[str, Any]]:
     ]
 
 
-def family(row: Row) -> str:
+def family(row: BoardRow) -> str:
     """Return the part of a model's name before the first slash."""
     return row.key.model.partition("/")[0]
 
@@ -163,7 +163,7 @@ class Scale:
     hi: float
 
     @classmethod
-    def of(cls, rows: Iterable[Row]) -> Scale:
+    def of(cls, rows: Iterable[BoardRow]) -> Scale:
         """Return round ends that hold every value, interval and reference."""
         seen = [
             v
@@ -181,14 +181,14 @@ class Scale:
             return None
         return f"{100 * (value - self.lo) / (self.hi - self.lo):.1f}"
 
-    def style(self, row: Row) -> str:
+    def style(self, row: BoardRow) -> str:
         """Return the places as CSS variables: value, interval, constant, oracle."""
         lo, hi = row.ci or (None, None)
         places = {"v": row.value, "l": lo, "h": hi, "c": row.constant, "o": row.oracle}
         return ";".join(f"--{k}:{self.at(v)}" for k, v in places.items() if v is not None)
 
 
-def row_view(row: Row, scale: Scale, others: Sequence[Row | None]) -> dict[str, Any]:
+def row_view(row: BoardRow, scale: Scale, others: Sequence[BoardRow | None]) -> dict[str, Any]:
     """Return what one row shows."""
     facts = row.facts
     trust, kind = _TRUST.get(facts["trust"], (facts["trust"], ""))
@@ -226,7 +226,7 @@ def row_view(row: Row, scale: Scale, others: Sequence[Row | None]) -> dict[str, 
 
 def published(tables: Sequence[BoardTable]) -> Iterator[Mapping[str, Any]]:
     """Yield what others have published of the models here, with ours of the same where it is."""
-    ours: dict[tuple[str, ...], Row] = {}
+    ours: dict[tuple[str, ...], BoardRow] = {}
     names: dict[str, None] = {}
     for one in tables:
         for metric, found in one.metrics.items():

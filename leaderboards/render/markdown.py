@@ -19,7 +19,7 @@ from tvseg_bench.leaderboards.summary import ordered, summaries
 
 if TYPE_CHECKING:
     from tvseg_bench.leaderboards.board import Board, BoardTable
-    from tvseg_bench.leaderboards.rows import Ranked, Row
+    from tvseg_bench.leaderboards.rows import BoardRow, Ranked
 
 MARK = "<!-- tvseg-bench leaderboard -->"
 """First line of the file, by which a later build knows its own."""
@@ -140,7 +140,7 @@ def _section(table: BoardTable, tables: Sequence[BoardTable]) -> Iterator[str]:
     yield from _footnotes(table.metrics[headline], headline)
 
 
-def _row(row: Row, others: Sequence[Row | None]) -> Iterator[str]:
+def _row(row: BoardRow, others: Sequence[BoardRow | None]) -> Iterator[str]:
     yield rank_text(row)
     yield _model(row)
     yield _score(row)
@@ -153,14 +153,14 @@ def _row(row: Row, others: Sequence[Row | None]) -> Iterator[str]:
     yield str(row.n_seeds)
 
 
-def _model(row: Row) -> str:
+def _model(row: BoardRow) -> str:
     """Return the model's name, with what sets it apart from its default."""
     marks = " ‡" if row.facts["contaminated"] else ""
     marks += "" if row.facts["trust"] == "self-reported" else f" ({row.facts['trust']})"
     return f"{code(row.key.model)} {escape('@' + ' '.join(row_extra(row)))}{marks}"
 
 
-def _score(row: Row) -> str:
+def _score(row: BoardRow) -> str:
     """Return value, spread over seeds and interval; † where it rests on few clips."""
     text = percent(row.value)
     if row.sd is not None:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from tvseg_bench.leaderboards.board import BoardTable
-    from tvseg_bench.leaderboards.rows import Row
+    from tvseg_bench.leaderboards.rows import BoardRow
 
 
-def row_id(row: Row) -> str:
+def row_id(row: BoardRow) -> str:
     """Return 8 hexadecimal digits that are the same for one model in every table."""
     key = row.key
     return short_hash([key.model, key.revision, key.layer, key.dtype])[:8]
@@ -34,13 +34,13 @@ def breakable(name: str) -> Markup:
     return Markup("/<wbr>").join(name.split("/"))
 
 
-def row_name(row: Row) -> dict[str, str]:
+def row_name(row: BoardRow) -> dict[str, str]:
     """Return the name, and in a second line what sets this row apart from its default."""
     model = row.key.model
     return {"model": model, "shown": breakable(model), "extra": " · ".join(row_extra(row))}
 
 
-def row_extra(row: Row) -> list[str]:
+def row_extra(row: BoardRow) -> list[str]:
     """Return what sets a row apart from its model: revision, layer and type where not usual."""
     key = row.key
     extra = [key.revision.removeprefix("sha256:")[:8]]
@@ -49,7 +49,7 @@ def row_extra(row: Row) -> list[str]:
     return extra
 
 
-def rank_text(row: Row) -> str:
+def rank_text(row: BoardRow) -> str:
     """Return the rank, or the range of ranks that cannot be excluded."""
     if row.rank is None:
         return "–"

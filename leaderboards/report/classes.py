@@ -10,7 +10,7 @@ from tvseg_bench.benchmark.statistics.intervals import Difference, interval, pai
 from tvseg_bench.benchmark.types import Score, UnitScore
 
 if TYPE_CHECKING:
-    from tvseg_bench.leaderboards.report.gather import Shown
+    from tvseg_bench.leaderboards.report.gather import ReportedModel
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ClassIou:
     """That hold the class."""
 
 
-def per_class(model: Shown) -> list[ClassIou]:
+def per_class(model: ReportedModel) -> list[ClassIou]:
     """Return the IoU of every class, with intervals where clips have counts of their own."""
     found = model.result.per_class
     samples = model.result.samples
@@ -76,7 +76,7 @@ def _means(rows: Sequence[UnitScore], label: int) -> list[UnitScore]:
     return [UnitScore(clip=clip, metrics={"miou": sum(v) / len(v)}) for clip, v in values.items()]
 
 
-def difference(a: Shown, b: Shown, metric: str) -> Difference | None:
+def difference(a: ReportedModel, b: ReportedModel, metric: str) -> Difference | None:
     """Return A minus B over the clips they share; None where rows are not at hand."""
     left, right, samples = a.clip_rows, b.clip_rows, a.result.samples
     if samples is None or not left or not right:

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from tvseg_bench.benchmark.results.result_file import write_whole
+from tvseg_bench.benchmark.results.result_file import atomic_write
 from tvseg_bench.leaderboards.render.own_files import refuse_foreign
 from tvseg_bench.leaderboards.render.page.page import page_start
 
@@ -63,7 +63,7 @@ def write_page(path: Path, text: str, mark: str) -> Path:
         ResultError: the folder cannot be written.
     """
     refuse_foreign(path, page_start(mark), "this command")
-    write_whole(path, text.encode("utf-8"))
+    atomic_write(path, text.encode("utf-8"))
     return path
 
 

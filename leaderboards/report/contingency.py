@@ -12,15 +12,15 @@ from tvseg_bench.leaderboards.render.words import breakable
 from tvseg_bench.leaderboards.report import pictures
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.recording.reader import Kept, Unit
-    from tvseg_bench.leaderboards.report.gather import Shown
+    from tvseg_bench.benchmark.recording.reader import RecordedUnit, Recording
+    from tvseg_bench.leaderboards.report.gather import ReportedModel
 
 MOST_CLUSTERS = 12
 """Columns at most; the clusters with the most pixels."""
 
 
 def of_unit(
-    model: str, unit: Unit, kept: Kept, name: Callable[[int, Kept], str]
+    model: str, unit: RecordedUnit, kept: Recording, name: Callable[[int, Recording], str]
 ) -> dict[str, Any]:
     """Return the table of one clip."""
     table = np.asarray(unit.table, np.int64).reshape(len(unit.labels), len(unit.clusters))
@@ -28,7 +28,7 @@ def of_unit(
     return _view(model, table, unit.labels, unit.clusters, unit.assigned, names, kept.background)
 
 
-def of_data_set(models: Sequence[Shown]) -> list[dict[str, Any]]:
+def of_data_set(models: Sequence[ReportedModel]) -> list[dict[str, Any]]:
     """Return the tables that results themselves hold: those of the data-set scope."""
     made = []
     for model in models:

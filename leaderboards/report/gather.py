@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
-from tvseg_bench.benchmark.recording.reader import Kept, KeptCell, KeptClip
+from tvseg_bench.benchmark.recording.reader import RecordedCell, RecordedClip, Recording
 from tvseg_bench.benchmark.results.result_file import Problem, read_result
 from tvseg_bench.benchmark.results.samples import read_samples
 from tvseg_bench.benchmark.results.schema import Result
 from tvseg_bench.benchmark.results.text import ResultError
 from tvseg_bench.benchmark.types import UnitScore
 from tvseg_bench.leaderboards.board import Board, BoardTable, make_board
-from tvseg_bench.leaderboards.load import Loaded, Measurement, RowKey, load
-from tvseg_bench.leaderboards.rows import Row, run_folder, samples_path
+from tvseg_bench.leaderboards.load import LoadedResults, Measurement, RowKey, load
+from tvseg_bench.leaderboards.rows import BoardRow, run_folder, samples_path
 from tvseg_bench.leaderboards.summary import ordered
 
 _WITHOUT = "No pictures were kept of these cells; run them again with --keep 12 --force."
@@ -28,15 +28,15 @@ MOST_MODELS = 6
 
 
 @dataclass(frozen=True)
-class Shown:
+class ReportedModel:
     """One model in one table: its row, its first result, and what was kept of it."""
 
-    row: Row
+    row: BoardRow
     result: Result
     path: Path
-    cell: KeptCell
-    kept: Kept | None
-    family: list[Shown] = field(default_factory=list, repr=False, compare=False)
+    cell: RecordedCell
+    kept: Recording | None
+    family: list[ReportedModel] = field(default_factory=list, repr=False, compare=False)
     """The same model, shown the same pixels of the same data, under every protocol."""
 
     @property
@@ -61,12 +61,12 @@ class Shown:
         """Return the rows of the clips."""
         return [row for row in self.rows if row.frame is None]
 
-    def clip(self, name: str) -> KeptClip | None:
+    def clip(self, name: str) -> RecordedClip | None:
         """Return what was kept of a clip."""
         clips = self.kept.clips if self.kept is not None else ()
         return next((clip for clip in clips if clip.clip == name), None)
 
-    def colours(self, clip: KeptClip) -> NDArray[np.uint8] | None:
+    def colours(self, clip: RecordedClip) -> NDArray[np.uint8] | None:
         """Return the features of a clip as colours [T, rows, cols, 3], None where none were kept.
 
         Clusterings of single frames have no basis that serves the clip; that of another protocol
@@ -88,7 +88,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedClip:
     """A clip that is shown, and why."""
 
     name: str
@@ -100,16 +100,16 @@ class Section:
     """One table of the board, with its models and the clips that are shown."""
 
     table: BoardTable
-    models: tuple[Shown, ...]
+    models: tuple[ReportedModel, ...]
     """All of them, best first."""
-    pictured: tuple[Shown, ...] = ()
-    clips: tuple[Chosen, ...] = ()
+    pictured: tuple[ReportedModel, ...] = ()
+    clips: tuple[SelectedClip, ...] = ()
     without: str = ""
     """Why there are no pictures."""
 
 
 @dataclass
-class Material:
+class ReportContent:
     """Everything that a page is made of."""
 
     board: Board
@@ -119,7 +119,7 @@ class Material:
     compare: tuple[str, str] | None = None
 
 
-def gather(folders: Sequence[Path], compare: tuple[str, str] | None = None) -> Material:
+def gather(folders: Sequence[Path], compare: tuple[str, str] | None = None) -> ReportContent:
     """Read results and kept pictures below the folders.
 
     Where there are results of the first clips only (`--limit`) and no others, those are shown.
@@ -145,9 +145,11 @@ def gather(folders: Sequence[Path], compare: tuple[str, str] | None = None) -> M
     if compare is not None:
         _keep_pair(loaded, compare)
     board = make_board(loaded)
-    material = Material(board, problems=list(board.problems), partial=partial, compare=compare)
+    material = ReportContent(
+        board, problems=list(board.problems), partial=partial, compare=compare
+    )
     measured: dict[tuple[object, RowKey], Measurement] = {}
-    families: dict[tuple[RowKey, str, str, str], list[Shown]] = {}
+    families: dict[tuple[RowKey, str, str, str], list[ReportedModel]] = {}
     for m in loaded.measurements:
         measured.setdefault((m.table, m.row), m)
     for table in ordered(board.tables):
@@ -168,7 +170,7 @@ def gather(folders: Sequence[Path], compare: tuple[str, str] | None = None) -> M
     return material
 
 
-def _keep_pair(loaded: Loaded, pair: tuple[str, str]) -> None:
+def _keep_pair(loaded: LoadedResults, pair: tuple[str, str]) -> None:
     names = sorted({m.row.model for m in loaded.measurements})
     for name in pair:
         if name not in names:
@@ -178,8 +180,10 @@ def _keep_pair(loaded: Loaded, pair: tuple[str, str]) -> None:
     loaded.measurements = [m for m in loaded.measurements if m.row.model in pair]
 
 
-def _shown(row: Row, measured: Measurement, problems: list[Problem], family: list[Shown]) -> Shown:
-    cell = KeptCell(run_folder(measured.path), measured.cell_id)
+def _shown(
+    row: BoardRow, measured: Measurement, problems: list[Problem], family: list[ReportedModel]
+) -> ReportedModel:
+    cell = RecordedCell(run_folder(measured.path), measured.cell_id)
     kept = None
     if cell.exists:
         try:
@@ -187,13 +191,13 @@ def _shown(row: Row, measured: Measurement, problems: list[Problem], family: lis
         except ResultError as error:
             problems.append(Problem(measured.file, f"its pictures are not shown: {error}"))
     result = read_result(measured.path).result
-    shown = Shown(row, result, measured.path, cell, kept, family)
+    shown = ReportedModel(row, result, measured.path, cell, kept, family)
     family.append(shown)
     return shown
 
 
 def _section(
-    table: BoardTable, models: Sequence[Shown], compare: tuple[str, str] | None
+    table: BoardTable, models: Sequence[ReportedModel], compare: tuple[str, str] | None
 ) -> Section:
     kept = [m for m in models if m.kept is not None]
     if not kept:
@@ -209,7 +213,7 @@ def _section(
     return Section(table, tuple(models), tuple(pictured), tuple(clips))
 
 
-def _scores(models: Sequence[Shown]) -> dict[str, list[float]]:
+def _scores(models: Sequence[ReportedModel]) -> dict[str, list[float]]:
     """Return, for each clip that was kept of all models, their scores."""
     found: dict[str, list[float]] = {}
     for clip in models[0].kept.clips if models[0].kept is not None else ():
@@ -220,16 +224,16 @@ def _scores(models: Sequence[Shown]) -> dict[str, list[float]]:
     return found
 
 
-def _extremes(scores: Mapping[str, Sequence[float]]) -> list[Chosen]:
+def _extremes(scores: Mapping[str, Sequence[float]]) -> list[SelectedClip]:
     """Return the best, the median and the worst clip by the mean over the models."""
     order = sorted(scores, key=lambda name: (-sum(scores[name]), name))
     places = {0: "best", len(order) // 2: "median", len(order) - 1: "worst"}
     if len(order) == 1:
         places = {0: "only"}
-    return [Chosen(order[i], f"{why} clip") for i, why in sorted(places.items())]
+    return [SelectedClip(order[i], f"{why} clip") for i, why in sorted(places.items())]
 
 
-def _apart(scores: Mapping[str, Sequence[float]], pair: tuple[str, str]) -> list[Chosen]:
+def _apart(scores: Mapping[str, Sequence[float]], pair: tuple[str, str]) -> list[SelectedClip]:
     """Return the clips where A is furthest ahead, where the median is, and where B is."""
     order = sorted(scores, key=lambda name: (scores[name][1] - scores[name][0], name))
     places = {
@@ -245,5 +249,5 @@ def _apart(scores: Mapping[str, Sequence[float]], pair: tuple[str, str]) -> list
         ahead = "the two are even" if abs(gap) < 5e-4 else why
         wrong = (i == 0 and gap < 0) or (i == len(order) - 1 and gap > 0 and len(order) > 1)
         least = f"{pair[0] if i else pair[1]} least ahead"
-        chosen.append(Chosen(order[i], least if wrong else ahead))
+        chosen.append(SelectedClip(order[i], least if wrong else ahead))
     return chosen

@@ -25,8 +25,13 @@ from tvseg_bench.leaderboards.report.contingency import of_data_set, of_unit
 from tvseg_bench.leaderboards.summary import summaries
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.recording.reader import Kept, KeptClip
-    from tvseg_bench.leaderboards.report.gather import Chosen, Material, Section, Shown
+    from tvseg_bench.benchmark.recording.reader import RecordedClip, Recording
+    from tvseg_bench.leaderboards.report.gather import (
+        ReportContent,
+        ReportedModel,
+        Section,
+        SelectedClip,
+    )
 
 HERE = Path(__file__).parent
 BOARD_STYLE = HERE.parent / "render" / "board.css"
@@ -51,7 +56,7 @@ MOST_OPEN = 4
 """The pictures of so many tables start unfolded; those below start folded."""
 
 
-def page(material: Material) -> str:
+def page(material: ReportContent) -> str:
     """Return the text of a report: one file that needs no network and no server."""
     pair = material.compare
     return render_page(
@@ -84,7 +89,7 @@ def _nav(sections: Sequence[Section]) -> list[tuple[str, str]]:
     return list(found.items())
 
 
-def _facts(material: Material) -> dict[str, int]:
+def _facts(material: ReportContent) -> dict[str, int]:
     rows = [m for section in material.sections for m in section.models]
     counts = {
         "model": len({m.name for m in rows}),
@@ -95,7 +100,7 @@ def _facts(material: Material) -> dict[str, int]:
     return {word if n == 1 else f"{word}s": n for word, n in counts.items()}
 
 
-def _sections(material: Material) -> list[dict[str, Any]]:
+def _sections(material: ReportContent) -> list[dict[str, Any]]:
     """Return the sections; of a long page the pictures of the first ones are unfolded."""
     made = [_section(section, material) for section in material.sections]
     pictured = [section for section in made if section["clips"]]
@@ -104,7 +109,7 @@ def _sections(material: Material) -> list[dict[str, Any]]:
     return made
 
 
-def _section(section: Section, material: Material) -> dict[str, Any]:
+def _section(section: Section, material: ReportContent) -> dict[str, Any]:
     key = section.table.key
     headline, ranked = next(iter(section.table.metrics.items()))
     scale = Scale.of(ranked.rows)
@@ -181,7 +186,7 @@ def _scatter(section: Section, pair: tuple[str, str] | None, metric: str) -> dic
     return scatter(points) if len(points) > 1 else None
 
 
-def _legend(section: Section, kept: Kept | None) -> list[dict[str, str]]:
+def _legend(section: Section, kept: Recording | None) -> list[dict[str, str]]:
     """Return names and colours of the classes, where labels are classes."""
     if kept is None or kept.labels != "semantic":
         return []
@@ -203,14 +208,14 @@ def _legend(section: Section, kept: Kept | None) -> list[dict[str, str]]:
     ]
 
 
-def label_name(label: int, kept: Kept) -> str:
+def label_name(label: int, kept: Recording) -> str:
     """Return the name of a label in words."""
     if kept.labels == "semantic" and 0 <= label < len(kept.classes):
         return kept.classes[label]
     return "background" if label == kept.background else f"object {label}"
 
 
-def _clip(chosen: Chosen, section: Section, problems: list[Problem]) -> dict[str, Any]:
+def _clip(chosen: SelectedClip, section: Section, problems: list[Problem]) -> dict[str, Any]:
     """Return everything about one clip: strips, timeline, video, contingency."""
     models = [(m, c) for m in section.pictured if (c := m.clip(chosen.name)) is not None]
     first, clip = models[0]
@@ -274,7 +279,7 @@ def _clip(chosen: Chosen, section: Section, problems: list[Problem]) -> dict[str
     }
 
 
-def _matched(clip: KeptClip, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+def _matched(clip: RecordedClip, ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the labels [T, H, W] that the clusters of the kept frames were matched with."""
     out = np.full(ids.shape, UNMATCHED, np.int64)
     for i, position in enumerate(clip.positions):
@@ -349,9 +354,9 @@ def _class_cell(found: Any) -> dict[str, Any] | None:
     }
 
 
-def _runs(material: Material) -> list[dict[str, Any]]:
+def _runs(material: ReportContent) -> list[dict[str, Any]]:
     """Return what made the numbers, one line per model."""
-    seen: dict[str, Shown] = {}
+    seen: dict[str, ReportedModel] = {}
     for section in material.sections:
         for model in section.models:
             seen.setdefault(model.name, model)

@@ -35,7 +35,7 @@ _FPS = 8
 
 
 @dataclass(frozen=True)
-class Seen:
+class VideoAnalysis:
     """What a model sees in a video."""
 
     model: str
@@ -127,7 +127,7 @@ def see(
     frames: int,
     seed: int,
     device: str,
-) -> Seen:
+) -> VideoAnalysis:
     """Run the model on a clip and cluster what it says."""
     from tvseg_bench.benchmark.clustering import Moments, assign_upsampled, kmeans_upsampled
     from tvseg_bench.benchmark.plugins.load import load_model
@@ -146,7 +146,7 @@ def see(
     )
     ids = np.concatenate([assign_upsampled(t[None], fitted.centers, shown) for t in tokens])
     order = np.argsort(-np.bincount(ids.ravel(), minlength=k), kind="stable")
-    return Seen(
+    return VideoAnalysis(
         model=loaded.card.name,
         clip=clip.name,
         n_frames=clip.n_frames,
@@ -183,7 +183,7 @@ def _images(clip: Clip, frames: tuple[int, ...], size: tuple[int, int]) -> NDArr
     )
 
 
-def view(seen: Seen, k: int, size: int, seed: int) -> dict[str, Any]:
+def view(seen: VideoAnalysis, k: int, size: int, seed: int) -> dict[str, Any]:
     """Return what the page shows."""
     ids, at = seen.ids, spread(len(seen.frames), COLUMNS)
     drawn = pictures.clusters(seen.images, ids)

@@ -26,9 +26,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tvseg_bench.benchmark.results.result import explain
-from tvseg_bench.benchmark.results.result_file import open_plain
-from tvseg_bench.benchmark.results.text import Line, Name, ResultError, Sha256, printable
+from tvseg_bench.benchmark.results.result import format_validation_error
+from tvseg_bench.benchmark.results.result_file import open_regular_file
+from tvseg_bench.benchmark.results.text import Line, Name, ResultError, Sha256, escape_control
 
 SUBMISSION_SCHEMA: Final = "tvseg-bench/submission@1"
 MANIFEST, CARD, REPORT = "submission.json", "model_card.json", "check_report.json"
@@ -139,7 +139,7 @@ def read_archive(path: Path) -> Archive:
         ResultError: naming what is wrong with the archive, in one sentence; nothing was unpacked
             to the disk, and never more than the limits into memory.
     """
-    with open_plain(path, MAX_ARCHIVE) as file:
+    with open_regular_file(path, MAX_ARCHIVE) as file:
         data = file.read(MAX_ARCHIVE + 1)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -148,7 +148,8 @@ def read_archive(path: Path) -> Archive:
             files = {member.filename: _read(archive, member) for member in members}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         raise ResultError(
-            f"{path.name} is no whole zip archive ({printable(str(error))[:120]}); pack it again"
+            f"{path.name} is no whole zip archive ({escape_control(str(error))[:120]}); "
+            "pack it again"
         ) from None
     manifest = _manifest(files)
     _compare(manifest, files)
@@ -162,7 +163,7 @@ def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
     seen: set[str] = set()
     for member in members:
         name = member.orig_filename
-        shown = f"'{printable(name)[:200]}'"
+        shown = f"'{escape_control(name)[:200]}'"
         if name in seen:
             raise ResultError(f"the archive holds {shown} twice; pack it again")
         seen.add(name)
@@ -231,7 +232,7 @@ def _manifest(files: Mapping[str, bytes]) -> Manifest:
                 f"{MANIFEST} has the schema {found!r}, this version takes {SUBMISSION_SCHEMA!r}; "
                 "pack and check with the same version of tvseg-bench"
             ) from None
-        raise ResultError(f"{MANIFEST}: {explain(error)}; pack it again") from None
+        raise ResultError(f"{MANIFEST}: {format_validation_error(error)}; pack it again") from None
 
 
 def _schema_of(data: bytes) -> str | None:
@@ -246,7 +247,7 @@ def _schema_of(data: bytes) -> str | None:
 def _compare(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     listed, found = set(manifest.files), set(files) - {MANIFEST}
     if listed != found:
-        name = printable(min(listed ^ found))[:200]
+        name = escape_control(min(listed ^ found))[:200]
         word = "is missing" if name in listed else "is not listed in submission.json"
         raise ResultError(f"{name} {word}; pack it again")
     for name, said in manifest.files.items():

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from tvseg_bench.benchmark.contract.check_report import CheckReport, parse_report
 from tvseg_bench.benchmark.errors import TvsegError, UsageError
 from tvseg_bench.benchmark.registry import DatasetEntry, datasets, protocols
-from tvseg_bench.benchmark.results.result import explain
+from tvseg_bench.benchmark.results.result import format_validation_error
 from tvseg_bench.benchmark.results.result_file import Problem, read_result
 from tvseg_bench.benchmark.results.schema import Card, Result
 from tvseg_bench.benchmark.results.text import ResultError
@@ -159,7 +159,7 @@ def _parse_card(archive: Archive) -> Card | Problem:
     try:
         return Card.model_validate_json(archive.files[CARD])
     except ValidationError as error:
-        return Problem(CARD, f"{explain(error)}; pack it again")
+        return Problem(CARD, f"{format_validation_error(error)}; pack it again")
 
 
 def _report(report: CheckReport, manifest: Manifest) -> Iterator[Problem]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tvseg_bench
 from tvseg_bench.benchmark.contract.check_report import (
     REPORT_NAME,
     CheckReport,
@@ -14,11 +13,12 @@ from tvseg_bench.benchmark.contract.check_report import (
     read_report,
 )
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.benchmark.results.result_file import open_plain, read_result, write_whole
+from tvseg_bench.benchmark.results.result_file import atomic_write, open_regular_file, read_result
 from tvseg_bench.benchmark.results.samples import MAX_SAMPLES_BYTES
 from tvseg_bench.benchmark.results.schema import Card, Result
 from tvseg_bench.benchmark.results.store import ResultStore
 from tvseg_bench.benchmark.results.text import ResultError
+from tvseg_bench.benchmark.version import __version__
 from tvseg_bench.leaderboards.submission.archive import CARD, REPORT, archive_bytes, sha256
 
 _BASELINES = "baseline/"
@@ -88,7 +88,7 @@ def pack(
     files[CARD] = _card(wanted).encode("utf-8")
     files[REPORT] = data
     _check_same_card(wanted, found)
-    write_whole(out, archive_bytes(tvseg_bench.__version__, name, revision, files))
+    atomic_write(out, archive_bytes(__version__, name, revision, files))
     return PackReport(
         path=out,
         model=name,
@@ -150,10 +150,10 @@ def _files(cells: Sequence[_Cell]) -> Iterator[tuple[str, bytes]]:
             continue
         if result.samples is None:
             raise ResultError(f"{cell.path} names no rows to recompute it from; run it again")
-        with open_plain(cell.path, 2**26) as file:
+        with open_regular_file(cell.path, 2**26) as file:
             yield f"results/{result.cell_id}.json", file.read()
         rows = cell.store.samples_path(result.cell_id)
-        with open_plain(rows, MAX_SAMPLES_BYTES) as file:
+        with open_regular_file(rows, MAX_SAMPLES_BYTES) as file:
             data = file.read()
         if sha256(data) != result.samples.sha256:
             raise ResultError(
@@ -178,7 +178,7 @@ def _report(
                 f"{path}: {name} fails {', '.join(found.failed)}; mend it, then type: "
                 f"tvseg-bench check {name} -o {runs[0]}"
             )
-        with open_plain(path, 2**20) as file:
+        with open_regular_file(path, 2**20) as file:
             data = file.read()
         return parse_report(data, str(path)), data
     other = f" ({paths[0]} is about another model or revision)" if paths else ""

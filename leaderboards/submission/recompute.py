@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tvseg_bench.benchmark.results.result_file import Problem
 from tvseg_bench.benchmark.results.samples import read_samples
 from tvseg_bench.benchmark.results.text import ResultError
-from tvseg_bench.benchmark.statistics.clip_tables import Table, point, table
+from tvseg_bench.benchmark.statistics.clip_tables import ClipTable, point, table
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.results.schema import Result
@@ -72,7 +72,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return math.fsum(said) / len(said) if said else None
 
 
-def _with_absent_classes(result: Result, rows: Table, own: float, name: str) -> float:
+def _with_absent_classes(result: Result, rows: ClipTable, own: float, name: str) -> float:
     """Return the mean over all classes of the data set, absent ones as 0.
 
     How many there are stands in no row: it is the whole number that comes nearest to the stated

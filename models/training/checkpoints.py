@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from tvseg_bench.benchmark.errors import TvsegError
-from tvseg_bench.benchmark.results.result_file import write_whole
+from tvseg_bench.benchmark.results.result_file import atomic_write
 
 NAME = "checkpoint.safetensors"
 CONFIG = "config.json"
@@ -60,7 +60,7 @@ def save_checkpoint(
             tensors[f"optimiser/{key}/{name}"] = torch.as_tensor(value)
     plain = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     header = {"schema": SCHEMA, "step": str(step), "config_sha256": config_sha256}
-    write_whole(folder / NAME, save(plain, metadata=header))
+    atomic_write(folder / NAME, save(plain, metadata=header))
 
 
 def read_step(folder: Path, config_sha256: str) -> int | None:
@@ -170,4 +170,4 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a small file of settings in one move."""
-    write_whole(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
+    atomic_write(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())

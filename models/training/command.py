@@ -21,7 +21,7 @@ from tvseg_bench.models.training.data.sources import open_clips
 from tvseg_bench.models.training.loop import train
 from tvseg_bench.models.training.processes import Processes, processes
 from tvseg_bench.models.training.recipes import make_plan
-from tvseg_bench.models.training.settings import Outcome, Setup, TrainListener, Validate
+from tvseg_bench.models.training.settings import Setup, TrainCallbacks, TrainingOutcome, Validate
 
 OK = 0
 _KEYS = (
@@ -70,9 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
             validate=_validation(values.get("validate"), root, values["output"]),
             tensorboard=bool(values.get("tensorboard")),
         )
-        listener = _listener(ranks, arguments.json)
-        with listener:
-            outcome = train(setup, ranks, listener)
+        callbacks = _callbacks(ranks, arguments.json)
+        with callbacks:
+            outcome = train(setup, ranks, callbacks)
         if ranks.first:
             _tell(outcome, arguments.json)
     return OK
@@ -141,7 +141,7 @@ def _validation(wanted: str | None, root: Path | None, output: Path | str) -> Va
     return validate
 
 
-class _Shown(TrainListener):
+class _Shown(TrainCallbacks):
     """Progress on the terminal; a line now and then where there is none."""
 
     def __init__(self) -> None:
@@ -163,13 +163,13 @@ class _Shown(TrainListener):
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
-    def started(self, step: int, n_steps: int, clips: int) -> None:
+    def on_start(self, step: int, n_steps: int, clips: int) -> None:
         self._n_steps = n_steps
         at = f" from step {step}" if step else ""
         self.console.print(f"{clips} clips, {n_steps} steps{at}")
         self._task = self.progress.add_task("training", total=n_steps, completed=step)
 
-    def stepped(self, step: int, row: Mapping[str, float | None]) -> None:
+    def on_step(self, step: int, row: Mapping[str, float | None]) -> None:
         shown = ("loss", "entropy", "empty", "clips_per_s")
         text = "  ".join(f"{k} {row[k]:.4g}" for k in shown if row.get(k) is not None)
         self.progress.update(self._task, completed=step + 1, description=text)
@@ -177,15 +177,15 @@ class _Shown(TrainListener):
         if not self.console.is_terminal and (step % every == 0 or step + 1 == self._n_steps):
             self.console.print(f"step {step + 1}/{self._n_steps}  {text}")
 
-    def skipped(self, name: str, reason: str) -> None:
+    def on_skip(self, name: str, reason: str) -> None:
         self.console.print(f"skipped {name}: {reason}", markup=False)
 
-    def validated(self, step: int, scores: Mapping[str, float | None]) -> None:
+    def on_validation(self, step: int, scores: Mapping[str, float | None]) -> None:
         told = ", ".join(f"{k} {'-' if v is None else f'{v:.4f}'}" for k, v in scores.items())
         self.console.print(f"after step {step}: {told}", markup=False)
 
 
-class _Silent(TrainListener):
+class _Silent(TrainCallbacks):
     def __enter__(self) -> _Silent:
         return self
 
@@ -193,11 +193,11 @@ class _Silent(TrainListener):
         pass
 
 
-def _listener(ranks: Processes, as_json: bool) -> _Shown | _Silent:
+def _callbacks(ranks: Processes, as_json: bool) -> _Shown | _Silent:
     return _Shown() if ranks.first and not as_json else _Silent()
 
 
-def _tell(outcome: Outcome, as_json: bool) -> None:
+def _tell(outcome: TrainingOutcome, as_json: bool) -> None:
     if as_json:
         told = {
             "folder": str(outcome.folder),

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tvseg_bench.benchmark.plugins.load import LoadedModel
 from tvseg_bench.benchmark.plugins.resolve import split_file, split_pin
-from tvseg_bench.benchmark.results.result_file import write_whole
+from tvseg_bench.benchmark.results.result_file import atomic_write
 from tvseg_bench.models.trained import CARD, SCHEMA, WEIGHTS, Base, Trained, Training, read_trained
 from tvseg_bench.models.training.backbone import TunedBackbone
 from tvseg_bench.models.training.checkpoints import write_json
@@ -55,7 +55,7 @@ def export(
     Raises:
         ResultError: if the disk is full or the folder cannot be written.
     """
-    write_whole(folder / WEIGHTS, save(exported_tensors(backbone, objective)))
+    atomic_write(folder / WEIGHTS, save(exported_tensors(backbone, objective)))
     before = _trained_before(loaded)
     # all that the weights have seen, in the runs before this one too
     seen = before.training if before else None

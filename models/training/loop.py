@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tvseg_bench import __version__
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.plugins.load import LoadedModel
+from tvseg_bench.benchmark.version import __version__
 from tvseg_bench.models.trained import CARD, WEIGHTS
 from tvseg_bench.models.training.backbone import TunedBackbone, open_backbone
 from tvseg_bench.models.training.checkpoints import (
@@ -39,13 +39,13 @@ from tvseg_bench.models.training.data.stream import ClipStream
 from tvseg_bench.models.training.export import export
 from tvseg_bench.models.training.frozen_cache import KeptStates
 from tvseg_bench.models.training.metrics_log import NAME as JOURNAL
-from tvseg_bench.models.training.metrics_log import Journal, is_finished
+from tvseg_bench.models.training.metrics_log import MetricsLog, is_finished
 from tvseg_bench.models.training.objectives.by_name import objective_entry
 from tvseg_bench.models.training.objectives.contract import ClipBatch, StepLoss
 from tvseg_bench.models.training.optimiser import make_optimiser, set_rates
 from tvseg_bench.models.training.precision import moved, precision
 from tvseg_bench.models.training.processes import Processes
-from tvseg_bench.models.training.settings import Outcome, Setup, TrainListener
+from tvseg_bench.models.training.settings import Setup, TrainCallbacks, TrainingOutcome
 
 OURS = (CONFIG, JOURNAL, CARD, WEIGHTS, CHECKPOINT)
 """Files of a run, which no other run replaces."""
@@ -55,7 +55,7 @@ OURS = (CONFIG, JOURNAL, CARD, WEIGHTS, CHECKPOINT)
 class _Run:
     setup: Setup
     ranks: Processes
-    listener: TrainListener
+    callbacks: TrainCallbacks
     backbone: TunedBackbone
     loaded: LoadedModel
     objective: Any
@@ -83,8 +83,8 @@ class _Run:
 
 
 def train(
-    setup: Setup, ranks: Processes | None = None, listener: TrainListener | None = None
-) -> Outcome:
+    setup: Setup, ranks: Processes | None = None, callbacks: TrainCallbacks | None = None
+) -> TrainingOutcome:
     """Run a training to its end, or on from where it was killed.
 
     Raises:
@@ -93,32 +93,32 @@ def train(
         ResultError: the disk is full or the folder cannot be written; what was there stays.
         DataError: no clip can be read.
     """
-    run = _open(setup, ranks or Processes(), listener or TrainListener())
+    run = _open(setup, ranks or Processes(), callbacks or TrainCallbacks())
     start = _begin(run)
     if start is None:
         steps = run.stream.n_steps
-        return Outcome(folder=setup.output, steps=steps, skipped={}, already_finished=True)
-    journal = Journal(setup.output, start, setup.tensorboard) if run.ranks.first else None
+        return TrainingOutcome(folder=setup.output, steps=steps, skipped={}, already_finished=True)
+    journal = MetricsLog(setup.output, start, setup.tensorboard) if run.ranks.first else None
     with journal or nullcontext():
         if journal:
             _remember(run, journal, start)
-        run.listener.started(start, run.stream.n_steps, len(setup.clips))
+        run.callbacks.on_start(start, run.stream.n_steps, len(setup.clips))
         for step, batch in enumerate(run.stream.batches(start), start):
             row = _step(run, step, batch)
             if journal:
                 journal.write_skipped(step, run.stream.skipped)
                 journal.write(row)
-            run.listener.stepped(step, row)
+            run.callbacks.on_step(step, row)
             _after(run, step, journal)
         skipped = run.ranks.together(run.stream.skipped)
         if journal:
             journal.write({"finished": run.stream.n_steps, "skipped": len(skipped)})
     if run.ranks.first and not run.chooses:
         _export(run, setup.output, run.stream.n_steps)
-    return Outcome(folder=setup.output, steps=run.stream.n_steps, skipped=skipped)
+    return TrainingOutcome(folder=setup.output, steps=run.stream.n_steps, skipped=skipped)
 
 
-def _open(setup: Setup, ranks: Processes, listener: TrainListener) -> _Run:
+def _open(setup: Setup, ranks: Processes, callbacks: TrainCallbacks) -> _Run:
     plan = setup.plan
     torch.manual_seed(setup.seed)
     backbone, loaded = open_backbone(setup.model, plan.recipe.tune, setup.weights)
@@ -135,7 +135,7 @@ def _open(setup: Setup, ranks: Processes, listener: TrainListener) -> _Run:
         rank=ranks.rank,
         world=ranks.world,
         workers=setup.workers,
-        skip=listener.skipped,
+        skip=callbacks.on_skip,
     )
     config = {
         "method": plan.method,
@@ -153,7 +153,7 @@ def _open(setup: Setup, ranks: Processes, listener: TrainListener) -> _Run:
     return _Run(
         setup=setup,
         ranks=ranks,
-        listener=listener,
+        callbacks=callbacks,
         backbone=backbone,
         loaded=loaded,
         objective=objective,
@@ -232,7 +232,7 @@ def _seen(run: _Run, batch: ClipBatch) -> Any:
     return run.kept
 
 
-def _after(run: _Run, step: int, journal: Journal | None) -> None:
+def _after(run: _Run, step: int, journal: MetricsLog | None) -> None:
     """Keep the state and validate, when it is time."""
     recipe, done, last = run.setup.plan.recipe, step + 1, run.stream.n_steps
     if run.ranks.first and (done % recipe.checkpoint_every == 0 or done == last):
@@ -248,7 +248,7 @@ def _is_due(run: _Run, done: int) -> bool:
     return run.setup.validate is not None and (done % every == 0 or done == run.stream.n_steps)
 
 
-def _remember(run: _Run, journal: Journal, start: int) -> None:
+def _remember(run: _Run, journal: MetricsLog, start: int) -> None:
     """Take up what an interrupted run knew; validate where it was killed before it could."""
     run.best = max((_headline(row) for row in journal.validated), default=-math.inf)
     run.stream.skipped.update(journal.skipped)
@@ -257,12 +257,12 @@ def _remember(run: _Run, journal: Journal, start: int) -> None:
         _validate(run, start, journal)
 
 
-def _validate(run: _Run, done: int, journal: Journal | None) -> None:
+def _validate(run: _Run, done: int, journal: MetricsLog | None) -> None:
     assert run.setup.validate is not None
     folder = run.setup.output / "candidate"
     _export(run, folder, done)
     scores = run.setup.validate(folder)
-    run.listener.validated(done, scores)
+    run.callbacks.on_validation(done, scores)
     if journal:
         journal.write({"validated": done, **scores})
     if run.chooses and _headline(scores) > run.best:

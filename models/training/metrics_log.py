@@ -9,13 +9,13 @@ from types import TracebackType
 from typing import Any
 
 from tvseg_bench.benchmark.errors import MissingExtraError
-from tvseg_bench.benchmark.results.result_file import write_whole
+from tvseg_bench.benchmark.results.result_file import atomic_write
 from tvseg_bench.models.training.checkpoints import TrainingError
 
 NAME = "metrics.jsonl"
 
 
-class Journal:
+class MetricsLog:
     """What is known of each step of a run.
 
     Args:
@@ -35,7 +35,7 @@ class Journal:
         self.skipped: dict[str, str] = {}
         """Clips that cannot be read -> why."""
         kept = _kept(self._path, start)
-        write_whole(self._path, kept)
+        atomic_write(self._path, kept)
         for row in map(json.loads, kept.splitlines()):
             if "validated" in row:
                 self.validated.append(row)
@@ -44,7 +44,7 @@ class Journal:
         self._file = self._path.open("a", encoding="utf-8")
         self._events = _event_writer(folder) if tensorboard else None
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> MetricsLog:
         return self
 
     def __exit__(

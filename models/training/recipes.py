@@ -119,7 +119,7 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = MappingProxyType(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class TrainingPlan:
     """A method with every constant resolved."""
 
     method: str
@@ -128,7 +128,7 @@ class Plan:
     objective: BaseModel
 
 
-def make_plan(reference: str, overrides: Mapping[str, Any] | None = None) -> Plan:
+def make_plan(reference: str, overrides: Mapping[str, Any] | None = None) -> TrainingPlan:
     """Resolve `METHOD[:RECIPE]` and overrides such as `recipe.epochs` and `objective.epsilon`.
 
     Raises:
@@ -160,7 +160,7 @@ def make_plan(reference: str, overrides: Mapping[str, Any] | None = None) -> Pla
             known += [f"objective.{f}" for f in entry.config.model_fields]
             raise UsageError(did_you_mean("key", key, known))
     assert isinstance(recipe, Recipe)
-    return Plan(method=method, name=name, recipe=recipe, objective=objective)
+    return TrainingPlan(method=method, name=name, recipe=recipe, objective=objective)
 
 
 def methods() -> tuple[str, ...]:

@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tvseg_bench.benchmark.types import Clip
-from tvseg_bench.models.training.recipes import Plan
+from tvseg_bench.models.training.recipes import TrainingPlan
 
 Validate = Callable[[Path], Mapping[str, float | None]]
 """From a folder with weights and card to scores; the first one chooses where labels may."""
 
 
-class TrainListener:
+class TrainCallbacks:
     """Hears what happens; the command line shows it, a library call stays silent."""
 
-    def started(self, step: int, n_steps: int, clips: int) -> None:
+    def on_start(self, step: int, n_steps: int, clips: int) -> None:
         """Hear where the run begins and how long it is."""
 
-    def stepped(self, step: int, row: Mapping[str, float | None]) -> None:
+    def on_step(self, step: int, row: Mapping[str, float | None]) -> None:
         """Hear what is written down about a step."""
 
-    def skipped(self, name: str, reason: str) -> None:
+    def on_skip(self, name: str, reason: str) -> None:
         """Hear of a clip that cannot be read, once."""
 
-    def validated(self, step: int, scores: Mapping[str, float | None]) -> None:
+    def on_validation(self, step: int, scores: Mapping[str, float | None]) -> None:
         """Hear scores."""
 
 
@@ -33,7 +33,7 @@ class TrainListener:
 class Setup:
     """A run."""
 
-    plan: Plan
+    plan: TrainingPlan
     model: str
     """Reference of the model to start from."""
     clips: Sequence[Clip]
@@ -50,7 +50,7 @@ class Setup:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class TrainingOutcome:
     """What a run gave."""
 
     folder: Path

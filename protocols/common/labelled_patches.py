@@ -48,7 +48,7 @@ class Patches:
 
 
 @dataclass(frozen=True, eq=False)
-class Picked:
+class SampledPatches:
     """What one frame gives."""
 
     labels: NDArray[np.int64]
@@ -154,7 +154,7 @@ def pick_patches(
     draws: NDArray[np.floating[Any]],
     quota: int | None = None,
     pick: Pick = "uniform",
-) -> Picked:
+) -> SampledPatches:
     """Label the patches of one frame and pick some.
 
     Args:
@@ -174,7 +174,7 @@ def pick_patches(
     if quota is not None and usable.size > quota:
         score = rarity(counts > 0) if pick == "rare-first" else np.ones(rows * cols, np.int64)
         chosen = usable[fewest(score[usable], draws[usable], quota)]
-    return Picked(
+    return SampledPatches(
         labels,
         tokens.reshape(-1, depth)[chosen],
         counts[chosen],
@@ -183,7 +183,7 @@ def pick_patches(
     )
 
 
-def join(picked: Sequence[Picked], frames: int) -> Patches:
+def join(picked: Sequence[SampledPatches], frames: int) -> Patches:
     """Put frames together, the labels of each brought to those of all."""
     labels = np.unique(np.concatenate([np.zeros(0, np.int64), *(p.labels for p in picked)]))
     n = sum(len(p.tokens) for p in picked)
@@ -198,7 +198,7 @@ def join(picked: Sequence[Picked], frames: int) -> Patches:
     return Patches(labels, tokens, shares, mass, frames, sum(p.seen for p in picked))
 
 
-def _spans(picked: Sequence[Picked]) -> Iterator[slice]:
+def _spans(picked: Sequence[SampledPatches]) -> Iterator[slice]:
     start = 0
     for part in picked:
         yield slice(start, start + len(part.tokens))

@@ -51,7 +51,7 @@ class UnitResult:
         )
 
 
-def silent(note: str) -> UnitResult:
+def empty_result(note: str) -> UnitResult:
     """Return the result of a unit that says nothing, with the reason."""
     return UnitResult(metrics=dict.fromkeys(METRICS), note=note)
 

@@ -18,7 +18,7 @@ from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, 
 from tvseg_bench.benchmark.metrics.iou import ClassCounts, class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match, match
 from tvseg_bench.benchmark.metrics.references import constant_table, oracle_table
-from tvseg_bench.benchmark.recording.writer import SILENT, Watcher
+from tvseg_bench.benchmark.recording.writer import SILENT, Recorder
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
 from tvseg_bench.protocols.common.scoring import (
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tvseg_bench.protocols.common.config import LearnedConfig
 
 
-class Learner(Protocol):
+class TrainedPredictor(Protocol):
     """What was learnt from some clips."""
 
     @property
@@ -54,7 +54,7 @@ class Learner(Protocol):
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingClips:
     """Clips to learn from."""
 
     features: FeatureSet
@@ -76,9 +76,9 @@ def evaluate(
     features: FeatureSet,
     train: FeatureSet | None,
     config: LearnedConfig,
-    learn: Callable[[Lesson], Learner],
+    learn: Callable[[TrainingClips], TrainedPredictor],
     seed: int,
-    keep: Watcher = SILENT,
+    keep: Recorder = SILENT,
 ) -> Score:
     """Learn from the training clips, or from each half for the other, and score every clip.
 
@@ -90,10 +90,10 @@ def evaluate(
     """
     kind = label_kind(features.dataset, "dataset", "card")
     tally, learnt = _Tally(), []
-    keep.begin("labels", kind)
+    keep.on_begin("labels", kind)
     for fold in folds(features, train, seed):
         label_kind(fold.train.dataset, "dataset", "card")
-        learner = learn(Lesson(fold.train, kind, seed))
+        learner = learn(TrainingClips(fold.train, kind, seed))
         for position, clip in zip(fold.positions, fold.test, strict=True):
             _count(tally, position, clip, learner, kind, config, keep)
         learnt.append({"clips": len(fold.train), **learner.details})
@@ -138,21 +138,21 @@ def _count(
     tally: _Tally,
     position: int,
     clip: ClipFeatures,
-    learner: Learner,
+    learner: TrainedPredictor,
     kind: LabelKind,
     config: LearnedConfig,
-    keep: Watcher,
+    keep: Recorder,
 ) -> None:
     """Count the pixels of one clip, predicted and pooled to the patch grid."""
     truth: list[Labels] = read_truth(clip, kind, "card", config.score_size)
     rows, cols = clip.tokens.shape[1:3]
     predicted, oracle = [], []
     maps, slim = learner.maps(clip, [true.shape for true in truth]), without_tokens(clip)
-    keep.features(slim, clip.tokens)
+    keep.on_features(slim, clip.tokens)
     for t, (labels, true) in enumerate(zip(maps, truth, strict=True)):
         predicted.append(contingency(true, labels))
         oracle.append(oracle_table(true, (rows, cols)))
-        keep.frame(slim, t, labels, true, (rows, cols), predicted[-1])
+        keep.on_frame(slim, t, labels, true, (rows, cols), predicted[-1])
     tally.predicted[position] = merge(predicted)
     tally.oracle[position] = merge(oracle)
     tally.clips[position] = slim
@@ -163,7 +163,7 @@ def _score(
     features: FeatureSet,
     config: LearnedConfig,
     details: Mapping[str, Any],
-    keep: Watcher,
+    keep: Recorder,
 ) -> Score:
     """Put together what the score says of itself."""
     dataset = features.dataset
@@ -177,7 +177,7 @@ def _score(
         )
     metrics, counts, matched = _metrics(square, config, dataset.card.background)
     for clip in tally.clips.values():
-        keep.unit(clip, range(len(clip.frames)), matched)
+        keep.on_unit(clip, range(len(clip.frames)), matched)
     constant = constant_table(square)
     references = {
         "constant": _metrics(constant, config, dataset.card.background, "hungarian-iou")[0],

@@ -17,7 +17,7 @@ from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, 
 from tvseg_bench.benchmark.metrics.iou import class_counts
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.metrics.references import patch_grid_oracle
-from tvseg_bench.benchmark.recording.writer import SILENT, Watcher
+from tvseg_bench.benchmark.recording.writer import SILENT, Recorder
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore
 from tvseg_bench.protocols.common.ground_truth import distinct, label_kind, read_truth
 from tvseg_bench.protocols.common.scoring import (
@@ -59,7 +59,7 @@ def score_classes(
     config: ForegroundClassesConfig,
     seed: int,
     details: dict[str, Any],
-    keep: Watcher = SILENT,
+    keep: Recorder = SILENT,
 ) -> Score:
     """Divide the foreground of all clips into classes and match them to the ground truth's.
 
@@ -93,7 +93,7 @@ def score_classes(
         "edges": int(np.count_nonzero(graph)) // 2,
         "communities": [int(m.max(initial=-1)) + 1 for m in members],
     }
-    keep.begin("dataset", kind)
+    keep.on_begin("dataset", kind)
     tables = [_table(found, i, parts, kind, config, keep) for i in range(len(found.clips))]
     return _score(dataset, found, tables, members, config, details, keep)
 
@@ -198,7 +198,7 @@ def _table(
     parts: _Parts,
     kind: LabelKind,
     config: ForegroundClassesConfig,
-    keep: Watcher,
+    keep: Recorder,
 ) -> tuple[Contingency, Contingency]:
     """Return the contingency of the parts (from 1) and of the patch-grid oracle over a clip."""
     tokens = found.tokens[index]
@@ -209,8 +209,8 @@ def _table(
     for t, (frame, true) in enumerate(zip(tokens, truth, strict=True)):
         shown = parts.label(frame, (true.shape[0], true.shape[1])) + 1
         ours.append(contingency(true, shown))
-        keep.frame(clip, t, shown, true, grid, ours[-1])
-    keep.features(clip, tokens)
+        keep.on_frame(clip, t, shown, true, grid, ours[-1])
+    keep.on_features(clip, tokens)
     return merge(ours), merge(contingency(t, patch_grid_oracle(t, grid)) for t in truth)
 
 
@@ -236,7 +236,7 @@ def _score(
     members: Sequence[NDArray[np.int64]],
     config: ForegroundClassesConfig,
     details: dict[str, Any],
-    keep: Watcher,
+    keep: Recorder,
 ) -> Score:
     """Score every run; rows, references and classes are those of the first."""
     ours, oracle = merge(t for t, _ in tables), merge(o for _, o in tables)
@@ -250,7 +250,7 @@ def _score(
     for clip, (table, _) in zip(found.clips, tables, strict=True):
         whole = aligned(joined(table, members[0]), first.table)
         counts = counts_row(class_counts(whole, first.match))
-        keep.unit(clip, range(len(clip.frames)), matched)
+        keep.on_unit(clip, range(len(clip.frames)), matched)
         rows.append(
             UnitScore(clip=clip.clip.name, n_frames=len(clip.frames), metrics={}, counts=counts)
         )

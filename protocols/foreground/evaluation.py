@@ -23,7 +23,7 @@ from tvseg_bench.benchmark.clustering.foreground_clusters import (
 from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.metrics.references import patch_grid_oracle
-from tvseg_bench.benchmark.recording.writer import SILENT, Own, Watcher
+from tvseg_bench.benchmark.recording.writer import SILENT, Recorder, UnitOutcome
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
 from tvseg_bench.protocols.common.scoring import mean
@@ -54,7 +54,7 @@ class Foreground:
 
     config: ForegroundConfig
     passes: int = 2
-    keep: Watcher = SILENT
+    keep: Recorder = SILENT
     """Hears what is found."""
 
     def view(self, dataset: Dataset) -> View:
@@ -80,7 +80,7 @@ class TunedForeground:
     config: ForegroundConfig
     passes: int = 2
     learns: str = "threshold"
-    keep: Watcher = SILENT
+    keep: Recorder = SILENT
     """Hears what is found in the clips that are scored."""
 
     def view(self, dataset: Dataset) -> View:
@@ -153,7 +153,7 @@ def _score(
     config: ForegroundConfig,
     seed: int,
     details: dict[str, Any],
-    keep: Watcher,
+    keep: Recorder,
 ) -> Score:
     """Score the clips `found` among those that were clustered together, `pool`."""
     chosen = foreground_clusters(found.precision, details["threshold"])
@@ -174,7 +174,7 @@ def _score_masks(
     chosen: NDArray[np.bool_],
     config: ForegroundConfig,
     details: dict[str, Any],
-    keep: Watcher,
+    keep: Recorder,
 ) -> Score:
     shown = _Shown(keep, dataset, found, chosen)
     clips: list[UnitScore] = []
@@ -228,13 +228,13 @@ class _Shown:
     """Hands the foreground of frames and its scores over, where somebody listens."""
 
     def __init__(
-        self, keep: Watcher, dataset: Dataset, found: Clustered, chosen: NDArray[np.bool_]
+        self, keep: Recorder, dataset: Dataset, found: Clustered, chosen: NDArray[np.bool_]
     ) -> None:
         self._keep, self._found, self._chosen = keep, found, chosen
         background = background_of(dataset)
         self._names = (background, OBJECT if background != OBJECT else 0)
         self._match = Match(np.sort(self._names), np.sort(self._names))
-        keep.begin("labels", "instance", "IoU", "IoU")
+        keep.on_begin("labels", "instance", "IoU", "IoU")
 
     def frame(self, index: int, t: int, ids: NDArray[np.int32], truth: Truth) -> None:
         """Hand over the clusters [H, W] of a frame of clip `index`, as foreground or not."""
@@ -246,15 +246,15 @@ class _Shown:
         if counted is not None:
             true = np.where(counted, true, VOID)
         rows, columns = self._found.labels[index].shape[1:]
-        self._keep.frame(self._found.clips[index], t, shown, true, (rows, columns))
+        self._keep.on_frame(self._found.clips[index], t, shown, true, (rows, columns))
 
     def close(self, index: int, score: float | None, series: Sequence[float | None]) -> None:
         """Hand over the IoU of a clip and of its frames."""
         if self._keep is not SILENT:
             clip = self._found.clips[index]
-            self._keep.features(clip, self._found.tokens[index])
-            own = Own(score, series)
-            self._keep.unit(clip, range(len(clip.frames)), self._match, own=own)
+            self._keep.on_features(clip, self._found.tokens[index])
+            own = UnitOutcome(score, series)
+            self._keep.on_unit(clip, range(len(clip.frames)), self._match, own=own)
 
 
 def _against_truth(

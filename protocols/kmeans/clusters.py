@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Found:
+class FittedClusters:
     """Centres of one clustering, ready to label frames at any size."""
 
     centers: NDArray[np.floating[Any]]
@@ -58,14 +58,16 @@ def _fit_size(tokens: Tokens, config: KMeansConfig) -> tuple[int, int]:
     return config.fit_size, config.fit_size
 
 
-def cluster_frames(tokens: Tokens, k: int, seed: int, config: KMeansConfig, name: str) -> Found:
+def cluster_frames(
+    tokens: Tokens, k: int, seed: int, config: KMeansConfig, name: str
+) -> FittedClusters:
     """Cluster frames [T, rows, cols, d] of one shape."""
     size, start = _fit_size(tokens, config), config.first_seed + seed
     if config.kmeans == "faiss-sampled":
         drawn = published_kmeans(
             tokens, size, k, niter=config.max_iter, nredo=config.n_init, seed=start, name=name
         )
-        return Found(drawn.centers, drawn.empty, config)
+        return FittedClusters(drawn.centers, drawn.empty, config)
     exact = kmeans_upsampled(
         tokens,
         size,
@@ -77,12 +79,12 @@ def cluster_frames(tokens: Tokens, k: int, seed: int, config: KMeansConfig, name
         labels="none",
         name=name,
     )
-    return Found(exact.centers, exact.empty, config)
+    return FittedClusters(exact.centers, exact.empty, config)
 
 
 def cluster_all(
     tokens: Sequence[Tokens], k: int, seed: int, config: KMeansConfig, name: str
-) -> Found:
+) -> FittedClusters:
     """Cluster clips of any shapes together."""
     if config.kmeans == "faiss-sampled":
         return cluster_frames(np.concatenate(list(tokens)), k, seed, config, name)
@@ -94,4 +96,4 @@ def cluster_all(
         tol=config.tol,
         seed=config.first_seed + seed,
     )
-    return Found(result.centers, result.empty, config)
+    return FittedClusters(result.centers, result.empty, config)

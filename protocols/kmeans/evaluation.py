@@ -12,10 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.errors import NotApplicableError
-from tvseg_bench.benchmark.features.shared_cache import DEFAULT_LIMIT, Memo, memo_of
+from tvseg_bench.benchmark.features.shared_cache import DEFAULT_LIMIT, SharedCache, memo_of
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import class_counts
-from tvseg_bench.benchmark.recording.writer import SILENT, Watcher
+from tvseg_bench.benchmark.recording.writer import SILENT, Recorder
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
 from tvseg_bench.protocols.common.ground_truth import (
     FrameTruth,
@@ -30,12 +30,12 @@ from tvseg_bench.protocols.common.scoring import (
     average,
     average_rows,
     counts_row,
+    empty_result,
     mean,
     per_class,
     score_unit,
-    silent,
 )
-from tvseg_bench.protocols.kmeans.clusters import Found, cluster_all, cluster_frames
+from tvseg_bench.protocols.kmeans.clusters import FittedClusters, cluster_all, cluster_frames
 from tvseg_bench.protocols.kmeans.projection import projected
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class KMeansUnits:
     config: KMeansConfig
     scope: Scope
     passes: int = 1
-    keep: Watcher = SILENT
+    keep: Recorder = SILENT
     """Hears what is found."""
 
     def view(self, dataset: Dataset) -> View:
@@ -66,10 +66,10 @@ class KMeansUnits:
         frames: list[UnitScore] = []
         rows: list[list[UnitResult]] = []
         memo = memo_of(features)
-        self.keep.begin(self.scope, kind)
+        self.keep.on_begin(self.scope, kind)
         for clip, tokens in projected(features, config, self.scope):
             if self.scope == "clip":
-                self.keep.features(clip, tokens)
+                self.keep.on_features(clip, tokens)
             truth = _truth(clip, kind, config, memo)
             units = self._units(clip, tokens, truth, seed, dataset)
             rows.append(units)
@@ -127,17 +127,17 @@ class KMeansUnits:
         present = present_in(truth)
         scored = present if config.void == "class" else present - {VOID}
         if not scored:
-            return silent("nothing but void")
+            return empty_result("nothing but void")
         if len(scored) == 1 and config.single_class == "skip":
-            return silent("a single class")
+            return empty_result("a single class")
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), self.scope, dataset.card.name)
         found = cluster_frames(tokens, k, seed, config, clip.clip.name)
         void = None if config.void == "class" else VOID
-        seen = partial(self.keep.frame, clip)
+        seen = partial(self.keep.on_frame, clip)
         table, oracle = _tables(tokens, truth, found, void, seen, start)
         unit = score_unit(table, oracle, config, dataset.card.background, found.empty)
-        self.keep.unit(clip, range(start, start + len(truth)), unit.match)
+        self.keep.on_unit(clip, range(start, start + len(truth)), unit.match)
         return unit
 
 
@@ -147,7 +147,7 @@ class KMeansDataset:
 
     config: KMeansConfig
     passes: int = 2
-    keep: Watcher = SILENT
+    keep: Recorder = SILENT
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
@@ -161,9 +161,9 @@ class KMeansDataset:
         tokens: list[Tokens] = []
         present: frozenset[int] = frozenset()
         memo = memo_of(features, DEFAULT_LIMIT)
-        self.keep.begin("dataset", kind)
+        self.keep.on_begin("dataset", kind)
         for clip, reduced in projected(features, config, "dataset"):
-            self.keep.features(clip, reduced)
+            self.keep.on_features(clip, reduced)
             present |= present_in(_truth(clip, kind, config, memo))
             clips.append(clip)
             tokens.append(reduced)
@@ -183,7 +183,7 @@ class KMeansDataset:
         tables, oracles = [], []
         for clip, reduced in zip(clips, tokens, strict=True):
             truth = _truth(clip, kind, config, memo)
-            table, oracle = _tables(reduced, truth, found, VOID, partial(self.keep.frame, clip))
+            table, oracle = _tables(reduced, truth, found, VOID, partial(self.keep.on_frame, clip))
             tables.append(table)
             oracles.append(oracle)
         whole = score_unit(
@@ -195,7 +195,7 @@ class KMeansDataset:
             classes=range(len(dataset.classes)) if config.absent_class == "zero" else None,
         )
         for clip in clips:
-            self.keep.unit(clip, range(len(clip.frames)), whole.match)
+            self.keep.on_unit(clip, range(len(clip.frames)), whole.match)
         return self._score(whole, clips, tables, dataset, kind)
 
     def _score(
@@ -245,7 +245,7 @@ def _clip_row(clip: ClipFeatures, units: Sequence[UnitResult], scope: Scope) -> 
 
 
 def _truth(
-    clip: ClipFeatures, kind: LabelKind, config: KMeansConfig, memo: Memo
+    clip: ClipFeatures, kind: LabelKind, config: KMeansConfig, memo: SharedCache
 ) -> Sequence[FrameTruth]:
     """Return the ground truth of a clip's frames, read where the memo does not have it."""
     how = (kind, config.labels, config.score_size, config.mask_resize)
@@ -259,7 +259,7 @@ def _truth(
 def _tables(
     tokens: Tokens,
     truth: Sequence[FrameTruth],
-    found: Found,
+    found: FittedClusters,
     void: int | None,
     seen: Callable[[int, Labels, Labels, tuple[int, int], Contingency], None],
     start: int = 0,

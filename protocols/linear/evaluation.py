@@ -14,15 +14,20 @@ import numpy as np
 
 from tvseg_bench.benchmark.clustering import Moments, Projection
 from tvseg_bench.benchmark.devices import resolve_device
-from tvseg_bench.benchmark.recording.writer import SILENT, Watcher
+from tvseg_bench.benchmark.recording.writer import SILENT, Recorder
 from tvseg_bench.benchmark.statistics.intervals import mean_and_sd
 from tvseg_bench.benchmark.types import VOID, Score, View
 from tvseg_bench.protocols.common.ground_truth import distinct
 from tvseg_bench.protocols.common.labelled_patches import Patches, collect, training_truth
 from tvseg_bench.protocols.common.patch_labels import drop_resize
-from tvseg_bench.protocols.common.supervised import Lesson, evaluate, two_or_more, upsampled_argmax
+from tvseg_bench.protocols.common.supervised import (
+    TrainingClips,
+    evaluate,
+    two_or_more,
+    upsampled_argmax,
+)
 from tvseg_bench.protocols.linear.frame_store import FrameStore
-from tvseg_bench.protocols.linear.probe import Fit, Probe, conditioned, fit_logistic, folded
+from tvseg_bench.protocols.linear.probe import Probe, ProbeFit, conditioned, fit_logistic, folded
 from tvseg_bench.protocols.linear.sliding_window import slide
 from tvseg_bench.protocols.linear.train_probe import train_probe
 
@@ -42,7 +47,7 @@ class LinearProbe:
     device: str = "auto"
     """Where probes are trained; it moves no number beyond rounding."""
     learns: str = "probe"
-    keep: Watcher = SILENT
+    keep: Recorder = SILENT
     """Hears what the first probe predicts."""
 
     @property
@@ -72,7 +77,7 @@ class LinearProbe:
         spread = {"miou": found, "mean": mean, "sd": deviation}
         return replace(scores[0], details={**scores[0].details, "probe_seeds": spread})
 
-    def _learn(self, lesson: Lesson, seed: int) -> TrainedProbe:
+    def _learn(self, lesson: TrainingClips, seed: int) -> TrainedProbe:
         device = resolve_device(self.device)
         if self.config.optimizer == "lbfgs":
             probe, details = _convex(lesson, self.config, seed, device)
@@ -111,7 +116,7 @@ def _probe_seed(seed: int, index: int) -> int:
 
 
 def _convex(
-    lesson: Lesson, config: LinearConfig, seed: int, device: torch.device
+    lesson: TrainingClips, config: LinearConfig, seed: int, device: torch.device
 ) -> tuple[Probe, dict[str, Any]]:
     """Solve the logistic regression of the patches' shares of labels."""
     patches = collect(lesson.features, lesson.kind, seed, limit=config.max_patches)
@@ -149,7 +154,7 @@ def _projection(patches: Patches, config: LinearConfig) -> Projection:
     )
 
 
-def _told(patches: Patches, fit: Fit) -> dict[str, Any]:
+def _told(patches: Patches, fit: ProbeFit) -> dict[str, Any]:
     return {
         "frames": patches.frames,
         "patches": len(patches.tokens),
@@ -161,7 +166,7 @@ def _told(patches: Patches, fit: Fit) -> dict[str, Any]:
 
 
 def _batched(
-    lesson: Lesson, config: LinearConfig, seed: int, device: torch.device
+    lesson: TrainingClips, config: LinearConfig, seed: int, device: torch.device
 ) -> tuple[Probe, dict[str, Any]]:
     """Train by a published recipe on frames and their masks."""
     declared = lesson.features.dataset.classes
@@ -173,7 +178,7 @@ def _batched(
         return probe, {"frames": len(frames), "loss": losses[-1], "losses": losses}
 
 
-def _fill(frames: FrameStore, lesson: Lesson, config: LinearConfig) -> set[int]:
+def _fill(frames: FrameStore, lesson: TrainingClips, config: LinearConfig) -> set[int]:
     """Keep the frames to learn from with their masks; return the labels that occur, not void."""
     seen: set[int] = set()
     for clip in lesson.features:

@@ -57,7 +57,7 @@ class Probe:
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class ProbeFit:
     """An optimum of `fit_logistic` and how it was reached."""
 
     weights: Floats
@@ -79,7 +79,7 @@ def fit_logistic(
     max_iter: int = 500,
     tol: float = 1e-7,
     device: torch.device | None = None,
-) -> Fit:
+) -> ProbeFit:
     """Minimise the mean cross-entropy plus half the penalised squares of the weights.
 
         sum_i m_i CE(softmax(x_i W + b), y_i) / sum_i m_i + sum_jc p_j W_jc^2 / 2
@@ -126,7 +126,7 @@ def fit_logistic(
     solution = found.x.reshape(depth + 1, classes)
     steepest = float(np.abs(found.jac).max())
     loss = float(found.fun) - objective.penalty_of(solution[:depth])
-    return Fit(solution[:depth], solution[depth], loss, int(found.nit), steepest <= 10 * tol)
+    return ProbeFit(solution[:depth], solution[depth], loss, int(found.nit), steepest <= 10 * tol)
 
 
 class _Objective:
@@ -185,7 +185,9 @@ def conditioned(projection: Projection, decay: float) -> tuple[Floats, Floats]:
     return scale, decay * scale**2
 
 
-def folded(labels: NDArray[np.int64], fit: Fit, projection: Projection, scale: Floats) -> Probe:
+def folded(
+    labels: NDArray[np.int64], fit: ProbeFit, projection: Projection, scale: Floats
+) -> Probe:
     """Return the fit as a probe of raw features, standardisation and rotation folded in."""
     loadings = (projection.components * scale[:, None] / projection.scale).T
     return Probe(labels, projection.mean, loadings @ fit.weights, fit.bias)

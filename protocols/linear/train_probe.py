@@ -36,7 +36,7 @@ _DROP = 0.1
 _BATCHNORM_EPS = 1e-5
 
 
-class Head(nn.Module):
+class ProbeHead(nn.Module):
     """Dropout, batch normalisation and a 1x1 convolution, each where the recipe has it."""
 
     def __init__(
@@ -105,7 +105,7 @@ def train_probe(
         ModelError: the loss is no longer finite.
     """
     draw = torch.Generator().manual_seed(seed)
-    head = Head(frames[0][0].shape[-1], len(labels), config, draw).to(device).train()
+    head = ProbeHead(frames[0][0].shape[-1], len(labels), config, draw).to(device).train()
     optimizer = _optimizer(head, config)
     per_epoch = math.ceil(len(frames) / config.batch_frames)
     steps = config.length * (per_epoch if config.length_unit == "epochs" else 1)
@@ -123,7 +123,7 @@ def train_probe(
 
 
 def descend(
-    head: Head,
+    head: ProbeHead,
     batch: Batch,
     labels: NDArray[np.int64],
     draw: torch.Generator,
@@ -200,7 +200,7 @@ def rate(step: int, steps: int, per_epoch: int, config: LinearConfig) -> float:
     return (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))) / 2
 
 
-def _optimizer(head: Head, config: LinearConfig) -> torch.optim.Optimizer:
+def _optimizer(head: ProbeHead, config: LinearConfig) -> torch.optim.Optimizer:
     if config.optimizer == "sgd":
         return torch.optim.SGD(
             head.parameters(), config.lr, config.momentum, weight_decay=config.weight_decay

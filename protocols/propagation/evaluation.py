@@ -21,11 +21,11 @@ from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.metrics.references import patch_grid_oracle
 from tvseg_bench.benchmark.propagation.propagate import PropagationRule, Propagator
 from tvseg_bench.benchmark.propagation.soft_labels import hard_labels, resized_labels, soft_labels
-from tvseg_bench.benchmark.recording.writer import SILENT, Own, Watcher
+from tvseg_bench.benchmark.recording.writer import SILENT, Recorder, UnitOutcome
 from tvseg_bench.benchmark.types import VOID
 from tvseg_bench.protocols.kmeans.projection import without_tokens
 from tvseg_bench.protocols.propagation.followed_objects import UNKNOWN, label_kind, track
-from tvseg_bench.protocols.propagation.object_scores import ClipResult, Tally, total
+from tvseg_bench.protocols.propagation.object_scores import ObjectClipScore, ObjectTally, total
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import (
@@ -54,7 +54,7 @@ class LabelPropagation:
     passes: int = 1
     sink: Sink | None = None
     """Is given every predicted map in the data set's own ids, beginning with the truth."""
-    keep: Watcher = SILENT
+    keep: Recorder = SILENT
     """Hears what is predicted."""
 
     def view(self, dataset: Dataset) -> View:
@@ -72,7 +72,7 @@ class LabelPropagation:
                 f"{where} holds still images, and labels are carried from frame to frame; "
                 "choose a data set of videos"
             )
-        self.keep.begin("labels", kind, "J&F", "J")
+        self.keep.on_begin("labels", kind, "J&F", "J")
         results = [self._result(clip, dataset, kind, features.patch_size) for clip in features]
         if not any(result.scored for result in results):
             raise NotApplicableError(
@@ -101,14 +101,14 @@ class LabelPropagation:
 
     def _result(
         self, clip: ClipFeatures, dataset: Dataset, kind: LabelKind, patch: int
-    ) -> ClipResult:
+    ) -> ObjectClipScore:
         """Follow and score the objects of one clip."""
         n = len(clip.frames)
         try:
             found = track(clip, kind, _background(dataset, kind), self.config)
         except NotApplicableError as reason:
-            return ClipResult(clip.clip.name, n, str(reason))
-        tally = Tally(len(found.objects.ids), self.config.task)
+            return ObjectClipScore(clip.clip.name, n, str(reason))
+        tally = ObjectTally(len(found.objects.ids), self.config.task)
         scored = self.config.scored(n)
         first = found.truth(0)
         rows, columns = clip.tokens.shape[1:3]
@@ -126,7 +126,7 @@ class LabelPropagation:
             if self.sink is not None:
                 self.sink(clip.clip, clip.frames[t], found.objects.named(numbers))
         frames = [clip.frames[t] for t in scored]
-        result = ClipResult(clip.clip.name, n, "", frames, found.objects.ids, tally.close())
+        result = ObjectClipScore(clip.clip.name, n, "", frames, found.objects.ids, tally.close())
         shown.close(result, scored)
         return result
 
@@ -159,11 +159,11 @@ class LabelPropagation:
 class _Shown:
     """Hands maps and scores of a clip over, where somebody listens."""
 
-    def __init__(self, keep: Watcher, found: Track) -> None:
+    def __init__(self, keep: Recorder, found: Track) -> None:
         self._keep, self._objects = keep, found.objects
         self._clip = without_tokens(found.clip)
         self._grid = (found.clip.tokens.shape[1], found.clip.tokens.shape[2])
-        keep.features(self._clip, found.clip.tokens)
+        keep.on_features(self._clip, found.clip.tokens)
 
     def frame(self, t: int, truth: Numbers, numbers: Numbers) -> None:
         """Hand over one frame in the data set's own ids."""
@@ -171,9 +171,9 @@ class _Shown:
             return
         true = np.where(truth == UNKNOWN, VOID, self._objects.named(truth))
         shown = self._objects.named(numbers)
-        self._keep.frame(self._clip, t, shown, true, self._grid)
+        self._keep.on_frame(self._clip, t, shown, true, self._grid)
 
-    def close(self, result: ClipResult, scored: range) -> None:
+    def close(self, result: ObjectClipScore, scored: range) -> None:
         """Hand over J and F of the clip, and J of its frames; the first and others have none."""
         if self._keep is SILENT:
             return
@@ -181,8 +181,8 @@ class _Shown:
         for t, j in zip(scored, result.scores["model"].j.mean(axis=0), strict=True):
             series[t] = float(j)
         ids = np.array(sorted({self._objects.background, *self._objects.ids}), np.int64)
-        own = Own(result.metrics()["jf"], series)
-        self._keep.unit(self._clip, range(len(series)), Match(ids, ids), own=own)
+        own = UnitOutcome(result.metrics()["jf"], series)
+        self._keep.on_unit(self._clip, range(len(series)), Match(ids, ids), own=own)
 
 
 def _background(dataset: Dataset, kind: LabelKind) -> int:

@@ -27,7 +27,7 @@ REFERENCES = ("constant", "oracle", "first-frame")
 Task = Literal["semi-supervised", "unsupervised"]
 
 
-class Tally:
+class ObjectTally:
     """J and F of one map after the other, each beside the truth of the same frame."""
 
     def __init__(self, n_objects: int, task: Task) -> None:
@@ -62,7 +62,7 @@ class Tally:
 
 
 @dataclass(frozen=True, eq=False)
-class ClipResult:
+class ObjectClipScore:
     """What following the objects of one clip gave; without scores, the note says why."""
 
     clip: str
@@ -112,7 +112,7 @@ class ClipResult:
         ]
 
 
-def total(results: Sequence[ClipResult], kind: LabelKind, config: PropagationConfig) -> Score:
+def total(results: Sequence[ObjectClipScore], kind: LabelKind, config: PropagationConfig) -> Score:
     """Put together the score of a data set of which at least one clip is scored."""
     rows = [result.rows() for result in results]
     objects = [row for result in results for row in result.objects()]
@@ -136,7 +136,7 @@ def total(results: Sequence[ClipResult], kind: LabelKind, config: PropagationCon
 
 
 def _average(
-    results: Sequence[ClipResult], name: str, config: PropagationConfig
+    results: Sequence[ObjectClipScore], name: str, config: PropagationConfig
 ) -> dict[str, float | None]:
     """Average the clips with equal weight, or the objects of all clips."""
     scored = [result for result in results if result.scored]

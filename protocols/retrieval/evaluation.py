@@ -14,11 +14,16 @@ import numpy as np
 import torch
 
 from tvseg_bench.benchmark.devices import resolve_device
-from tvseg_bench.benchmark.recording.writer import SILENT, Watcher
+from tvseg_bench.benchmark.recording.writer import SILENT, Recorder
 from tvseg_bench.benchmark.types import Score, View
 from tvseg_bench.protocols.common.labelled_patches import Patches, collect
 from tvseg_bench.protocols.common.splits import fraction
-from tvseg_bench.protocols.common.supervised import Lesson, evaluate, two_or_more, upsampled_argmax
+from tvseg_bench.protocols.common.supervised import (
+    TrainingClips,
+    evaluate,
+    two_or_more,
+    upsampled_argmax,
+)
 from tvseg_bench.protocols.retrieval.neighbours import (
     InvertedFile,
     Neighbours,
@@ -49,7 +54,7 @@ class Retrieval:
     """Where the memory lies and is searched; it moves no number beyond rounding."""
     learns: str = "memory"
     passes: int = 2
-    keep: Watcher = SILENT
+    keep: Recorder = SILENT
     """Hears what is predicted."""
 
     def view(self, dataset: Dataset) -> View:
@@ -60,7 +65,7 @@ class Retrieval:
         """Remember `train` (None: each half of the clips for the other) and score."""
         return evaluate(features, train, self.config, self._remember, seed, self.keep)
 
-    def _remember(self, lesson: Lesson) -> Memory:
+    def _remember(self, lesson: TrainingClips) -> Memory:
         config = self.config
         chosen = fraction(lesson.features, config.fraction, lesson.seed)
         patches = collect(

@@ -15,9 +15,9 @@ def register() -> None:
     """Add the protocol to the registry."""
 
     def build(config: SegmenterConfig) -> Evaluation:
-        from tvseg_bench.protocols.segmenter.evaluation import OwnClusters
+        from tvseg_bench.protocols.segmenter.evaluation import NativeSegmentation
 
-        return OwnClusters(config)
+        return NativeSegmentation(config)
 
     protocols.register(
         "segmenter",

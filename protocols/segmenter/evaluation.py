@@ -19,7 +19,7 @@ from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, 
 from tvseg_bench.benchmark.metrics.iou import ClassCounts, accuracy, class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match, match
 from tvseg_bench.benchmark.metrics.references import constant_table, oracle_table
-from tvseg_bench.benchmark.recording.writer import SILENT, Watcher
+from tvseg_bench.benchmark.recording.writer import SILENT, Recorder
 from tvseg_bench.benchmark.types import Score, UnitScore, View
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
 from tvseg_bench.protocols.common.scoring import (
@@ -27,9 +27,9 @@ from tvseg_bench.protocols.common.scoring import (
     UnitResult,
     aligned,
     counts_row,
+    empty_result,
     mean,
     per_class,
-    silent,
 )
 from tvseg_bench.protocols.kmeans.projection import without_tokens
 
@@ -43,7 +43,7 @@ REFERENCES = ("constant", "oracle")
 
 
 @dataclass(frozen=True)
-class Tables:
+class SegmentTables:
     """Pixels of a frame, a clip or the data set, void left out."""
 
     clusters: Contingency
@@ -53,12 +53,12 @@ class Tables:
 
 
 @dataclass(frozen=True)
-class ClipTables:
+class SegmentedClip:
     """What is kept of a clip."""
 
     clip: ClipFeatures
     """Without its ids."""
-    tables: Sequence[Tables]
+    tables: Sequence[SegmentTables]
     """One per frame where frames are matched on their own, else one of the clip."""
 
     @property
@@ -73,12 +73,12 @@ class ClipTables:
 
 
 @dataclass(frozen=True)
-class OwnClusters:
+class NativeSegmentation:
     """The ids of a model, matched and scored; needs no seed."""
 
     config: SegmenterConfig
     passes: int = 1
-    keep: Watcher = SILENT
+    keep: Recorder = SILENT
     """Hears what is found."""
 
     def view(self, dataset: Dataset) -> View:
@@ -89,14 +89,14 @@ class OwnClusters:
         """Match and score; a model without ids of its own has raised NotApplicableError."""
         dataset = features.dataset
         kind = label_kind(dataset, self.config.scope, "card")
-        self.keep.begin(self.config.scope, kind)
+        self.keep.on_begin(self.config.scope, kind)
         clips = [self._read(clip, kind, features.patch_size) for clip in features]
         scorer = Scorer(self.config, dataset, _n_classes(dataset, kind, clips), self.keep)
         if self.config.scope == "dataset":
             return scorer.together(clips, kind)
         return scorer.apart(clips, kind)
 
-    def _read(self, clip: ClipFeatures, kind: LabelKind, patch: int) -> ClipTables:
+    def _read(self, clip: ClipFeatures, kind: LabelKind, patch: int) -> SegmentedClip:
         """Count the pixels of every frame of a clip."""
         truth = read_truth(clip, kind, "card", self.config.score_size)
         tables, slim = [], without_tokens(clip)
@@ -104,11 +104,11 @@ class OwnClusters:
             rows, cols = ids.shape
             grid = (max(1, rows // patch), max(1, cols // patch))
             shown = nearest(ids, true.shape).astype(np.int32)
-            tables.append(Tables(contingency(true, shown), oracle_table(true, grid)))
-            self.keep.frame(slim, t, shown, true, grid, tables[-1].clusters)
+            tables.append(SegmentTables(contingency(true, shown), oracle_table(true, grid)))
+            self.keep.on_frame(slim, t, shown, true, grid, tables[-1].clusters)
         if self.config.scope != "frame":
             tables = [_merged(tables)]
-        return ClipTables(slim, tables)
+        return SegmentedClip(slim, tables)
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,9 @@ class Scorer:
     dataset: Dataset
     n_classes: int
     """Ids from this one on are surplus."""
-    keep: Watcher = SILENT
+    keep: Recorder = SILENT
 
-    def together(self, clips: Sequence[ClipTables], kind: LabelKind) -> Score:
+    def together(self, clips: Sequence[SegmentedClip], kind: LabelKind) -> Score:
         """Match once, over all clips."""
         everything = _merged([tables for clip in clips for tables in clip.tables])
         if len(everything.clusters.labels) < 2:
@@ -156,7 +156,7 @@ class Scorer:
             },
         )
 
-    def apart(self, clips: Sequence[ClipTables], kind: LabelKind) -> Score:
+    def apart(self, clips: Sequence[SegmentedClip], kind: LabelKind) -> Score:
         """Match every frame or clip on its own; clips weigh alike."""
         units = [[self.unit(tables) for tables in clip.tables] for clip in clips]
         for clip, results in zip(clips, units, strict=True):
@@ -192,20 +192,20 @@ class Scorer:
             },
         )
 
-    def _hear(self, clip: ClipTables, results: Sequence[UnitResult]) -> None:
+    def _hear(self, clip: SegmentedClip, results: Sequence[UnitResult]) -> None:
         """Hand over the matching of a clip's units, which hold equally many frames."""
         each = len(clip.frames) // len(results)
         for i, result in enumerate(results):
             frames = range(i * each, (i + 1) * each)
-            self.keep.unit(clip.clip, frames, result.match, self.counted)
+            self.keep.on_unit(clip.clip, frames, result.match, self.counted)
 
-    def unit(self, tables: Tables) -> UnitResult:
+    def unit(self, tables: SegmentTables) -> UnitResult:
         """Match and score one unit, and beside it the constant map and the oracle."""
         present = len(tables.clusters.labels)
         if not present:
-            return silent("nothing but void")
+            return empty_result("nothing but void")
         if present == 1 and self.config.single_class == "skip":
-            return silent("a single class")
+            return empty_result("a single class")
         table = self.counted(tables.clusters)
         metrics, counts, found = self._score(table)
         references = {
@@ -236,7 +236,7 @@ class Scorer:
         }
         return metrics, counts, found
 
-    def _counts_of(self, clip: ClipTables, whole: Contingency, found: Match) -> ClassCounts:
+    def _counts_of(self, clip: SegmentedClip, whole: Contingency, found: Match) -> ClassCounts:
         return class_counts(aligned(self.counted(clip.tables[0].clusters), whole), found)
 
     def _names(self, kind: LabelKind) -> tuple[str, ...]:
@@ -264,11 +264,11 @@ def nearest(ids: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
     return resized
 
 
-def _merged(tables: Sequence[Tables]) -> Tables:
-    return Tables(merge(t.clusters for t in tables), merge(t.oracle for t in tables))
+def _merged(tables: Sequence[SegmentTables]) -> SegmentTables:
+    return SegmentTables(merge(t.clusters for t in tables), merge(t.oracle for t in tables))
 
 
-def _n_classes(dataset: Dataset, kind: LabelKind, clips: Sequence[ClipTables]) -> int:
+def _n_classes(dataset: Dataset, kind: LabelKind, clips: Sequence[SegmentedClip]) -> int:
     """Return how many classes there are: those with names, else up to the largest label."""
     if kind == "semantic" and dataset.classes:
         return len(dataset.classes)
@@ -276,7 +276,7 @@ def _n_classes(dataset: Dataset, kind: LabelKind, clips: Sequence[ClipTables]) -
     return 1 + max((int(found[-1]) for found in labels if found.size), default=0)
 
 
-def _row(clip: ClipTables, results: Sequence[UnitResult]) -> UnitScore:
+def _row(clip: SegmentedClip, results: Sequence[UnitResult]) -> UnitScore:
     """Return the row that speaks for a clip: its one unit's, or the mean of its frames'."""
     if len(results) == 1:
         return results[0].row(clip.name, None, len(clip.frames))

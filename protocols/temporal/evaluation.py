@@ -36,7 +36,7 @@ import numpy as np
 from tvseg_bench.benchmark.data.files.flow_files import FlowFolder
 from tvseg_bench.benchmark.errors import DataError, NotApplicableError
 from tvseg_bench.benchmark.metrics.references import constant_map, patch_grid_oracle
-from tvseg_bench.benchmark.recording.writer import SILENT, Own, Watcher
+from tvseg_bench.benchmark.recording.writer import SILENT, Recorder, UnitOutcome
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
 from tvseg_bench.protocols.common.ground_truth import distinct, label_kind
 from tvseg_bench.protocols.common.scoring import average, mean, score_unit
@@ -49,7 +49,7 @@ from tvseg_bench.protocols.temporal.measures import (
     agreement,
     flow_scores,
     measure,
-    said,
+    nanmean_or_none,
 )
 from tvseg_bench.protocols.temporal.objects_over_time import ClipTruth, clip_truth, motion
 
@@ -87,7 +87,7 @@ MODEL, CONSTANT, ORACLE = "", "constant/", "oracle/"
 
 
 @dataclass(frozen=True)
-class ClipResult:
+class TemporalClipScore:
     """What one clip gave: the model's clusters, the constant map, the oracle."""
 
     row: UnitScore
@@ -106,7 +106,7 @@ class Temporal:
 
     config: TemporalConfig
     passes: int = 1
-    keep: Watcher = SILENT
+    keep: Recorder = SILENT
     """Hears what is found."""
 
     def view(self, dataset: Dataset) -> View:
@@ -123,7 +123,7 @@ class Temporal:
                 f"{name} holds still images, in which nothing moves; choose a data set of videos"
             )
         self._check_flow(dataset)
-        self.keep.begin("clip", kind, METRICS[0])
+        self.keep.on_begin("clip", kind, METRICS[0])
         clips = [
             self._clip(clip, tokens, kind, seed, dataset)
             for clip, tokens in projected(features, config, "clip")
@@ -147,14 +147,14 @@ class Temporal:
 
     def _clip(
         self, clip: ClipFeatures, tokens: Tokens, kind: LabelKind, seed: int, dataset: Dataset
-    ) -> ClipResult:
+    ) -> TemporalClipScore:
         """Cluster and measure one clip."""
         config = self.config
         truth = clip_truth(clip, kind, config, dataset.card.background)
         present = distinct(truth.labels)
         scored = present if config.void == "class" else present - {VOID}
         if note := _silent(clip, scored, config):
-            return ClipResult(_row(clip, dict.fromkeys(METRICS), note))
+            return TemporalClipScore(_row(clip, dict.fromkeys(METRICS), note))
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), "clip", dataset.card.name)
         maps = [
@@ -176,7 +176,7 @@ class Temporal:
         note = self._add_flow(measured, clip, truth, candidates)
         row = _row(clip, measured[MODEL].metrics, "; ".join(filter(None, (_short(truth), note))))
         used = len(measured[MODEL].table.clusters)
-        return ClipResult(row, measured, k, used, truth.source)
+        return TemporalClipScore(row, measured, k, used, truth.source)
 
     def _hear(
         self,
@@ -187,12 +187,12 @@ class Temporal:
         found: Measured,
     ) -> None:
         """Hand over the clusters of a clip and what they were matched with."""
-        self.keep.features(clip, tokens)
+        self.keep.on_features(clip, tokens)
         grid = (tokens.shape[1], tokens.shape[2])
         for t, (ids, true) in enumerate(zip(maps, truth.labels, strict=True)):
-            self.keep.frame(clip, t, ids, true, grid, found.frames[t])
-        own = Own(found.metrics[METRICS[0]])
-        self.keep.unit(clip, range(len(maps)), found.match, own=own)
+            self.keep.on_frame(clip, t, ids, true, grid, found.frames[t])
+        own = UnitOutcome(found.metrics[METRICS[0]])
+        self.keep.on_unit(clip, range(len(maps)), found.match, own=own)
 
     def _check_flow(self, dataset: Dataset) -> None:
         """Raise DataError where the folder of flow is another data set's."""
@@ -240,13 +240,15 @@ class Temporal:
             measured[name].metrics["flow_consistency"] = value
         return ""
 
-    def _average(self, clips: Sequence[ClipResult], prefix: str) -> dict[str, float | None]:
+    def _average(self, clips: Sequence[TemporalClipScore], prefix: str) -> dict[str, float | None]:
         """Return every metric over the clips, or over all their windows."""
         found = [clip.measured[prefix] for clip in clips if clip.measured]
         out = {m: average([one.metrics.get(m) for one in found], self.config) for m in METRICS}
         if self.config.pool == "windows":
             for metric in WINDOWED:
-                out[metric] = said(np.concatenate([one.windows[metric] for one in found]))
+                out[metric] = nanmean_or_none(
+                    np.concatenate([one.windows[metric] for one in found])
+                )
             out["flip_rate"] = None if out["vc2"] is None else 1 - out["vc2"]
         return out
 
@@ -277,7 +279,7 @@ def _row(clip: ClipFeatures, metrics: Mapping[str, float | None], note: str) -> 
     )
 
 
-def _details(clips: Sequence[ClipResult], kind: LabelKind) -> dict[str, Any]:
+def _details(clips: Sequence[TemporalClipScore], kind: LabelKind) -> dict[str, Any]:
     """Return what explains the numbers."""
     scored = [clip for clip in clips if clip.measured]
     return {

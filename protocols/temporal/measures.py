@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tvseg_bench.protocols.temporal.config import TemporalConfig
-    from tvseg_bench.protocols.temporal.objects_over_time import ClipTruth, Motion
+    from tvseg_bench.protocols.temporal.objects_over_time import ClipFlow, ClipTruth
 
     Map = NDArray[np.integer[Any]]
 
@@ -93,17 +93,17 @@ def _windows(
     for length, one in scored.items():
         windows |= {f"vc{length}": one.stable, f"vc{length}_correct": one.correct}
         metrics[f"vc{length}_iou"] = one.iou
-    metrics |= {name: said(values) for name, values in windows.items()}
+    metrics |= {name: nanmean_or_none(values) for name, values in windows.items()}
     stable = metrics["vc2"]
     metrics["flip_rate"] = None if stable is None else 1 - stable
     return windows, metrics
 
 
-def said(values: NDArray[np.float64]) -> float | None:
+def nanmean_or_none(values: NDArray[np.float64]) -> float | None:
     """Return the mean of what is not NaN, None where all is.
 
     Example:
-        >>> said(np.array([0.5, np.nan, 1.0]))
+        >>> nanmean_or_none(np.array([0.5, np.nan, 1.0]))
         0.75
     """
     known = values[~np.isnan(values)]
@@ -122,7 +122,7 @@ def _over_time(
         own = match(table, config.matching, config.unmatched)
         whole.append(_miou(table, found, config))
         alone.append(_miou(table, own, config))
-    by_clip, by_frame = said(np.array(whole)), said(np.array(alone))
+    by_clip, by_frame = nanmean_or_none(np.array(whole)), nanmean_or_none(np.array(alone))
     drift = statistics(whole).decay
     gap = None
     if by_clip is not None and by_frame:
@@ -192,7 +192,7 @@ def _segments(labels: Map, ids: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
 
 
 def flow_scores(
-    truth: ClipTruth, candidates: Sequence[Sequence[Map]], motion: Motion
+    truth: ClipTruth, candidates: Sequence[Sequence[Map]], motion: ClipFlow
 ) -> list[float | None]:
     """Return the flow consistency of several maps of one clip; each flow is read once."""
     masked = [_without_void(maps, truth) for maps in candidates]

@@ -96,7 +96,7 @@ def _classes(things: frozenset[int], categories: Mapping[int, int]) -> dict[int,
 
 
 @dataclass(frozen=True)
-class Motion:
+class ClipFlow:
     """The flow between the frames of a clip that were looked at."""
 
     read: Callable[[int], Flow]
@@ -105,7 +105,7 @@ class Motion:
     """(position among the frames looked at, frame) where the next frame was looked at, too."""
 
 
-def motion(clip: ClipFeatures, truth: ClipTruth, folder: FlowFolder | None) -> Motion | str:
+def motion(clip: ClipFeatures, truth: ClipTruth, folder: FlowFolder | None) -> ClipFlow | str:
     """Return the flow of a clip, or why there is none (nothing where none was to be expected)."""
     frames = clip.frames
     pairs = [(i, t) for i, t in enumerate(frames[:-1]) if frames[i + 1] == t + 1]
@@ -118,4 +118,4 @@ def motion(clip: ClipFeatures, truth: ClipTruth, folder: FlowFolder | None) -> M
         if files is None:
             return "no folder of flow"
         read = files
-    return Motion(read, pairs) if pairs else "no flow between frames that are apart"
+    return ClipFlow(read, pairs) if pairs else "no flow between frames that are apart"

@@ -10,7 +10,7 @@ import pytest
 from tvseg_bench.benchmark.metrics.boundary import boundary_f, boundary_map
 from tvseg_bench.benchmark.metrics.davis_jf import (
     JF,
-    Statistics,
+    SequenceStatistics,
     proposal_scores,
     region_j,
     semi_supervised,
@@ -34,7 +34,7 @@ ARRAYS = (
 )
 
 
-def as_row(s: Statistics) -> list[float]:
+def as_row(s: SequenceStatistics) -> list[float]:
     return [s.mean, s.recall, s.decay]
 
 
@@ -125,7 +125,7 @@ def test_end_to_end(
     if "e2e" not in header:
         pytest.skip("davis_jf.json has no end-to-end run here")
     expected = header["e2e"]["results"][task]
-    rows: dict[str, list[Statistics]] = {"J": [], "F": []}
+    rows: dict[str, list[SequenceStatistics]] = {"J": [], "F": []}
     for name in header["e2e"]["sequences"]:
         for measure, values in zip("JF", scored(task, name, stored), strict=True):
             for i, row in enumerate(values):

@@ -95,7 +95,7 @@ def test_installed(example: Path, random_weights: Path, tmp_path: Path) -> None:
 import sys
 sys.path[:0] = [{str(tmp_path)!r}, {str(example)!r}]
 from pathlib import Path
-from tvseg_bench.benchmark.loading import load_model
+from tvseg_bench.benchmark.plugins.load import load_model
 from tvseg_bench.benchmark.registry import models
 assert list(models) == ["squeezenet/1.0"] and "squeezenet_plugin" not in sys.modules
 loaded = load_model("squeezenet/1.0", weights=Path({str(random_weights)!r}))

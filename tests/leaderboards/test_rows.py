@@ -10,7 +10,7 @@ from tvseg_bench.benchmark.statistics.intervals import paired_difference
 from tvseg_bench.benchmark.types import UnitScore
 from tvseg_bench.leaderboards.board import Board, make_board
 from tvseg_bench.leaderboards.load import load
-from tvseg_bench.leaderboards.rows import Row
+from tvseg_bench.leaderboards.rows import BoardRow
 
 Make = Callable[..., Result]
 RNG = np.random.default_rng(0)
@@ -22,12 +22,12 @@ def board(tmp_path: Path, run: str = "run") -> Board:
     return make_board(load([tmp_path / run]))
 
 
-def only(made: Board, metric: str = "miou") -> dict[str, Row]:
+def only(made: Board, metric: str = "miou") -> dict[str, BoardRow]:
     (table,) = made.tables
     return {row.key.model: row for row in table.metrics[metric].rows}
 
 
-def ranks(row: Row) -> tuple[int | None, int | None, int | None]:
+def ranks(row: BoardRow) -> tuple[int | None, int | None, int | None]:
     return row.rank, row.rank_lo, row.rank_hi
 
 

@@ -21,7 +21,7 @@ MAX_OPEN = 4
 """A decoder holds tens of megabytes."""
 
 
-class Video(Protocol):
+class VideoClip(Protocol):
     """An open video file."""
 
     def __len__(self) -> int:
@@ -39,7 +39,7 @@ class Video(Protocol):
 
 @dataclass
 class _Opened:
-    video: Video
+    video: VideoClip
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Decoders keep a position: one reader at a time."""
     users: int = 0

@@ -26,7 +26,7 @@ NOISE_SIZE = 64
 
 
 @dataclass(frozen=True)
-class Motion:
+class ObjectPath:
     """A curved path with turning and breathing, in Q16 pixels and angles."""
 
     x: Wave
@@ -47,7 +47,7 @@ class Thing:
     """An object, or the backdrop (category `background`, no outline)."""
 
     category: str
-    motion: Motion
+    motion: ObjectPath
     surface: Surface
 
     @property
@@ -129,7 +129,7 @@ def _swing_by(draws: Draws, centre: int, amplitude: int) -> Wave:
     return Wave(centre, amplitude, TURN // draws.between(16, 40), draws.below(TURN))
 
 
-def _draw_path(draws: Draws, size: Size, taken: list[tuple[int, int]]) -> Motion:
+def _draw_path(draws: Draws, size: Size, taken: list[tuple[int, int]]) -> ObjectPath:
     """A path in the picture, around the roomiest of a few places; notes it in `taken`."""
 
     def room(place: tuple[int, int]) -> int:
@@ -140,7 +140,7 @@ def _draw_path(draws: Draws, size: Size, taken: list[tuple[int, int]]) -> Motion
     x, y = max(((width * ONE * a // 1000, height * ONE * b // 1000) for a, b in tries), key=room)
     taken.append((x, y))
     radius = _share(size, draws.between(175, 270))
-    return Motion(
+    return ObjectPath(
         x=_swing(draws, x, _share(size, draws.between(6, 36))),
         y=_swing(draws, y, _share(size, draws.between(6, 36))),
         radius=_swing_by(draws, radius, radius * draws.between(5, 18) // 100),
@@ -149,7 +149,7 @@ def _draw_path(draws: Draws, size: Size, taken: list[tuple[int, int]]) -> Motion
     )
 
 
-def _draw_visit(draws: Draws, size: Size) -> Motion:
+def _draw_visit(draws: Draws, size: Size) -> ObjectPath:
     """A path that leaves the picture over one side and comes back some ten frames later."""
     height, width = size
     radius = _share(size, draws.between(170, 210))
@@ -161,7 +161,7 @@ def _draw_visit(draws: Draws, size: Size) -> Motion:
     leave = Wave(edge, out, TURN // draws.between(14, 18), start)
     middle = (width if across else height) * ONE * draws.between(250, 750) // 1000
     along = _swing(draws, middle, _share(size, draws.between(6, 24)))
-    return Motion(
+    return ObjectPath(
         x=along if across else leave,
         y=leave if across else along,
         radius=Wave(radius),
@@ -170,11 +170,11 @@ def _draw_visit(draws: Draws, size: Size) -> Motion:
     )
 
 
-def _draw_camera(draws: Draws, size: Size) -> Motion:
+def _draw_camera(draws: Draws, size: Size) -> ObjectPath:
     """A slow pan, zoom and roll of the backdrop; its radius is a fifth of the short side."""
     height, width = size
     unit = _share(size, 200)
-    return Motion(
+    return ObjectPath(
         x=_swing(draws, width * ONE // 2, _share(size, draws.between(2, 12))),
         y=_swing(draws, height * ONE // 2, _share(size, draws.between(2, 12))),
         radius=_swing_by(draws, unit, unit * draws.between(2, 8) // 100),

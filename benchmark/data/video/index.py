@@ -36,7 +36,7 @@ _PACKET_IS_FRAME = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "prores", "
 _UNIT_CODECS = frozenset({"h264", "hevc"})
 
 
-class Row(NamedTuple):
+class PacketRow(NamedTuple):
     """A packet of the stream; times in the stream's time base."""
 
     pts: int | None
@@ -57,7 +57,7 @@ class Start(NamedTuple):
 class Scan:
     """What a pass over the packets found."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[PacketRow, ...]
     doubt: str
     """Why a packet may be no frame; empty where each is one."""
     impurity: str
@@ -75,7 +75,7 @@ class FrameIndex:
     where it gives no number), so that reading it to its end is an error."""
     n_sure: int
     """Frames whose place is certain; less than `n_frames` only where the file is cut off."""
-    rows: tuple[Row, ...]
+    rows: tuple[PacketRow, ...]
     labels: tuple[int, ...]
     """The time stamp by which each frame is known; empty where they tell nothing, and frames are
     counted from the start of the file."""
@@ -87,7 +87,7 @@ class FrameIndex:
         return {label: frame for frame, label in enumerate(self.labels)}
 
     @cached_property
-    def ordinal_of_row(self) -> dict[Row, int]:
+    def ordinal_of_row(self) -> dict[PacketRow, int]:
         """Packet -> its place in file order."""
         return {row: ordinal for ordinal, row in enumerate(self.rows)}
 
@@ -177,18 +177,18 @@ def build_index(path: Path, info: StreamInfo) -> FrameIndex:
     return FrameIndex(n_frames, _sure(labels, scan.rows), scan.rows, labels, scan)
 
 
-def _shown_labels(rows: tuple[Row, ...]) -> tuple[int, ...]:
+def _shown_labels(rows: tuple[PacketRow, ...]) -> tuple[int, ...]:
     return tuple(sorted(row.pts for row in rows if row.pts is not None))
 
 
-def _sure(labels: tuple[int, ...], rows: tuple[Row, ...]) -> int:
+def _sure(labels: tuple[int, ...], rows: tuple[PacketRow, ...]) -> int:
     """Count the frames before any that may be lost: a frame is shown after it is stored."""
     stored = rows[-1].dts if rows else None
     return 0 if stored is None else bisect_right(labels, stored)
 
 
 def _scan(path: Path, info: StreamInfo) -> Scan:
-    rows: list[Row] = []
+    rows: list[PacketRow] = []
     odd = cut = ""
     check: UnitCheck | None = None
     with open_container(path) as container:
@@ -202,7 +202,7 @@ def _scan(path: Path, info: StreamInfo) -> Scan:
                 if packet.is_corrupt and info.container == MOV:
                     cut = "its last packet is incomplete"
                     break
-                rows.append(Row(packet.pts, packet.dts, packet.is_keyframe))
+                rows.append(PacketRow(packet.pts, packet.dts, packet.is_keyframe))
                 odd = odd or _oddity(packet)
                 if check:
                     check.feed(memoryview(packet), packet.is_keyframe)
@@ -230,7 +230,7 @@ def _cut(path: Path, info: StreamInfo, n_packets: int) -> str:
     return "it is shorter than its header says" if is_cut else ""
 
 
-def _doubt(info: StreamInfo, rows: list[Row]) -> str:
+def _doubt(info: StreamInfo, rows: list[PacketRow]) -> str:
     """Say why a packet may be no frame, or time stamps not the order of presentation."""
     times = [row.pts for row in rows]
     if info.container not in (MOV, MATROSKA):
@@ -248,7 +248,7 @@ def _doubt(info: StreamInfo, rows: list[Row]) -> str:
     return ""
 
 
-def _open_group(rows: list[Row]) -> str:
+def _open_group(rows: list[PacketRow]) -> str:
     """Find a frame that is stored after a keyframe and shown before it."""
     latest_key: int | None = None
     for row in rows:
@@ -261,7 +261,9 @@ def _open_group(rows: list[Row]) -> str:
     return ""
 
 
-def _decoded_labels(path: Path, info: StreamInfo, rows: tuple[Row, ...]) -> tuple[int, ...] | int:
+def _decoded_labels(
+    path: Path, info: StreamInfo, rows: tuple[PacketRow, ...]
+) -> tuple[int, ...] | int:
     """Decode everything once; return each frame's time stamp, or how many there are.
 
     Raises:

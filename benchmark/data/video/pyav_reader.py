@@ -10,7 +10,7 @@ import av.filter
 import numpy as np
 
 from tvseg_bench.benchmark.data.video.base import Reader, Video
-from tvseg_bench.benchmark.data.video.index import FrameIndex, Row, Start
+from tvseg_bench.benchmark.data.video.index import FrameIndex, PacketRow, Start
 from tvseg_bench.benchmark.data.video.stream import (
     Orientation,
     StreamInfo,
@@ -182,7 +182,7 @@ class _Run:
         return Damage(first, self.index.intact_after(at), "part of the picture is lost")
 
     def _ordinal(self, packet: Any) -> int:
-        row = Row(packet.pts, packet.dts, packet.is_keyframe)
+        row = PacketRow(packet.pts, packet.dts, packet.is_keyframe)
         return self.index.ordinal_of_row.get(row, self._sent) if self.index.labels else self._sent
 
     def _seek(self) -> Iterator[Any]:
@@ -192,7 +192,7 @@ class _Run:
             self._container.seek(row.pts if row.dts is None else row.dts, stream=self._stream)
             packets = self._container.demux(self._stream)
             for packet in packets:
-                found = Row(packet.pts, packet.dts, packet.is_keyframe)
+                found = PacketRow(packet.pts, packet.dts, packet.is_keyframe)
                 ordinal = self.index.ordinal_of_row.get(found)
                 if ordinal == self.start.ordinal:
                     return _chain(packet, packets)

@@ -1,6 +1,6 @@
 """What the parts of the trainer promise each other.
 
-clips -> `ClipBatch` -> `Objective` (which asks the `Backbone` for features) -> `StepLoss` -> step.
+clips -> `ClipBatch` -> `Objective` (asks the `TrainableBackbone`) -> `StepLoss` -> step.
 
 The loop knows neither clustering nor video: it draws batches, calls the objective, steps the
 optimiser and keeps what a resumed run needs. An objective knows neither files nor schedules. So a
@@ -47,7 +47,7 @@ class StepLoss:
 
 
 @runtime_checkable
-class Backbone(Protocol):
+class TrainableBackbone(Protocol):
     """An image model of which a part is tuned (an nn.Module).
 
     `forward(images)` is `tuned(frozen(images))`. What `frozen` returns is a tensor whose first

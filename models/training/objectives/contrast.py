@@ -27,8 +27,8 @@ from torch.nn.functional import normalize
 from tvseg_bench.models.training.losses.ranks import all_ranks, joined
 from tvseg_bench.models.training.objectives.contract import ClipBatch, StepLoss
 from tvseg_bench.models.training.objectives.forwarder import (
-    ClipFeatures,
     ForwarderConfig,
+    TunedClipFeatures,
     clip_features,
     origins,
 )
@@ -146,7 +146,7 @@ class ContrastObjective(nn.Module):
             self.teacher.follow(students, self.config.ema_momentum)
 
     @torch.no_grad()
-    def _keys(self, backbone: Any, clips: ClipFeatures) -> Tensor:
+    def _keys(self, backbone: Any, clips: TunedClipFeatures) -> Tensor:
         """Return the projections [B, h, w, d] of the first frames."""
         if self.teacher is None:
             own: Tensor = self.head(clips.all[:, 0])

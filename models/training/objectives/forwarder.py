@@ -46,7 +46,7 @@ class ForwarderConfig(BaseModel):
 
 
 @dataclass(frozen=True)
-class ClipFeatures:
+class TunedClipFeatures:
     """What a backbone makes of clips of which only the last frames carry a gradient."""
 
     state: Tensor
@@ -59,7 +59,7 @@ class ClipFeatures:
     """(h, w)."""
 
 
-def clip_features(backbone: Any, images: Tensor) -> ClipFeatures:
+def clip_features(backbone: Any, images: Tensor) -> TunedClipFeatures:
     """Run a backbone over clips, each block once over each frame.
 
     Args:
@@ -86,7 +86,7 @@ def clip_features(backbone: Any, images: Tensor) -> ClipFeatures:
         earlier: Tensor = backbone.tuned(state[:, :-1].flatten(0, 1), grid)
     shape = (b, t - 1, *last.shape[1:])
     every = torch.cat([earlier.view(shape), last.detach()[:, None].to(earlier.dtype)], dim=1)
-    return ClipFeatures(state, every, last, grid)
+    return TunedClipFeatures(state, every, last, grid)
 
 
 @torch.no_grad()

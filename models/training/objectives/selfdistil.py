@@ -80,7 +80,7 @@ class SelfDistilConfig(BaseModel):
     """Of the views."""
 
 
-class Head(nn.Module):
+class DistillationHead(nn.Module):
     """From features to scores over prototypes; the picture as a whole has a query of its own."""
 
     def __init__(self, dim: int, config: SelfDistilConfig) -> None:
@@ -133,7 +133,7 @@ class SelfDistil(nn.Module):
     def __init__(self, config: SelfDistilConfig, dim: int) -> None:
         super().__init__()
         self.config = config
-        self.head = Head(dim, config)
+        self.head = DistillationHead(dim, config)
         self.teacher = Teacher("corrected")
         self.looks = Looks(zoom=config.zoom, grey=config.grey)
         self.register_buffer("taken", torch.zeros((), dtype=torch.long))

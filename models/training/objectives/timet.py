@@ -27,8 +27,8 @@ from tvseg_bench.models.training.losses.temporal_loss import temporal_loss, usag
 from tvseg_bench.models.training.objectives.contract import ClipBatch, StepLoss
 from tvseg_bench.models.training.objectives.foreground_patches import foreground_masks
 from tvseg_bench.models.training.objectives.forwarder import (
-    ClipFeatures,
     ForwarderConfig,
+    TunedClipFeatures,
     clip_features,
     forwarded,
 )
@@ -199,7 +199,7 @@ class TimeTObjective(nn.Module):
             normalised.div_(normalised.norm(dim=1, keepdim=True).clamp_min(1e-12))
 
     @torch.no_grad()
-    def _sources(self, backbone: Any, clips: ClipFeatures, masks: Tensor | None) -> Tensor:
+    def _sources(self, backbone: Any, clips: TunedClipFeatures, masks: Tensor | None) -> Tensor:
         """Return the projections that are assigned, [B, T', h, w, d]."""
         frames = slice(0, 1 if self.config.assigned == "first-frames" else None)
         features = clips.all[:, frames]
@@ -210,7 +210,7 @@ class TimeTObjective(nn.Module):
             source = self.teacher.run("head", self.head, seen.view(features.shape))
         return source if masks is None else source * masks[:, frames, ..., None]
 
-    def _masks(self, backbone: Any, clips: ClipFeatures) -> Tensor | None:
+    def _masks(self, backbone: Any, clips: TunedClipFeatures) -> Tensor | None:
         if self.config.foreground == "none":
             return None
         return foreground_masks(backbone, clips.state, clips.grid, self.config.foreground_mass)

@@ -8,8 +8,8 @@ import pytest
 
 from tvseg_bench.benchmark.contract.check_report import (
     CHECKS,
+    CheckOutcome,
     CheckReport,
-    Outcome,
     read_report,
     write_report,
 )
@@ -23,7 +23,7 @@ def report(**statuses: str) -> CheckReport:
         model=Model(name="mine/net", revision="sha256:ab"),
         kind="features",
         outcomes=tuple(
-            Outcome(
+            CheckOutcome(
                 check=name,
                 status=statuses.get(name, "ok"),  # type: ignore[arg-type]
                 message=f"about {name} | as it is",

@@ -273,7 +273,7 @@ def said(report: CheckReport, name: str) -> tuple[str, str]:
 
 def test_an_honest_model_passes(check: Check) -> None:
     heard: list[str] = []
-    report = check(Tiny, leave_out=("toy",), listener=lambda o: heard.append(o.check))
+    report = check(Tiny, leave_out=("toy",), on_outcome=lambda o: heard.append(o.check))
     assert report.passed
     statuses = {o.check: o.status for o in report.outcomes}
     silent = {"time", "segments", "toy"}

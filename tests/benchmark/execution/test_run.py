@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tvseg_bench.benchmark.errors import DataError, UsageError
-from tvseg_bench.benchmark.execution.run import Listener, RunReport, run_selection
+from tvseg_bench.benchmark.execution.run import RunCallbacks, RunReport, run_selection
 from tvseg_bench.benchmark.execution.selection import make_selection
 from tvseg_bench.benchmark.registry import ModelEntry, ProtocolEntry, datasets, models, protocols
-from tvseg_bench.benchmark.results.result import Result, numbers
+from tvseg_bench.benchmark.results.result import Result, comparable_fields
 from tvseg_bench.benchmark.results.store import ResultStore
 
 Grid = Callable[..., dict[str, Any]]
@@ -21,21 +21,21 @@ COUNTED = 1
 """Images that count a model's operations, once a run."""
 
 
-class Recorder(Listener):
+class Recorder(RunCallbacks):
     def __init__(self) -> None:
         self.computed: list[str] = []
         self.frames = 0
 
-    def extracting(self, group: Any, done: int, total: int) -> None:
+    def on_progress(self, group: Any, done: int, total: int) -> None:
         self.frames = done
 
-    def finished(self, cell: Any, result: Result, computed: bool) -> None:
+    def on_result(self, cell: Any, result: Result, computed: bool) -> None:
         if computed:
             self.computed.append(cell.label)
 
 
-def run(values: dict[str, Any], listener: Listener | None = None) -> RunReport:
-    return run_selection(make_selection(values), listener)
+def run(values: dict[str, Any], callbacks: RunCallbacks | None = None) -> RunReport:
+    return run_selection(make_selection(values), callbacks)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -81,8 +81,8 @@ def test_attention_where_there_is_any_costs_no_second_pass(toy_grid: Grid, tmp_p
     assert toy_grid.built["toy/a"][-1].seen == COUNTED, "kept with attention, read without"
     (alone,) = run(toy_grid(output=tmp_path / "alone", protocol=["foreground"])).results
     by_protocol = {r.protocol.id: r for r in report.results}
-    assert numbers(by_protocol["foreground"]) == numbers(alone)
-    assert numbers(by_protocol["kmeans-clip"]) == numbers(again.results[0])
+    assert comparable_fields(by_protocol["foreground"]) == comparable_fields(alone)
+    assert comparable_fields(by_protocol["kmeans-clip"]) == comparable_fields(again.results[0])
 
 
 def test_what_is_done_is_skipped_and_the_grid_grows(toy_grid: Grid, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_the_same_numbers_in_any_company(toy_grid: Grid, tmp_path: Path) -> None
         batch_size=2,
     )
     found = {r.cell_id: r for r in run(grid).results}[alone.cell_id]
-    assert numbers(found) == numbers(alone)
+    assert comparable_fields(found) == comparable_fields(alone)
 
 
 def test_force_computes_again_and_keeps_the_old(toy_grid: Grid, tmp_path: Path) -> None:
@@ -242,8 +242,8 @@ def test_unknown_names_stop_before_anything_runs(
 
 def test_an_interrupt_leaves_what_was_finished(toy_grid: Grid, tmp_path: Path) -> None:
     class Impatient(Recorder):
-        def finished(self, cell: Any, result: Result, computed: bool) -> None:
-            super().finished(cell, result, computed)
+        def on_result(self, cell: Any, result: Result, computed: bool) -> None:
+            super().on_result(cell, result, computed)
             if len(self.computed) == 2:
                 raise KeyboardInterrupt
 

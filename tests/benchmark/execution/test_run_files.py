@@ -14,7 +14,7 @@ from tvseg_bench.benchmark.execution.run import run_selection
 from tvseg_bench.benchmark.execution.selection import make_selection
 from tvseg_bench.benchmark.metrics.davis_jf import semi_supervised
 from tvseg_bench.benchmark.registry import datasets
-from tvseg_bench.benchmark.results.result import numbers
+from tvseg_bench.benchmark.results.result import comparable_fields
 
 Grid = Callable[..., dict[str, Any]]
 
@@ -61,7 +61,7 @@ def test_saving_moves_no_number_and_no_identity(saving: Grid, tmp_path: Path) ->
     (saved,) = run(saving())
     (plain,) = run(saving(save_predictions=None, output=tmp_path / "plain"))
     assert saved.cell_id == plain.cell_id
-    assert numbers(saved) == numbers(plain)
+    assert comparable_fields(saved) == comparable_fields(plain)
 
 
 def test_a_run_that_goes_on_finds_its_own_files_and_never_touches_others(

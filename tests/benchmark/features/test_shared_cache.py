@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from tvseg_bench.benchmark.features.shared_cache import Memo, memo_of
+from tvseg_bench.benchmark.features.shared_cache import SharedCache, memo_of
 
 
 def test_what_fits_is_made_once_and_the_rest_every_time():
-    memo, made = Memo(limit=10), []
+    memo, made = SharedCache(limit=10), []
 
     def make(name):
         return lambda: made.append(name) or name
@@ -21,7 +21,7 @@ def test_what_fits_is_made_once_and_the_rest_every_time():
 
 
 def test_features_bring_their_memo_or_get_one_that_keeps_nothing():
-    memo = Memo()
+    memo = SharedCache()
     assert memo_of(SimpleNamespace(memo=memo)) is memo
     alone = memo_of(object())
     assert alone.get("x", lambda: 1, lambda _: 1) == 1

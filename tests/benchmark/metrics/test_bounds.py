@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tvseg_bench.benchmark.metrics.bounds import least
+from tvseg_bench.benchmark.metrics.bounds import metric_minimum
 from tvseg_bench.benchmark.results.key import CellKey
 from tvseg_bench.benchmark.results.provenance import Provenance
 from tvseg_bench.benchmark.results.result import Result, ResultError, from_score
@@ -37,8 +37,10 @@ def result(made: Score) -> Result:
 
 
 def test_a_name_says_what_may_be_negative() -> None:
-    assert [least(name) for name in ("drift", "j_decay", "seed_ari", "oracle/drift")] == [-1] * 4
-    assert [least(name) for name in ("miou", "safari", "drift_rate", "vc8")] == [0] * 4
+    assert [metric_minimum(name) for name in ("drift", "j_decay", "seed_ari", "oracle/drift")] == [
+        -1
+    ] * 4
+    assert [metric_minimum(name) for name in ("miou", "safari", "drift_rate", "vc8")] == [0] * 4
 
 
 def test_a_signed_metric_may_be_negative_and_so_may_its_interval(tmp_path: Any) -> None:
@@ -58,7 +60,7 @@ def test_intervals_end_where_the_metric_does() -> None:
     for name, values in (("drift", [-1.0, -0.9, 1.0]), ("miou", [0.0, 0.1, 1.0])):
         ends = result(score(name, values)).metrics[name].ci95
         assert ends is not None
-        assert least(name) <= ends[0] < least(name) + 0.1
+        assert metric_minimum(name) <= ends[0] < metric_minimum(name) + 0.1
         assert 0.9 < ends[1] <= 1
 
 

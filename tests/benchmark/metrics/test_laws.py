@@ -41,7 +41,7 @@ THINGS = [1, 2, 3]
 T, H, W = 4, 3, 5
 
 # what of a metric is not one: tables, matches and compiled loops, which the metrics are made of
-PARTS = {"contingency", "matching", "contours", "counting"}
+PARTS = {"contingency", "matching", "contours", "counting", "bounds", "references"}
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ METRICS = [
         if m != "hungarian-count"  # of two best matches by pixels, either may have the larger IoU
     ),
     Metric("accuracy hungarian-count", "iou", total=_accuracy, relabelled="any", **MATCHED),  # type: ignore[arg-type]
-    Metric("adjusted rand", "agreement", total=lambda t: adjusted_rand_index(merge(t)),
+    Metric("adjusted rand", "rand_index", total=lambda t: adjusted_rand_index(merge(t)),
            relabelled="any", symmetric=True, low=-1, **MATCHED),  # type: ignore[arg-type]
     Metric("tube iou", "tubes", total=lambda t: tube_iou(merge(t), THINGS), **MATCHED),  # type: ignore[arg-type]
     Metric("aq", "tubes", total=lambda t: association_quality(merge(t), THINGS),
@@ -172,11 +172,12 @@ METRICS = [
     Metric("vpq 1", "vpq", **_vpq(1), relabelled="objects", void=False, **OBJECTS),
     Metric("vpq 2", "vpq", **_vpq(2), relabelled="objects", void=False, symmetric=True),
     # the semi-supervised challenge scores void as no object
-    Metric("j and f semi-supervised", "davis", lambda t, p: _jf(semi_supervised(t, p, 3)), _mean,
+    Metric("j and f semi-supervised", "davis_jf",
+           lambda t, p: _jf(semi_supervised(t, p, 3)), _mean,
            void=False, **OBJECTS),
-    Metric("j and f unsupervised", "davis", lambda t, p: _jf(unsupervised(t, p, 3)), _mean,
+    Metric("j and f unsupervised", "davis_jf", lambda t, p: _jf(unsupervised(t, p, 3)), _mean,
            relabelled="objects", order=True),
-    Metric("j of a mask", "davis", _single(region_j), _mean, **OBJECTS),
+    Metric("j of a mask", "davis_jf", _single(region_j), _mean, **OBJECTS),
     Metric("f of a mask", "boundary", _single(boundary_f), _mean, **OBJECTS),
     Metric("vc 2", "temporal", lambda t, p: video_consistency(t, p, 2), _mean, relabelled="any"),
     Metric("vc 2 correct", "temporal",

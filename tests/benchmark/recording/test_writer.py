@@ -15,7 +15,7 @@ import tvseg_bench
 from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match
-from tvseg_bench.benchmark.recording.reader import LONG_SIDE, Kept, KeptCell
+from tvseg_bench.benchmark.recording.reader import LONG_SIDE, RecordedCell, Recording
 from tvseg_bench.benchmark.recording.writer import pca_colours, reduced_size, spread
 from tvseg_bench.benchmark.results.result import Result
 from tvseg_bench.benchmark.results.text import ResultError
@@ -65,11 +65,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def cell_of(run: Path, scope: str) -> KeptCell:
+def cell_of(run: Path, scope: str) -> RecordedCell:
     for path in sorted((run / "results").glob("*.json")):
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["protocol"]["id"] == f"kmeans-{scope}":
-            return KeptCell(run, data["cell_id"])
+            return RecordedCell(run, data["cell_id"])
     raise AssertionError(scope)
 
 
@@ -240,7 +240,7 @@ def test_a_linked_folder_is_not_followed(run: Path, tmp_path: Path) -> None:
     (tmp_path / "media").mkdir()
     (tmp_path / "media" / cell.cell_id).symlink_to(cell.folder)
     with pytest.raises(ResultError, match="is a link"):
-        KeptCell(tmp_path, cell.cell_id).read()
+        RecordedCell(tmp_path, cell.cell_id).read()
 
 
 def test_a_model_s_own_clusters_are_kept(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_model_s_own_clusters_are_kept(tmp_path: Path) -> None:
             output=tmp_path,
             overrides={"protocol.segmenter.scope": scope},
         )
-        cell = KeptCell(tmp_path, report.results[0].cell_id)
+        cell = RecordedCell(tmp_path, report.results[0].cell_id)
         kept = cell.read()
         assert kept.scope == scope
         clip = kept.clips[0]
@@ -277,8 +277,10 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Res
     return out, {result.protocol.id: result for result in made.results}
 
 
-def kept_of(other: tuple[Path, dict[str, Result]], protocol: str) -> tuple[KeptCell, Kept]:
-    cell = KeptCell(other[0], other[1][protocol].cell_id)
+def kept_of(
+    other: tuple[Path, dict[str, Result]], protocol: str
+) -> tuple[RecordedCell, Recording]:
+    cell = RecordedCell(other[0], other[1][protocol].cell_id)
     kept = cell.read()
     assert len(kept.clips) >= 3
     assert all(cell.pca(clip) is not None for clip in kept.clips)
@@ -379,7 +381,7 @@ def test_halves_of_a_data_set_are_told_apart(
     ran = tvseg_bench.run("selfdistil/tiny", protocol, "moving-shapes", output=tmp_path, limit=7)
     (made,) = ran.results
     assert made.status == "ok", made.reason
-    cell = KeptCell(tmp_path, made.cell_id)
+    cell = RecordedCell(tmp_path, made.cell_id)
     rows = (tmp_path / "samples" / f"{cell.cell_id}.jsonl").read_text("utf-8").splitlines()[1:]
     scored = {row["clip"] for row in map(json.loads, rows) if row.get("frame") is None}
     clips = cell.read().clips

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tvseg_bench.benchmark.results.key import CellKey, protocol_hash
-from tvseg_bench.benchmark.results.text import ResultError, canonical_json, plain
+from tvseg_bench.benchmark.results.text import ResultError, canonical_json, to_jsonable
 
 KEY = CellKey(
     model="dino/vits16",
@@ -61,10 +61,10 @@ def test_order_and_kind_of_container_do_not_count() -> None:
 
 def test_plain_takes_arrays_and_drops_what_is_not_finite() -> None:
     value = {"a": np.arange(2), "b": np.float32(0.5), "c": float("inf"), 4: {1, 0}}
-    assert plain(value) == {"a": [0, 1], "b": 0.5, "c": None, "4": [0, 1]}
-    assert canonical_json(plain(np.nan)) == "null"
+    assert to_jsonable(value) == {"a": [0, 1], "b": 0.5, "c": None, "4": [0, 1]}
+    assert canonical_json(to_jsonable(np.nan)) == "null"
 
 
 def test_plain_names_what_json_cannot_hold() -> None:
     with pytest.raises(ResultError, match=r"^details\.x\.1 is a bytes, which a result file"):
-        plain({"x": [0, b"raw"]}, "details")
+        to_jsonable({"x": [0, b"raw"]}, "details")

@@ -19,9 +19,9 @@ from tvseg_bench.benchmark.results.result import (
     Result,
     ResultError,
     Timing,
+    comparable_fields,
     from_score,
     json_schema,
-    numbers,
     without_score,
 )
 from tvseg_bench.benchmark.types import ModelCard, Score, UnitScore
@@ -179,16 +179,16 @@ def test_numbers_leave_out_time_and_place_only() -> None:
     other = Provenance(suite="9.9", started="2027-01-01T00:00:00Z")
     left, right = result(), result(provenance=other, timing=Timing(fps=1.0))
     assert left != right
-    assert numbers(left) == numbers(right)
+    assert comparable_fields(left) == comparable_fields(right)
     fields = {"schema" if n == "schema_" else n for n in Result.model_fields}
-    assert set(numbers(left)) == fields - {"timing", "provenance"}
-    assert numbers(left) != numbers(result([0.2, 0.4, 0.7]))
+    assert set(comparable_fields(left)) == fields - {"timing", "provenance"}
+    assert comparable_fields(left) != comparable_fields(result([0.2, 0.4, 0.7]))
 
 
 def test_shipped_schema_is_that_of_the_model() -> None:
-    shipped = Path(tvseg_bench.__file__).parent / "benchmark" / "result.schema.json"
+    shipped = Path(tvseg_bench.__file__).parent / "benchmark" / "results" / "result.schema.json"
     assert json.loads(shipped.read_text(encoding="utf-8")) == json_schema(), (
-        "write json_schema() to benchmark/result.schema.json"
+        "write json_schema() to benchmark/results/result.schema.json"
     )
 
 

@@ -222,8 +222,8 @@ def test_killed_between_rows_and_result(store: ResultStore, moves: int) -> None:
     """Killed after 0 or 1 of the two renames: the cell is not done, and is then made whole."""
     script = f"""
         import os, pathlib, pickle, signal, sys
-        from tvseg_bench.benchmark.result import Result
-        from tvseg_bench.benchmark.result_store import ResultStore
+        from tvseg_bench.benchmark.results.result import Result
+        from tvseg_bench.benchmark.results.store import ResultStore
         from tvseg_bench.benchmark.types import Score, UnitScore
         made, moves, replace = Result.model_validate_json(sys.stdin.read()), [], os.replace
         def move(self, target):

@@ -6,18 +6,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tvseg_bench.benchmark.statistics.clip_tables import CountTable, MeanTable, Table, point, table
+from tvseg_bench.benchmark.statistics.clip_tables import (
+    ClipTable,
+    CountTable,
+    MeanTable,
+    point,
+    table,
+)
 from tvseg_bench.benchmark.statistics.intervals import (
     Pairs,
-    apart_by,
     compare_pairs,
     holm,
     interval,
     interval_ends,
     interval_of,
     mean_and_sd,
+    minimum_detectable_difference,
     paired_difference,
-    smallest_difference,
+    significantly_different,
     t_quantile,
     t_tail,
 )
@@ -200,11 +206,11 @@ def test_no_interval_where_one_clip_holds_all_that_is_scored() -> None:
 
 def false_alarms(pairs: Sequence[Pairs]) -> tuple[float, float]:
     """How often any two of equal models are called different: by Holm, and by p alone."""
-    holms = [bool(apart_by(found.p).any()) for found in pairs]
+    holms = [bool(significantly_different(found.p).any()) for found in pairs]
     return float(np.mean(holms)), float(np.mean([bool((f.p < 0.05).any()) for f in pairs]))
 
 
-def compared(tables: Sequence[Table]) -> Pairs:
+def compared(tables: Sequence[ClipTable]) -> Pairs:
     return compare_pairs(np.array([t.value() for t in tables]), [[t] for t in tables])
 
 
@@ -293,7 +299,7 @@ def test_the_tail_of_t_keeps_its_digits(df: float) -> None:
 
 def test_the_smallest_difference_is_seen_four_times_out_of_five() -> None:
     rng = np.random.default_rng(6)
-    gap, seen = smallest_difference(0.05, 30), 0
+    gap, seen = minimum_detectable_difference(0.05, 30), 0
     for _ in range(1000):
         base = rng.beta(3, 3, 30)
         other = base + gap + rng.normal(0, 0.05, 30)

@@ -9,7 +9,7 @@ import pytest
 from tvseg_bench import register_builtins
 from tvseg_bench.__main__ import main
 from tvseg_bench.leaderboards.published.numbers import Published, published, rows
-from tvseg_bench.leaderboards.published.verify import Here, needs
+from tvseg_bench.leaderboards.published.verify import Installation, needs
 
 CLAIM = {
     "paper": "made-up",
@@ -68,11 +68,11 @@ def test_what_is_not_here_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], what: str
 ) -> None:
     monkeypatch.setenv("TVSEG_HOME", str(tmp_path / "home"))
-    assert any(need.startswith(what) for need in needs(claim(tmp_path, **changes), Here()))
+    assert any(need.startswith(what) for need in needs(claim(tmp_path, **changes), Installation()))
 
 
 def test_what_is_here_needs_nothing(tmp_path: Path) -> None:
-    assert needs(claim(tmp_path), Here()) == []
+    assert needs(claim(tmp_path), Installation()) == []
 
 
 def test_match_mismatch_and_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

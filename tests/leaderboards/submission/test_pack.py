@@ -15,8 +15,8 @@ import pytest
 import tvseg_bench
 from tvseg_bench.benchmark.contract.check_report import (
     CHECKS,
+    CheckOutcome,
     CheckReport,
-    Outcome,
     write_report,
 )
 from tvseg_bench.benchmark.errors import UsageError
@@ -25,7 +25,7 @@ from tvseg_bench.benchmark.results.key import CellKey
 from tvseg_bench.benchmark.results.provenance import Provenance, collect
 from tvseg_bench.benchmark.results.result import Card, Model, Result, from_score, without_score
 from tvseg_bench.benchmark.results.store import ResultStore
-from tvseg_bench.benchmark.results.text import ResultError, plain
+from tvseg_bench.benchmark.results.text import ResultError, to_jsonable
 from tvseg_bench.benchmark.types import ModelCard, Score, UnitScore
 from tvseg_bench.leaderboards.submission.archive import archive_bytes, read_archive, sha256
 from tvseg_bench.leaderboards.submission.inspect import SubmissionReport, check_submission
@@ -129,11 +129,12 @@ def report(card: ModelCard = CARD, **statuses: Any) -> CheckReport:
         model=Model(
             name=card.name,
             revision=card.revision,
-            card=Card.model_validate(plain(vars(card)), strict=False),
+            card=Card.model_validate(to_jsonable(vars(card)), strict=False),
         ),
         kind="features",
         outcomes=tuple(
-            Outcome(check=name, status=statuses.get(name, "ok"), message="said") for name in CHECKS
+            CheckOutcome(check=name, status=statuses.get(name, "ok"), message="said")
+            for name in CHECKS
         ),
         seconds=20.0,
         provenance=collect(started=datetime.now(timezone.utc)),
@@ -603,8 +604,8 @@ def test_neither_packing_nor_checking_needs_torch(run: Path, tmp_path: Path) -> 
 import sys, tvseg_bench
 from pathlib import Path
 tvseg_bench.register_builtins()
-from tvseg_bench.leaderboards.submit import pack
-from tvseg_bench.leaderboards.submit_check import check_submission
+from tvseg_bench.leaderboards.submission.pack import pack
+from tvseg_bench.leaderboards.submission.inspect import check_submission
 out = pack([Path({str(run)!r})], Path({str(tmp_path / "x.zip")!r})).path
 assert check_submission(out, against=Path({str(run)!r})).accepted
 print([m for m in ("torch", "sklearn", "pandas", "timm") if m in sys.modules])

@@ -7,14 +7,14 @@ from tvseg_bench import register_builtins
 from tvseg_bench.models.training.data.sources import open_clips
 from tvseg_bench.models.training.metrics_log import rows
 from tvseg_bench.models.training.recipes import make_plan
-from tvseg_bench.models.training.settings import Setup, TrainListener
+from tvseg_bench.models.training.settings import Setup, TrainCallbacks
 
 PLUGIN = """
 import timm
 import torch
 
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.dense import DenseViT
+from tvseg_bench.models.networks.dense import DenseViT
 
 CARD = ModelCard(
     name="tiny/vit", revision="1", patch_size=8, embed_dim=16, num_prefix_tokens=1,
@@ -79,12 +79,12 @@ def losses(folder: Path) -> list[float]:
     return [row["loss"] for row in rows(folder) if "step" in row]
 
 
-class Stop(TrainListener):
+class Stop(TrainCallbacks):
     """Ends the run after some steps, as Ctrl-C does."""
 
     def __init__(self, after: int) -> None:
         self.after = after
 
-    def stepped(self, step: int, row: Any) -> None:
+    def on_step(self, step: int, row: Any) -> None:
         if step + 1 == self.after:
             raise KeyboardInterrupt

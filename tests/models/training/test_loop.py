@@ -33,7 +33,7 @@ def test_a_run_that_goes_on_has_the_losses_of_one_that_was_not_stopped(
 ) -> None:
     train(setup(tmp_path, "whole"))
     with pytest.raises(KeyboardInterrupt):
-        train(setup(tmp_path, "cut"), listener=Stop(after))
+        train(setup(tmp_path, "cut"), callbacks=Stop(after))
     train(setup(tmp_path, "cut", resume=True))
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
     first, second = (tmp_path / n / "model.safetensors" for n in ("whole", "cut"))
@@ -44,7 +44,7 @@ def test_a_teacher_and_a_queue_survive_an_interruption(tmp_path: Path) -> None:
     more = {"objective.teacher": "ema", "objective.queue": 40, "objective.queue_per_clip": 5}
     train(setup(tmp_path, "whole", overrides=more))
     with pytest.raises(KeyboardInterrupt):
-        train(setup(tmp_path, "cut", overrides=more), listener=Stop(5))
+        train(setup(tmp_path, "cut", overrides=more), callbacks=Stop(5))
     train(setup(tmp_path, "cut", overrides=more, resume=True))
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
 
@@ -52,7 +52,7 @@ def test_a_teacher_and_a_queue_survive_an_interruption(tmp_path: Path) -> None:
 def test_a_torn_line_of_the_journal_is_written_again(tmp_path: Path) -> None:
     train(setup(tmp_path, "whole"))
     with pytest.raises(KeyboardInterrupt):
-        train(setup(tmp_path, "cut"), listener=Stop(3))
+        train(setup(tmp_path, "cut"), callbacks=Stop(3))
     with (tmp_path / "cut" / "metrics.jsonl").open("a") as file:
         file.write('{"step": 3, "lo')
     train(setup(tmp_path, "cut", resume=True))

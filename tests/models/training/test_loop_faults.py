@@ -18,7 +18,7 @@ from tvseg_bench.models.training.checkpoints import NAME, TrainingError
 from tvseg_bench.models.training.loop import train
 from tvseg_bench.models.training.metrics_log import rows
 from tvseg_bench.models.training.objectives.contract import ClipBatch, StepLoss
-from tvseg_bench.models.training.settings import TrainListener
+from tvseg_bench.models.training.settings import TrainCallbacks
 
 
 class Broken(torch.nn.Module):
@@ -75,14 +75,14 @@ def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
 
 def test_other_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train(setup(tmp_path), listener=Stop(3))
+        train(setup(tmp_path), callbacks=Stop(3))
     with pytest.raises(TrainingError, match="belongs to a run with other settings"):
         train(setup(tmp_path, resume=True, overrides={"recipe.head_rate": 1e-2}))
 
 
 def test_other_settings_are_refused_before_the_first_checkpoint_too(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train(setup(tmp_path), listener=Stop(1))
+        train(setup(tmp_path), callbacks=Stop(1))
     assert not (tmp_path / "out" / NAME).exists()
     with pytest.raises(TrainingError, match=r"other settings \(recipe.head_rate\); give the same"):
         train(setup(tmp_path, resume=True, overrides={"recipe.head_rate": 1e-2}))
@@ -109,7 +109,7 @@ def test_no_file_of_another_is_replaced(tmp_path: Path, name: str) -> None:
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train(setup(tmp_path), listener=Stop(3))
+        train(setup(tmp_path), callbacks=Stop(3))
     path = tmp_path / "out" / NAME
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(TrainingError, match="is no checkpoint that could be read"):
@@ -169,9 +169,9 @@ def test_damaged_clips_are_counted_once_over_an_interruption(tmp_path: Path) -> 
     damaged = replace(run.clips[1], name="torn", image=_torn)
     clips = [good, damaged, run.clips[2]]
     with pytest.raises(KeyboardInterrupt):
-        train(replace(run, clips=clips), listener=Stop(5))
+        train(replace(run, clips=clips), callbacks=Stop(5))
     heard = Heard()
-    outcome = train(replace(run, clips=clips, resume=True), listener=heard)
+    outcome = train(replace(run, clips=clips, resume=True), callbacks=heard)
     assert dict(outcome.skipped) == {"torn": "the file is torn"}
     assert heard.names == []  # it was told of before
     told = [row for row in rows(run.output) if "clip" in row]
@@ -179,11 +179,11 @@ def test_damaged_clips_are_counted_once_over_an_interruption(tmp_path: Path) -> 
     assert list(rows(run.output))[-1] == {"finished": 6, "skipped": 1}
 
 
-class Heard(TrainListener):
+class Heard(TrainCallbacks):
     def __init__(self) -> None:
         self.names: list[str] = []
 
-    def skipped(self, name: str, reason: str) -> None:
+    def on_skip(self, name: str, reason: str) -> None:
         self.names.append(name)
 
 

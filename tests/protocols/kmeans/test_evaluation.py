@@ -9,7 +9,7 @@ import pytest
 
 import tvseg_bench.protocols  # noqa: F401
 from tvseg_bench.benchmark.errors import NotApplicableError
-from tvseg_bench.benchmark.features.shared_cache import Memo
+from tvseg_bench.benchmark.features.shared_cache import SharedCache
 from tvseg_bench.benchmark.registry import protocols
 from tvseg_bench.benchmark.types import Score
 from tvseg_bench.protocols.kmeans.projection import projected
@@ -238,7 +238,7 @@ class Counting:
     def __init__(self, inner: Any, limit: int) -> None:
         self.reads: dict[str, int] = {"features": 0, "masks": 0}
         self.inner, self.patch_size, self.view = inner, inner.patch_size, None
-        self.memo = Memo(limit)
+        self.memo = SharedCache(limit)
         clips = [replace(c, semantic=self._counted(c.semantic)) for c in inner.dataset.clips]
         self.dataset = replace(inner.dataset, clips=clips)
 

@@ -209,7 +209,7 @@ def test_a_class_that_is_nowhere_counts_as_the_preset_says(
 @pytest.mark.parametrize("name", ["linear", "retrieval"])
 def test_presets_are_read_without_numpy(name: str) -> None:
     code = (
-        f"import sys; from tvseg_bench.protocols.{name}_entries import register; "
+        f"import sys; from tvseg_bench.protocols.{name}.entries import register; "
         "assert not {'numpy', 'torch', 'scipy'} & set(sys.modules), 'heavy'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

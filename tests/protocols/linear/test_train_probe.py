@@ -12,7 +12,13 @@ from tvseg_bench.protocols.common.supervised import upsampled_argmax
 from tvseg_bench.protocols.linear.config import DINOV3, LEOPART
 from tvseg_bench.protocols.linear.frame_store import FrameStore
 from tvseg_bench.protocols.linear.sliding_window import slide, windows
-from tvseg_bench.protocols.linear.train_probe import Head, descend, pixel_loss, rate, train_probe
+from tvseg_bench.protocols.linear.train_probe import (
+    ProbeHead,
+    descend,
+    pixel_loss,
+    rate,
+    train_probe,
+)
 
 CPU = torch.device("cpu")
 PRESETS = {"leopart": LEOPART, "dinov3": DINOV3}
@@ -48,7 +54,7 @@ def test_loss_and_gradient_are_those_of_upsampled_features(
 @pytest.mark.parametrize("preset", ["leopart", "dinov3"])
 def test_a_step_is_that_of_a_plain_network(preset: str) -> None:
     config = PRESETS[preset].model_copy(update={"dropout": 0.0})
-    head = Head(6, 3, config, torch.Generator().manual_seed(0)).train()
+    head = ProbeHead(6, 3, config, torch.Generator().manual_seed(0)).train()
     rng = np.random.default_rng(0)
     batch = [
         (rng.normal(size=(2, 3, 6)).astype("f4"), rng.choice([0, 1, 2, 255], (5, 7)).astype("u1"))
@@ -71,7 +77,7 @@ def test_a_step_is_that_of_a_plain_network(preset: str) -> None:
         np.testing.assert_allclose(mine, parameter.grad, atol=1e-5)
 
 
-def plain_scores(head: Head, tokens: torch.Tensor) -> torch.Tensor:
+def plain_scores(head: ProbeHead, tokens: torch.Tensor) -> torch.Tensor:
     maps = tokens.permute(0, 3, 1, 2)
     if head.norm is not None:
         maps = torch.nn.functional.batch_norm(
@@ -82,7 +88,7 @@ def plain_scores(head: Head, tokens: torch.Tensor) -> torch.Tensor:
 
 def test_a_head_predicts_as_it_would_in_evaluation() -> None:
     draw = torch.Generator().manual_seed(0)
-    head = Head(6, 3, PRESETS["dinov3"], draw).train()
+    head = ProbeHead(6, 3, PRESETS["dinov3"], draw).train()
     tokens = torch.randn(50, 6, generator=draw) * 3 + 1
     for _ in range(5):
         head([tokens], draw)
@@ -95,7 +101,7 @@ def test_a_head_predicts_as_it_would_in_evaluation() -> None:
 def test_dropout_zeroes_whole_dimensions_of_a_frame() -> None:
     config = PRESETS["dinov3"].model_copy(update={"dropout": 0.5, "scaling": "none"})
     draw = torch.Generator().manual_seed(0)
-    head = Head(64, 64, config, draw)
+    head = ProbeHead(64, 64, config, draw)
     head.weight.data, head.bias.data = torch.eye(64), torch.zeros(64)
     first, second = head([torch.ones(9, 64), torch.ones(4, 64)], draw).detach().split([9, 4])
     assert set(first.unique().tolist()) == {0.0, 2.0}
@@ -127,7 +133,7 @@ def test_a_batch_of_void_moves_nothing_but_decay() -> None:
     with FrameStore() as store:
         store.add(np.ones((2, 2, 3), "f4"), np.full((4, 4), 255, np.uint8))
         probe, losses = train_probe(store, np.arange(2), config, 0, CPU)
-    first = Head(3, 2, config, torch.Generator().manual_seed(0)).probe(np.arange(2))
+    first = ProbeHead(3, 2, config, torch.Generator().manual_seed(0)).probe(np.arange(2))
     np.testing.assert_array_equal(probe.weights, first.weights)
     assert losses == [0.0]
 

@@ -13,7 +13,7 @@ from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import match
 from tvseg_bench.benchmark.types import VOID, Score
 from tvseg_bench.protocols.segmenter.config import STANDARD, STEGO, SegmenterConfig
-from tvseg_bench.protocols.segmenter.evaluation import OwnClusters
+from tvseg_bench.protocols.segmenter.evaluation import NativeSegmentation
 
 SCOPES = ["frame", "clip", "dataset"]
 
@@ -21,7 +21,7 @@ SCOPES = ["frame", "clip", "dataset"]
 def evaluate(features: Any, preset: SegmenterConfig = STANDARD, **changes: Any) -> Score:
     config = SegmenterConfig.model_validate({**preset.model_dump(), **changes})
     assert config.view(features.dataset).output == "segments"
-    return OwnClusters(config)(features, seed=0)
+    return NativeSegmentation(config)(features, seed=0)
 
 
 @pytest.fixture

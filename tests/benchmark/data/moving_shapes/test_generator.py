@@ -18,7 +18,7 @@ from tvseg_bench.benchmark.data.moving_shapes.render import (
     render_image,
     render_instance,
 )
-from tvseg_bench.benchmark.data.moving_shapes.scene import Light, Motion, draw_scene
+from tvseg_bench.benchmark.data.moving_shapes.scene import Light, ObjectPath, draw_scene
 from tvseg_bench.benchmark.errors import DataError, UsageError
 from tvseg_bench.benchmark.registry import datasets
 
@@ -51,11 +51,11 @@ def scene_of(seed: int, size=(96, 128)):
     )
 
 
-def still(motion: Motion) -> Motion:
+def still(motion: ObjectPath) -> ObjectPath:
     def stop(wave: Wave) -> Wave:
         return Wave(wave.at(0))
 
-    return Motion(stop(motion.x), stop(motion.y), stop(motion.radius), stop(motion.angle))
+    return ObjectPath(stop(motion.x), stop(motion.y), stop(motion.radius), stop(motion.angle))
 
 
 # ------------------------------------------------------------------- the frozen pixels

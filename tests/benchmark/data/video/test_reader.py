@@ -376,7 +376,7 @@ def test_names_are_only_names(
 HURT = """
     import random, sys
     from pathlib import Path
-    from tvseg_bench.benchmark.data.video import open_video
+    from tvseg_bench.benchmark.data.video.reader import open_video
     from tvseg_bench.benchmark.errors import TvsegError
 
     chance = random.Random(0)

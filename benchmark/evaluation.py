@@ -1,0 +1,243 @@
+"""The contract of a protocol: what it needs of a run, what a run hands it, what it gives back.
+
+A protocol is a frozen configuration and an `Evaluation` built of it. Whatever a program has to
+know of it stands in `Needs`; whatever it may use stands in `RunContext`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tvseg_bench.benchmark.metrics.contingency import Contingency
+    from tvseg_bench.benchmark.metrics.matching import Match
+    from tvseg_bench.benchmark.types import (
+        Clip,
+        ClipFeatures,
+        Dataset,
+        FeatureSet,
+        LabelKind,
+        Labels,
+        Score,
+        View,
+    )
+
+T = TypeVar("T")
+
+UnitScope = Literal["frame", "clip", "dataset", "labels"]
+"""What shares one matching. labels: nothing is matched, predictions are labels."""
+
+DEFAULT_LIMIT = 1 << 30
+"""Bytes: 15 000 frames of 350 patches in 50 dimensions, or 2 600 masks of 480p."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a protocol needs of a run, known before anything is computed."""
+
+    training: bool = False
+    """Whether it learns from other clips than it is scored on. A run then hands over the features
+    of the first training split that is there; without one, the protocol divides the clips."""
+    passes: int = 1
+    """How often the features are read; more than once makes keeping them worth it."""
+    predictions: bool = False
+    """Whether it makes label maps that can be saved (`--save-predictions`)."""
+    unit: Literal["clip", "dataset"] = "dataset"
+    """clip: the rows of a clip depend on that clip alone, so ranges of clips can be evaluated
+    apart. dataset: all clips are needed at once."""
+
+
+@dataclass
+class SharedCache:
+    """Values by key, up to a number of bytes; what comes when it is full is not kept.
+
+    Cells of one model, data set and view share one: seeds, a sweep of K and several scopes want
+    the same reduced features and the same ground truth. First come, first kept: evaluations read
+    a data set from its first clip to its last, where dropping the oldest value would always drop
+    the one that is wanted next.
+
+    Example:
+        >>> cache = SharedCache(limit=100)
+        >>> cache.get("a", lambda: "made", lambda value: 60)
+        'made'
+        >>> cache.get("b", lambda: "made too", lambda value: 60)
+        'made too'
+        >>> "a" in cache, "b" in cache, cache.used
+        (True, False, 60)
+    """
+
+    limit: int = DEFAULT_LIMIT
+    used: int = 0
+    _values: dict[Hashable, Any] = field(default_factory=dict)
+
+    def __contains__(self, key: Hashable) -> bool:
+        """Return whether the value is kept."""
+        return key in self._values
+
+    def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
+        """Return the value of a key, made now if it is not kept.
+
+        Args:
+            key: everything that the value depends on, within one feature set; clips by name.
+            make: gives the value, which nobody may change afterwards.
+            size: bytes that the value takes.
+        """
+        if key in self._values:
+            kept: T = self._values[key]
+            return kept
+        value = make()
+        needed = size(value)
+        if self.used + needed <= self.limit:
+            self._values[key] = value
+            self.used += needed
+        return value
+
+
+@dataclass(frozen=True)
+class UnitOutcome:
+    """The score of a unit by the protocol's own measure, where that is not its mIoU."""
+
+    score: float | None
+    series: Sequence[float | None] | None = None
+    """Of its frames, None = their mIoU."""
+
+
+class Recorder(Protocol):
+    """Is given what a protocol finds, for reports; see `recording.writer.MediaRecorder`."""
+
+    active: bool
+    """Whether anything is recorded; where not, nothing has to be prepared for it."""
+
+    def on_begin(
+        self, scope: UnitScope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
+    ) -> None:
+        """Called once: what the units are, which labels score them, what scores are called."""
+        ...
+
+    def on_features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
+        """Called with the features [T, rows, cols, D] of a clip, where one basis serves all."""
+        ...
+
+    def on_frame(
+        self,
+        clip: ClipFeatures,
+        position: int,
+        labels: NDArray[np.integer[Any]],
+        truth: NDArray[np.integer[Any]],
+        grid: tuple[int, int],
+        table: Contingency | None = None,
+    ) -> None:
+        """Called with cluster ids, or predicted labels, and true labels [H, W] of one frame.
+
+        Args:
+            clip: that the frame belongs to.
+            position: of the frame among the scored ones of the clip.
+            labels: [H, W] clusters or predicted labels.
+            truth: [H, W] true labels.
+            grid: (rows, cols) of the model's patches.
+            table: contingency of the two; None = that of all pixels but void.
+        """
+        ...
+
+    def on_unit(
+        self,
+        clip: ClipFeatures,
+        positions: range,
+        match: Match | None,
+        counted: Callable[[Contingency], Contingency] | None = None,
+        outcome: UnitOutcome | None = None,
+    ) -> None:
+        """Called with the matching of a unit whose frames were given before.
+
+        Args:
+            clip: that the frames belong to.
+            positions: of the frames among the scored ones of the clip.
+            match: None where the unit says nothing.
+            counted: what of a frame's table counts, None = all.
+            outcome: its scores, None = mIoU.
+        """
+        ...
+
+
+class NullRecorder:
+    """Records nothing."""
+
+    active: bool = False
+
+    def on_begin(
+        self, scope: UnitScope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
+    ) -> None:
+        """Do nothing."""
+
+    def on_features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
+        """Do nothing."""
+
+    def on_frame(
+        self,
+        clip: ClipFeatures,
+        position: int,
+        labels: NDArray[np.integer[Any]],
+        truth: NDArray[np.integer[Any]],
+        grid: tuple[int, int],
+        table: Contingency | None = None,
+    ) -> None:
+        """Do nothing."""
+
+    def on_unit(
+        self,
+        clip: ClipFeatures,
+        positions: range,
+        match: Match | None,
+        counted: Callable[[Contingency], Contingency] | None = None,
+        outcome: UnitOutcome | None = None,
+    ) -> None:
+        """Do nothing."""
+
+
+PredictionSink = Callable[["Clip", int, "Labels"], object]
+"""Called with a clip, the index of one of its frames, and its predicted labels [H, W] in the data
+set's own ids."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """What a run hands to an evaluation; the defaults are those of a call from Python."""
+
+    seed: int = 0
+    """Of everything random."""
+    device: str = "auto"
+    """Where heavy steps are computed; moves no number beyond rounding."""
+    training: FeatureSet | None = None
+    """Features of the clips to learn from, where `Needs.training` asks for them and the data set
+    has such a split."""
+    recorder: Recorder = field(default_factory=NullRecorder)
+    predictions: PredictionSink | None = None
+    """Where predicted label maps go, where `Needs.predictions` says that there are any."""
+    shared: SharedCache = field(default_factory=SharedCache)
+    """Shared by the evaluations of one feature set."""
+
+
+class Evaluation(Protocol):
+    """A protocol with its configuration: from features to a score."""
+
+    @property
+    def needs(self) -> Needs:
+        """What it needs of a run."""
+        ...
+
+    def view(self, dataset: Dataset) -> View:
+        """Return what the model is to be shown of these data, those to learn from included."""
+        ...
+
+    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
+        """Score the features; the first metric is the headline.
+
+        Raises:
+            NotApplicableError: the data set lacks what the protocol needs; the text says what.
+        """
+        ...
