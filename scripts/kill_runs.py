@@ -81,7 +81,7 @@ def numbers(output: Path) -> dict[str, object]:
     for path in sorted((output / "results").glob("[0-9a-f]*.json")):
         file = output / "samples" / f"{path.stem}.jsonl"
         rows = file.read_text(encoding="utf-8") if file.exists() else ""
-        found[path.stem] = json.dumps([result.numbers(read_result(path).result), rows])
+        found[path.stem] = json.dumps([result.comparable_fields(read_result(path).result), rows])
     return found
 
 

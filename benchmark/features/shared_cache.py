@@ -25,7 +25,7 @@ class SharedCache:
     dropping the oldest value would always drop the one that is wanted next.
 
     Example:
-        >>> memo = Memo(limit=100)
+        >>> memo = SharedCache(limit=100)
         >>> memo.get("a", lambda: "made", lambda value: 60), memo.get("b", lambda: 1, lambda _: 60)
         ('made', 1)
         >>> "a" in memo, "b" in memo, memo.used

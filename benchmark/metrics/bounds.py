@@ -17,7 +17,7 @@ def metric_minimum(metric: str) -> float:
     agreement corrected for chance (`seed_ari`) may be negative and starts at -1.
 
     Example:
-        >>> metric_minimum("miou"), least("j_decay"), least("constant/drift")
+        >>> metric_minimum("miou"), metric_minimum("j_decay"), metric_minimum("constant/drift")
         (0.0, -1.0, -1.0)
     """
     return -1.0 if re.split(r"[/_]", metric)[-1] in SIGNED else 0.0

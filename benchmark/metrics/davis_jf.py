@@ -125,7 +125,7 @@ def statistics(values: ArrayLike, bins: Bins = "int") -> SequenceStatistics:
 
     Example:
         >>> statistics([1.0, 0.8, 0.6, 0.4])
-        Statistics(mean=0.7, recall=0.75, decay=0.4)
+        SequenceStatistics(mean=0.7, recall=0.75, decay=0.4)
     """
     if bins not in get_args(Bins):
         raise UsageError(did_you_mean("bins", str(bins), get_args(Bins)))

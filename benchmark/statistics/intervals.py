@@ -293,7 +293,7 @@ def minimum_detectable_difference(sd: float, n: int, power: float = 0.8) -> floa
         power: chance of telling the models apart, at the 5 % level.
 
     Example:
-        >>> round(smallest_difference(0.05, 30), 4)
+        >>> round(minimum_detectable_difference(0.05, 30), 4)
         0.0256
     """
     z = NormalDist()
