@@ -6,11 +6,10 @@ reader is imported when its data set is opened.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.data import cards
+from tvseg_bench.benchmark.data.file_datasets import file_dataset
 from tvseg_bench.benchmark.registry import DatasetEntry, datasets
 
 if TYPE_CHECKING:
@@ -20,45 +19,55 @@ if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import Dataset
 
 
-@dataclass(frozen=True)
-class FileReader:
-    """Opens a data set made of files through the module that knows its layout."""
+def _camvid(root: Path | None, split: str | None) -> Inventory:
+    from tvseg_bench.benchmark.data.readers import camvid
 
-    module: str
-    function: str = "inventory"
-    """`inventory(root, split)` of that module lists the files of one split."""
-
-    def __call__(self, root: Path | None, split: str | None) -> Dataset:
-        """Open one split; nothing is decoded."""
-        return self.inventory(root, split).open()
-
-    def inventory(self, root: Path | None, split: str | None) -> Inventory:
-        """List the files of one split, with everything that is wrong about them."""
-        listed: Inventory = getattr(import_module(self.module), self.function)(root, split)
-        return listed
+    return camvid.inventory(root, split)
 
 
-def _open_moving_shapes(root: Path | None, split: str | None) -> Dataset:
+def _davis_2016(root: Path | None, split: str | None) -> Inventory:
+    from tvseg_bench.benchmark.data.readers import davis
+
+    return davis.inventory_2016(root, split)
+
+
+def _davis_2017(root: Path | None, split: str | None) -> Inventory:
+    from tvseg_bench.benchmark.data.readers import davis
+
+    return davis.inventory_2017(root, split)
+
+
+def _pascal_voc(root: Path | None, split: str | None) -> Inventory:
+    from tvseg_bench.benchmark.data.readers import pascal_voc
+
+    return pascal_voc.inventory(root, split)
+
+
+def _youtube_vos(root: Path | None, split: str | None) -> Inventory:
+    from tvseg_bench.benchmark.data.readers import youtube_vos
+
+    return youtube_vos.inventory(root, split)
+
+
+def _moving_shapes(root: Path | None, split: str | None) -> Dataset:
     from tvseg_bench.benchmark.data.moving_shapes.generator import open_dataset
 
     return open_dataset(root, split)
 
 
-def _resolve_folder(path: str) -> DatasetEntry:
-    from tvseg_bench.benchmark.data.folder.tree import resolve
+def _folder(path: str) -> DatasetEntry:
+    from tvseg_bench.benchmark.data.folder.folder_dataset import resolve
 
     return resolve(path)
 
 
-for _card, _reader in (
-    (cards.CAMVID, FileReader(f"{__name__}.readers.camvid")),
-    (cards.DAVIS_2016, FileReader(f"{__name__}.readers.davis", "inventory_2016")),
-    (cards.DAVIS_2017, FileReader(f"{__name__}.readers.davis", "inventory_2017")),
-    (cards.PASCAL_VOC_2012, FileReader(f"{__name__}.readers.pascal_voc")),
-    (cards.YOUTUBE_VOS_2019, FileReader(f"{__name__}.readers.youtube_vos")),
+for _entry in (
+    file_dataset(cards.CAMVID, _camvid),
+    file_dataset(cards.DAVIS_2016, _davis_2016),
+    file_dataset(cards.DAVIS_2017, _davis_2017),
+    file_dataset(cards.PASCAL_VOC_2012, _pascal_voc),
+    file_dataset(cards.YOUTUBE_VOS_2019, _youtube_vos),
+    DatasetEntry(card=cards.MOVING_SHAPES, open=_moving_shapes),
 ):
-    datasets.register(_card.name, DatasetEntry(card=_card, open=_reader))
-datasets.register(
-    cards.MOVING_SHAPES.name, DatasetEntry(card=cards.MOVING_SHAPES, open=_open_moving_shapes)
-)
-datasets.scheme("folder", _resolve_folder)
+    datasets.register(_entry.card.name, _entry)
+datasets.scheme("folder", _folder)

@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tvseg_bench.benchmark.data.file_datasets import FileDatasetEntry
 from tvseg_bench.benchmark.data.files.clip_frames import ClipFiles, Source, check_size
 from tvseg_bench.benchmark.data.files.findings import Finding, FindingKind, Findings
 from tvseg_bench.benchmark.data.files.images import read_image
+from tvseg_bench.benchmark.data.files.inventory import Inventory
 from tvseg_bench.benchmark.data.files.masks import CUSTOMARY_MODES, LabelMap, StoredMask, read_mask
 from tvseg_bench.benchmark.errors import DataError
 from tvseg_bench.benchmark.registry import datasets
 from tvseg_bench.benchmark.types import VOID
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.data.files.inventory import Inventory
     from tvseg_bench.benchmark.types import Dataset, Labels
 
 Progress = Callable[[int, int | None], None]
@@ -97,13 +98,12 @@ def check(
         UsageError: there is no such data set or split.
     """
     entry = datasets[name]
-    lister = getattr(entry.open, "inventory", None)
-    inventory = lister(root, split) if lister else None
-    if inventory is not None:
-        return _check_files(inventory, progress)
-    place = getattr(entry.open, "place", None)
-    folder, size = place() if place else (None, 0)
-    return _check_clips(entry.open(root, split), folder, size, progress)
+    if not isinstance(entry, FileDatasetEntry):
+        return _check_clips(entry.open(root, split), None, 0, progress)
+    listed = entry.listing(root, split)
+    if isinstance(listed, Inventory):
+        return _check_files(listed, progress)
+    return _check_clips(listed.open(), listed.root, listed.bytes, progress)
 
 
 @dataclass

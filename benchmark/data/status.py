@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tvseg_bench.benchmark.data.file_datasets import FileDatasetEntry
+from tvseg_bench.benchmark.data.files.inventory import Inventory
 from tvseg_bench.benchmark.errors import DataError, TvsegError
 from tvseg_bench.benchmark.registry import datasets
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,44 +46,45 @@ def status(root: Path | None = None) -> list[DatasetStatus]:
 
 
 def _status(name: str, root: Path | None) -> DatasetStatus:
+    archive = ""
     try:
         entry = datasets[name]
+        archive = entry.card.archive
+        if isinstance(entry, FileDatasetEntry):
+            return _of_listing(name, entry, root)
+        return _of_clips(name, entry.open(root, None))
     except TvsegError as error:  # a broken plugin takes no other row down
-        return DatasetStatus(name=name, found=False, problem=str(error))
-    archive = entry.card.archive
-    lister = getattr(entry.open, "inventory", None)
-    try:
-        if lister is None:
-            return _of_clips(name, root)
-        listed = lister(root, None)
-    except TvsegError as error:
         return DatasetStatus(name=name, found=False, problem=str(error), archive=archive)
+
+
+def _of_listing(name: str, entry: FileDatasetEntry, root: Path | None) -> DatasetStatus:
+    listed = entry.listing(root, None)
+    if not isinstance(listed, Inventory):
+        return _of_clips(name, listed.open())
     blocking = listed.findings.blocking()
     return DatasetStatus(
         name=name,
         found=True,
-        root=listed.source.root,
+        root=listed.root,
         split=listed.split,
         splits=listed.splits,
         clips=len(listed.clips),
         frames=sum(len(files.frames) for files in listed.clips),
         problem=blocking.text if blocking else "",
-        archive=archive,
+        archive=entry.card.archive,
     )
 
 
-def _of_clips(name: str, root: Path | None) -> DatasetStatus:
+def _of_clips(name: str, dataset: Dataset) -> DatasetStatus:
     """Look at data that are no image files through their clips."""
-    entry = datasets[name]
-    dataset = entry.open(root, None)
     return DatasetStatus(
         name=name,
         found=True,
         split=dataset.split,
-        splits=entry.card.splits,
+        splits=dataset.card.splits,
         clips=len(dataset.clips),
         frames=sum(clip.n_frames for clip in dataset.clips),
-        archive=entry.card.archive,
+        archive=dataset.card.archive,
     )
 
 
@@ -89,13 +96,6 @@ def path(name: str, root: Path | None = None) -> Path:
         UsageError: there is no such data set.
     """
     entry = datasets[name]
-    lister = getattr(entry.open, "inventory", None)
-    listed = lister(root, None) if lister else None
-    place = getattr(entry.open, "place", None)
-    if listed is None and place is not None:
-        videos: Path = place()[0]
-        return videos
-    if listed is None:
-        raise DataError(f"{entry.card.name} has no folder of image files: {entry.card.archive}")
-    found: Path = listed.source.root
-    return found
+    if isinstance(entry, FileDatasetEntry):
+        return entry.listing(root, None).root
+    raise DataError(f"{entry.card.name} has no folder of image files: {entry.card.archive}")

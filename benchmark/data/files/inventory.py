@@ -58,6 +58,11 @@ class Inventory:
     dataset_labels: LabelKind | None = None
     dataset_labels_hint: str = ""
 
+    @property
+    def root(self) -> Path:
+        """The folder of the data set."""
+        return self.source.root
+
     def open(self) -> Dataset:
         """Return the lazy data set.
 

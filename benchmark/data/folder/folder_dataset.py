@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from tvseg_bench.benchmark.data.file_datasets import FileDatasetEntry, file_dataset
 from tvseg_bench.benchmark.data.files.clip_frames import Source
 from tvseg_bench.benchmark.data.files.images import IMAGE_SUFFIXES
 from tvseg_bench.benchmark.data.files.inventory import (
@@ -23,23 +25,22 @@ from tvseg_bench.benchmark.data.files.listing import (
     stem,
 )
 from tvseg_bench.benchmark.data.files.masks import MASK_SUFFIXES, AsStored, LabelMap
-from tvseg_bench.benchmark.data.folder.description import FolderConfig, read_config
+from tvseg_bench.benchmark.data.folder.folder_config import FolderConfig, read_config
 from tvseg_bench.benchmark.data.folder.video_clips import VIDEO_SUFFIXES, VideoPool, video_clip
 from tvseg_bench.benchmark.errors import DataError, UsageError, did_you_mean
-from tvseg_bench.benchmark.registry import DatasetEntry
 from tvseg_bench.benchmark.types import Clip, Dataset, DatasetCard
 
 SPLIT = "all"
 
 
-def resolve(path: str) -> DatasetEntry:
+def resolve(path: str) -> FileDatasetEntry:
     """Return the entry of `folder:PATH`; `PATH` is a directory or a YAML file.
 
     Raises:
         DataError: nothing is there, or the YAML file does not say what it should.
     """
     config = read_config(path)
-    return DatasetEntry(card=make_card(config), open=FolderReader(config))
+    return file_dataset(make_card(config), partial(_list, config))
 
 
 def make_card(config: FolderConfig) -> DatasetCard:
@@ -59,27 +60,13 @@ def make_card(config: FolderConfig) -> DatasetCard:
     )
 
 
-@dataclass(frozen=True)
-class FolderReader:
-    """Opens what a FolderConfig describes."""
-
-    config: FolderConfig
-
-    def __call__(self, root: Path | None, split: str | None) -> Dataset:
-        """Open the only split; the data root plays no part."""
-        inventory = self.inventory(root, split)
-        return _open_videos(self.config) if inventory is None else inventory.open()
-
-    def inventory(self, root: Path | None, split: str | None) -> Inventory | None:
-        """List frames and masks; None where the data are video files."""
-        if split not in (None, SPLIT):
-            name = f"split of folder:{self.config.name}"
-            raise UsageError(did_you_mean(name, str(split), [SPLIT]))
-        return None if _videos(self.config) else _list_images(self.config)
-
-    def place(self) -> tuple[Path, int]:
-        """Return the folder of the video files and their bytes."""
-        return self.config.root, sum(size for _, size in _videos(self.config).values())
+def _list(config: FolderConfig, _: Path | None, split: str | None) -> Inventory | VideoFiles:
+    """List the only split; the data root plays no part."""
+    if split not in (None, SPLIT):
+        name = f"split of folder:{config.name}"
+        raise UsageError(did_you_mean(name, str(split), [SPLIT]))
+    videos = _videos(config)
+    return VideoFiles(config, videos) if videos else _list_images(config)
 
 
 # ----------------------------------------------------------------------------- images
@@ -209,8 +196,48 @@ def _video_files(folder: Path) -> dict[str, int]:
     return list_files(folder, VIDEO_SUFFIXES)
 
 
-def _open_videos(config: FolderConfig) -> Dataset:
-    videos = _videos(config)
+@dataclass(frozen=True)
+class VideoFiles:
+    """The video files of a folder, listed but not opened."""
+
+    config: FolderConfig
+    paths: Mapping[str, tuple[str, int]]
+    """Clip -> (path relative to the root, bytes)."""
+
+    @property
+    def root(self) -> Path:
+        """The folder of the data set."""
+        return self.config.root
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files."""
+        return sum(size for _, size in self.paths.values())
+
+    def open(self) -> Dataset:
+        """Return the lazy data set.
+
+        Raises:
+            DataError: there are masks or images too, which cannot be paired with videos.
+        """
+        config = self.config
+        _refuse_mixtures(config)
+        pool = VideoPool(config.stream)
+        card = make_card(config)
+
+        def clip(name: str) -> Clip:
+            return video_clip(name, config.root / self.paths[name][0], pool, card.name)
+
+        return Dataset(
+            card=card,
+            split=SPLIT,
+            clips=LazySequence(tuple(self.paths), clip),
+            manifest_sha256=manifest_sha256(self.paths.values(), _settings(config)),
+            dataset_labels_hint="video files have no masks",
+        )
+
+
+def _refuse_mixtures(config: FolderConfig) -> None:
     if config.masks is not None:
         raise DataError(
             f"folder:{config.name} has masks ({config.masks}) beside video files, which cannot be "
@@ -223,16 +250,3 @@ def _open_videos(config: FolderConfig) -> Dataset:
                 f"folder:{config.name} has both video files and images (in {folder!r}); name "
                 f"either as folder:PATH"
             )
-    pool = VideoPool(config.stream)
-    card = make_card(config)
-
-    def clip(name: str) -> Clip:
-        return video_clip(name, config.root / videos[name][0], pool, card.name)
-
-    return Dataset(
-        card=card,
-        split=SPLIT,
-        clips=LazySequence(tuple(videos), clip),
-        manifest_sha256=manifest_sha256(videos.values(), _settings(config)),
-        dataset_labels_hint="video files have no masks",
-    )
