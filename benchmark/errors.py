@@ -25,6 +25,10 @@ class ModelError(TvsegError):
     """A model or its weights cannot be used as asked."""
 
 
+class ProtocolError(TvsegError):
+    """A protocol breaks its contract: what it returns is not what its entry declares."""
+
+
 class NotApplicableError(TvsegError):
     """A protocol does not apply to this data set; the cell is `skipped` with this reason."""
 

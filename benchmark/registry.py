@@ -12,7 +12,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, distributions, entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         DatasetCard,
         FeatureModel,
         FeatureSet,
+        MetricCard,
         Score,
         View,
     )
@@ -120,9 +121,18 @@ class ProtocolEntry:
     presets: Mapping[str, BaseModel]
     """`standard` always; others reproduce a published implementation, quirks included."""
     build: Callable[[Any], Evaluation | LearningEvaluation]
-    headline: str = "miou"
-    higher_is_better: Mapping[str, bool] = field(default_factory=dict)
-    """Only for metrics where smaller is better; all others count upwards."""
+    metrics: Mapping[str, MetricCard]
+    """Every metric that a score may hold, under any configuration; the first is the headline."""
+
+    @property
+    def headline(self) -> str:
+        """The metric that stands for the protocol in tables."""
+        return next(iter(self.metrics))
+
+    def card_of(self, metric: str) -> MetricCard | None:
+        """Return the card of a metric, or of the one that a reference such as `oracle/miou` is a
+        value of; None where it is not declared."""
+        return self.metrics.get(metric.rpartition("/")[2])
 
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._+-]*(/[a-z0-9][a-z0-9._+-]*)*")

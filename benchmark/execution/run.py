@@ -11,9 +11,10 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
-from tvseg_bench.benchmark.errors import NotApplicableError, TvsegError
+from tvseg_bench.benchmark.errors import NotApplicableError, ProtocolError, TvsegError
 from tvseg_bench.benchmark.execution import run_files
 from tvseg_bench.benchmark.execution.plan import (
     Cell,
@@ -32,7 +33,7 @@ from tvseg_bench.benchmark.results.result import Plugin, Result, Timing, from_sc
 from tvseg_bench.benchmark.results.store import ResultStore
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.execution.selection import Selection
+    from tvseg_bench.benchmark.execution.selection import ProtocolChoice, Selection
     from tvseg_bench.benchmark.plugins.load import LoadedModel
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, Score, View
 
@@ -204,6 +205,7 @@ class _Runner:
         timed = TimedFeatures(features, cell.dataset, cell.view, cell.card.patch_size, memo)
         try:
             score = self._evaluate(cell, timed, loaded)
+            check_declared(cell.protocol, score)
         except NotApplicableError as reason:
             return self._without(cell, "skipped", str(reason), loaded)
         except TvsegError as error:
@@ -241,7 +243,10 @@ class _Runner:
             plugin=_plugin(loaded),
             timing=timing,
             background=cell.dataset.card.background,
-            higher_is_better=cell.protocol.entry.higher_is_better,
+            higher_is_better={
+                name: metric.higher_is_better
+                for name, metric in cell.protocol.entry.metrics.items()
+            },
         )
         written = self.store.write(result, score, force=self.selection.force)
         self.callbacks.on_result(cell, written, True)
@@ -302,6 +307,22 @@ def run_selection(
             if selection.fail_fast and result.status == "failed":
                 return _report(plan, results)
     return _report(plan, results)
+
+
+def check_declared(protocol: ProtocolChoice, score: Score) -> None:
+    """Refuse a score whose metrics, references or rows hold what the protocol does not declare.
+
+    Raises:
+        ProtocolError: naming the protocol, the metric, and those that are declared.
+    """
+    rows = (row.metrics for row in (*score.clips, *score.frames))
+    for name in chain(score.metrics, score.references, *rows):
+        if protocol.entry.card_of(name) is None:
+            raise ProtocolError(
+                f"the protocol {protocol.name} returned the metric {name!r}, which its entry does "
+                f"not declare; declared: {', '.join(protocol.entry.metrics)}; add a MetricCard to "
+                "the metrics of its ProtocolEntry"
+            )
 
 
 def finished(plan: Plan, store: ResultStore) -> dict[str, Result]:

@@ -1,4 +1,4 @@
-"""What the protocols that learn from labelled clips have in common in their configuration.
+"""What protocols have in common in their declarations: metrics, and a configuration.
 
 Nothing here computes; importing this module loads neither numpy nor torch.
 """
@@ -9,7 +9,22 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tvseg_bench.benchmark.types import Dataset, View
+from tvseg_bench.benchmark.types import Dataset, MetricCard, View
+
+
+def mean_iou_cards(interval: Literal["mean", "counts", "as-scored"]) -> dict[str, MetricCard]:
+    """Return the cards of mean intersection over union, with and without the background.
+
+    Args:
+        interval: how intervals over clips are made, see `MetricCard.interval`.
+    """
+    iou = "mean intersection over union of the classes"
+    return {
+        "miou": MetricCard(title=f"{iou}, background included", interval=interval),
+        "miou_fg": MetricCard(
+            title=f"{iou}, background left out", background="left-out", interval=interval
+        ),
+    }
 
 
 class LearnedConfig(BaseModel):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.registry import ProtocolEntry, protocols
+from tvseg_bench.benchmark.types import MetricCard
+from tvseg_bench.protocols.common.config import mean_iou_cards
 from tvseg_bench.protocols.foreground.config import (
     LEOPART,
     LEOPART_CLASSES,
@@ -38,7 +40,13 @@ ENTRIES = {
             "leopart": ForegroundConfig(**LEOPART),
         },
         build=_build,
-        headline="fg_iou",
+        metrics={
+            "fg_iou": MetricCard(title="intersection over union of foreground and objects"),
+            "noisy_iou": MetricCard(
+                title="intersection over union of the noisy masks, which the foreground is made "
+                "from, and objects"
+            ),
+        },
     ),
     "foreground-classes": ProtocolEntry(
         version=2,
@@ -50,6 +58,7 @@ ENTRIES = {
             "leopart": ForegroundClassesConfig(**LEOPART_CLASSES),
         },
         build=_build,
+        metrics=mean_iou_cards("counts"),
     ),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.registry import ProtocolEntry, protocols
+from tvseg_bench.protocols.common.config import mean_iou_cards
 from tvseg_bench.protocols.kmeans.config import (
     LEOPART,
     NECO,
@@ -51,5 +52,13 @@ def _add(name: str, scope: Scope, title: str, presets: dict[str, KMeansConfig]) 
         return KMeansDataset(config) if scope == "dataset" else KMeansUnits(config, scope)
 
     protocols.register(
-        name, ProtocolEntry(version=2, title=title, paper=PAPER, presets=presets, build=build)
+        name,
+        ProtocolEntry(
+            version=2,
+            title=title,
+            paper=PAPER,
+            presets=presets,
+            build=build,
+            metrics=mean_iou_cards("counts" if scope == "dataset" else "mean"),
+        ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.registry import ProtocolEntry, protocols
+from tvseg_bench.protocols.common.config import mean_iou_cards
 from tvseg_bench.protocols.linear.config import (
     DINOV3,
     LEOPART,
@@ -34,6 +35,7 @@ def register() -> None:
                 "dinov3": DINOV3,
             },
             build=_build,
+            metrics=mean_iou_cards("counts"),
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.registry import ProtocolEntry, protocols
+from tvseg_bench.protocols.common.config import mean_iou_cards
 from tvseg_bench.protocols.retrieval.config import HUMMINGBIRD, STANDARD, RetrievalConfig
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def register() -> None:
             paper="Towards In-context Scene Understanding, NeurIPS 2023, arXiv 2306.01667",
             presets={"standard": STANDARD, "hummingbird": HUMMINGBIRD},
             build=_build,
+            metrics=mean_iou_cards("counts"),
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.registry import ProtocolEntry, protocols
+from tvseg_bench.protocols.common.config import mean_iou_cards
 from tvseg_bench.protocols.segmenter.config import STANDARD, STEGO, SegmenterConfig
 
 if TYPE_CHECKING:
@@ -27,5 +28,6 @@ def register() -> None:
             paper="STEGO, ICLR 2022, arXiv 2203.08414",
             presets={"standard": STANDARD, "stego": STEGO},
             build=build,
+            metrics=mean_iou_cards("as-scored"),  # by the scope
         ),
     )

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 from tvseg_bench.benchmark.errors import DataError, UsageError
 from tvseg_bench.benchmark.execution.run import RunCallbacks, RunReport, run_selection
 from tvseg_bench.benchmark.execution.selection import make_selection
-from tvseg_bench.benchmark.registry import ModelEntry, ProtocolEntry, datasets, models, protocols
+from tvseg_bench.benchmark.registry import ModelEntry, datasets, models, protocols
 from tvseg_bench.benchmark.results.result import Result, comparable_fields
 from tvseg_bench.benchmark.results.store import ResultStore
+from tvseg_bench.benchmark.types import MetricCard
 
 Grid = Callable[..., dict[str, Any]]
 
@@ -149,7 +151,7 @@ def broken_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
         def __call__(self, features: Any, *, seed: int) -> Any:
             raise ZeroDivisionError("of its own making")
 
-    entry = ProtocolEntry(version=1, title="", paper="", presets=standard.presets, build=Broken)
+    entry = replace(standard, build=Broken)
     monkeypatch.setitem(protocols._entries, "broken", entry)
 
 
@@ -171,6 +173,20 @@ def test_a_failing_cell_is_recorded_and_the_rest_goes_on(toy_grid: Grid, tmp_pat
 def test_fail_fast_stops(toy_grid: Grid) -> None:
     report = run(toy_grid(protocol=["broken,kmeans-clip"], fail_fast=True))
     assert [r.status for r in report.results] == ["failed"]
+
+
+def test_a_metric_that_is_not_declared_fails_the_cell_and_nothing_else(
+    toy_grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {"other": MetricCard(title="declared, never returned")}
+    entry = replace(protocols["kmeans-clip"], metrics=other)
+    monkeypatch.setitem(protocols._entries, "undeclared", entry)
+    report = run(toy_grid(protocol=["undeclared,kmeans-clip"]))
+    assert [r.status for r in report.results] == ["failed", "ok"]
+    assert report.results[0].reason == (
+        "the protocol undeclared returned the metric 'miou', which its entry does not declare; "
+        "declared: other; add a MetricCard to the metrics of its ProtocolEntry"
+    )
 
 
 def test_a_model_that_cannot_be_built_takes_only_its_cells(
