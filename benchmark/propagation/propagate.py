@@ -116,7 +116,11 @@ class Propagator:
         Raises:
             UsageError: The frames are not of the first ones' shape.
         """
-        self._check(features)
+        if features.shape != self._shape:
+            raise UsageError(
+                f"the features of a frame are {list(features.shape)}, those of the first frame "
+                f"{list(self._shape)}; the frames of a clip need one grid"
+            )
         directions = _directions(features)
         context = (self._first, *self._recent)
         labels = torch.empty_like(self._first[1])
@@ -128,28 +132,6 @@ class Propagator:
                 labels[target] = given.view(labels[target].shape)
         self._recent.append((directions, labels))
         return _copied(labels, (0, 3, 1, 2))
-
-    def remember(self, features: Tensor, labels: Tensor) -> None:
-        """Add frames whose soft labels [B, C, h, w] are known to the context.
-
-        Raises:
-            UsageError: The frames are not of the first ones' shape.
-        """
-        self._check(features)
-        frame = _frame(features, labels)
-        if frame[1].shape != self._first[1].shape or frame[1].dtype != self._first[1].dtype:
-            raise UsageError(
-                f"the labels of a frame are {list(labels.shape)} of {labels.dtype}; expected the "
-                f"shape and type of the first frame's"
-            )
-        self._recent.append(frame)
-
-    def _check(self, features: Tensor) -> None:
-        if features.shape != self._shape:
-            raise UsageError(
-                f"the features of a frame are {list(features.shape)}, those of the first frame "
-                f"{list(self._shape)}; the frames of a clip need one grid"
-            )
 
     def _groups(self, n_frames: int) -> Iterator[slice]:
         """Yield the clips, as many together as the memory allows."""
@@ -217,7 +199,7 @@ def _mean_label(similarity: Tensor, labels: Tensor, topk: int, temperature: floa
 
 
 class _Memory:
-    """Working memory by name, kept between uses: fresh pages cost more than the arithmetic."""
+    """Working memory by name, used again: fresh pages cost more than the arithmetic."""
 
     def __init__(self) -> None:
         self._held: dict[str, Tensor] = {}

@@ -34,7 +34,7 @@ def soft_labels(ids: ArrayLike, n: int, grid: tuple[int, int], sampling: Samplin
     """Return the soft labels [n, rows, cols] of a label map [H, W].
 
     Pixels whose id is not within 0..n - 1 are unlabelled: a patch without a labelled pixel holds
-    0 of every label, and so has no say.
+    0 of every label, and so counts for nothing.
 
     Raises:
         UsageError: The map is not [H, W], or the sampling is unknown.
@@ -137,5 +137,5 @@ def resized_labels(ids: Ids, size: tuple[int, int]) -> NDArray[np.int32]:
         >>> resized_labels(np.arange(6)[None], (1, 3)).tolist()
         [[1, 3, 5]]
     """
-    picture = Image.fromarray(np.asarray(ids, np.int32))
-    return np.array(picture.resize(size[::-1], Image.Resampling.NEAREST))
+    image = Image.fromarray(np.asarray(ids, np.int32))
+    return np.array(image.resize(size[::-1], Image.Resampling.NEAREST))

@@ -95,9 +95,7 @@ class StegoFeatures(nn.Module):
         The code of the image and of its mirror image are averaged and brought to the image's
         size; the id is that of the cluster with the largest cosine (eval_segmentation.py).
         """
-        code = normalize(self._large_code(images), dim=1)
-        clusters = normalize(self.stego.cluster_probe.clusters, dim=1)
-        return torch.einsum("bdhw,kd->bkhw", code, clusters).argmax(dim=1)
+        return nearest_clusters(self._large_code(images), self.stego.cluster_probe.clusters)
 
     def segment_linear(self, images: Tensor) -> Tensor:
         """Map images to the classes [B, H, W] of the linear probe, which was trained on labels."""
@@ -114,3 +112,17 @@ class StegoFeatures(nn.Module):
         code = (self._code(images) + self._code(images.flip(3)).flip(3)) / 2
         height, width = images.shape[-2:]
         return interpolate(code, (height, width), mode="bilinear", align_corners=False)
+
+
+def nearest_clusters(codes: Tensor, clusters: Tensor) -> Tensor:
+    """Return the cluster [B, H, W] of largest cosine, of codes [B, D, H, W] and clusters [K, D].
+
+    Source: mhamilton723/STEGO src/modules.py (ClusterLookup).
+
+    Example:
+        >>> codes = torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1)
+        >>> nearest_clusters(codes, torch.eye(2)).tolist()
+        [[[1]]]
+    """
+    unit, centers = normalize(codes, dim=1), normalize(clusters, dim=1)
+    return torch.einsum("bdhw,kd->bkhw", unit, centers).argmax(dim=1)

@@ -1,4 +1,4 @@
-"""Parts that occur side by side belong together: co-occurrence graphs and their communities.
+"""Graphs of parts that occur side by side, and the communities of these graphs.
 
 Steps 6 and 7 of Leopart's fully unsupervised segmentation (arXiv 2204.13101; MkuuWaUjinga/leopart
 experiments/fully_unsup_seg.py): how often clusters of patches neighbour each other, and which of
@@ -59,10 +59,10 @@ def _rounded(value: float) -> int:
 def cooccurrence(
     maps: Iterable[NDArray[np.integer[Any]]], k: int, angles: Angles = "eight"
 ) -> Floats:
-    """Return how part i's neighbours divide over the other parts, a mean over pictures.
+    """Return how part i's neighbours divide over the other parts, a mean over images.
 
-    Per picture, pairs of neighbouring pixels at distances 1 and 2 are counted, the diagonal is
-    set to 0 and each row is divided by its sum; a row of the result is the mean over the pictures
+    Per image, pairs of neighbouring pixels at distances 1 and 2 are counted, the diagonal is
+    set to 0 and each row is divided by its sum; a row of the result is the mean over the images
     in which the part has a neighbour.
 
     Args:
@@ -77,7 +77,7 @@ def cooccurrence(
         >>> cooccurrence([np.array([[0, 0, 1, -1, 2]])], 3).round(2).tolist()
         [[0.0, 1.0, 0.0], [0.67, 0.0, 0.33], [0.0, 1.0, 0.0]]
     """
-    total, pictures = np.zeros((k, k)), np.zeros(k, np.int64)
+    total, images = np.zeros((k, k)), np.zeros(k, np.int64)
     offsets = neighbours(angles)
     for labels in maps:
         counts = np.zeros((k, k), np.int64)
@@ -86,21 +86,21 @@ def cooccurrence(
         np.fill_diagonal(counts, 0)
         seen = counts.sum(axis=1)
         total += np.divide(counts, seen[:, None], out=np.zeros((k, k)), where=seen[:, None] > 0)
-        pictures += seen > 0
-    return total / np.maximum(pictures, 1)[:, None]
+        images += seen > 0
+    return total / np.maximum(images, 1)[:, None]
 
 
 def _pairs(labels: NDArray[np.integer[Any]], dy: int, dx: int, k: int) -> Ids:
     """Count the pairs [k, k] of a pixel and the one at (dy, dx) from it."""
     height, width = labels.shape
-    here = labels[
+    first = labels[
         max(0, -dy) : max(0, height - max(0, dy)), max(0, -dx) : max(0, width - max(0, dx))
     ]
-    there = labels[
+    second = labels[
         max(0, dy) : max(0, height + min(0, dy)), max(0, dx) : max(0, width + min(0, dx))
     ]
-    both = (here >= 0) & (there >= 0)
-    codes = here[both].astype(np.int64) * k + there[both]
+    both = (first >= 0) & (second >= 0)
+    codes = first[both].astype(np.int64) * k + second[both]
     return np.bincount(codes, minlength=k * k).reshape(k, k)
 
 
@@ -117,23 +117,24 @@ def part_graph(occurrence: Floats, weight_threshold: float) -> Floats:
     return np.where(smaller >= weight_threshold, smaller, 0.0)
 
 
-def greedy_modularity(weights: Floats, communities: int | None = None) -> Ids:
-    """Merge the pair of communities that raises modularity most, again and again.
+def greedy_modularity(weights: Floats, communities: int) -> Ids:
+    """Merge the pair of communities that changes modularity for the best, again and again.
 
     Deterministic: ties go to the pair of lowest ids. Clauset, Newman & Moore, Physical Review E
-    70 (2004) 066111.
+    70 (2004) 066111. On a connected graph the result is that of networkx's
+    `greedy_modularity_communities`; on others, and graphs of parts are mostly not connected, that
+    function joins the largest components at the end, whatever becomes of modularity.
 
     Args:
         weights: [k, k] symmetric, 0 or more, 0 on the diagonal.
-        communities: stop at so many, also where a merger lowers modularity; None = stop at its
-            maximum.
+        communities: how many to stop at, 1 or more, even where a merger lowers modularity.
 
     Returns:
         [k] community ids 0.., numbered by their first part.
 
     Example:
         >>> weights = np.zeros((4, 4)); weights[[0, 1, 2, 3], [1, 0, 3, 2]] = 1
-        >>> greedy_modularity(weights).tolist(), greedy_modularity(weights, 1).tolist()
+        >>> greedy_modularity(weights, 2).tolist(), greedy_modularity(weights, 1).tolist()
         ([0, 0, 1, 1], [0, 0, 0, 0])
     """
     k = len(weights)
@@ -142,12 +143,10 @@ def greedy_modularity(weights: Floats, communities: int | None = None) -> Ids:
     member = np.arange(k)
     alive = np.ones(k, bool)
     upper = np.triu(np.ones((k, k), bool), 1)
-    while alive.sum() > (communities or 1):
+    while alive.sum() > communities:
         allowed = upper & alive[:, None] & alive
         gain = np.where(allowed, share - np.outer(degree, degree), -np.inf)
         i, j = divmod(int(gain.argmax()), k)
-        if communities is None and gain[i, j] <= 0:
-            break
         share[i] += share[j]
         share[:, i] += share[:, j]
         degree[i] += degree[j]
@@ -172,7 +171,7 @@ def infomap_communities(
 
     Raises:
         MissingExtraError: the package infomap is not installed.
-        UsageError: the package cannot be used, with what it said.
+        UsageError: the package failed; the text holds its last line.
 
     Source: Rosvall & Bergstrom, PNAS 105 (2008) 1118.
     """
@@ -192,8 +191,8 @@ def infomap_communities(
     command = [sys.executable, "-m", "tvseg_bench.protocols.foreground.infomap_process"]
     done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True)
     if done.returncode:
-        said = (done.stderr.strip() or "nothing").splitlines()[-1]
-        raise UsageError(f"communities=infomap failed, the package infomap said: {said}")
+        reason = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise UsageError(f"communities=infomap failed in the package infomap: {reason}")
     return [_renumbered(np.array(found, np.int64)) for found in json.loads(done.stdout)]
 
 

@@ -7,14 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from tvseg_bench.benchmark.clustering.cluster_probe import (
-    cluster_loss,
-    cluster_probabilities,
-    cluster_similarity,
-)
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency
 from tvseg_bench.benchmark.metrics.iou import accuracy, class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match, match
+from tvseg_bench.models.networks.stego_net import nearest_clusters
 
 pytestmark = pytest.mark.conformance
 
@@ -64,14 +60,7 @@ def test_tables_and_assignments(case: Any) -> None:
 
 
 def test_cluster_lookup(stored: Callable[..., list[np.ndarray]]) -> None:
-    names = ("clusters", "x", "loss_hard", "onehot", "loss_alpha2", "probs_alpha2")
-    clusters, codes, hard, onehot, soft, probabilities, logarithms = stored(
-        *(f"cluster_lookup/{name}" for name in (*names, "logprobs_alpha2"))
-    )
-    similarity = cluster_similarity(torch.from_numpy(codes), torch.from_numpy(clusters))
-    assert cluster_loss(similarity).item() == pytest.approx(float(hard), abs=FLOAT32)
-    assert cluster_loss(similarity, 2).item() == pytest.approx(float(soft), abs=FLOAT32)
-    np.testing.assert_array_equal(cluster_probabilities(similarity), onehot)
-    ours = (cluster_probabilities(similarity, 2, log=log) for log in (False, True))
-    for found, expected in zip(ours, (probabilities, logarithms), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=FLOAT32)
+    names = ("clusters", "x", "onehot")
+    clusters, codes, onehot = stored(*(f"cluster_lookup/{name}" for name in names))
+    nearest = nearest_clusters(torch.from_numpy(codes), torch.from_numpy(clusters))
+    np.testing.assert_array_equal(nearest, onehot.argmax(axis=1))

@@ -136,18 +136,14 @@ def test_patches_as_similar_as_the_last_one_count_too() -> None:
 
 
 def test_the_first_frame_counts_for_ever_and_the_others_for_a_while() -> None:
-    """Frame 1 alone looks like frame 5, and is asked only while it is in the context."""
-    features = torch.zeros(1, 6, 1, 1, 6)
-    features[0, range(6), 0, 0, range(6)] = 1
-    features[0, 5] = features[0, 1]
-    first, second = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
-    for n_context, expected in ((3, first), (4, second)):
-        rule = PropagationRule(topk=1, temperature=0.01, n_context=n_context)
-        clip = Propagator(features[:, 0], first.view(1, 2, 1, 1), rule)
-        clip.remember(features[:, 1], second.view(1, 2, 1, 1))
-        for t in (2, 3, 4):
-            clip.remember(features[:, t], first.view(1, 2, 1, 1))
-        assert torch.equal(clip.step(features[:, 5]).view(1, 2), expected), n_context
+    """Patch 0 of frame 5 looks like that of frame 1, and less so like that of frame 0."""
+    features = torch.eye(3)[[0, 1]].repeat(6, 1).view(1, 6, 1, 2, 3)
+    features[0, 1, 0, 0] = torch.tensor([0, 0.6, 0.8])  # takes the label of patch 1
+    features[0, 5, 0, 0] = torch.tensor([0.4, 0, 0.9])
+    labels = torch.eye(2).view(1, 2, 1, 2)
+    for n_context, expected in ((3, [1, 0]), (4, [0, 1])):
+        rule = PropagationRule(topk=1, n_context=n_context)
+        assert propagate(features, labels, rule)[0, -1, :, 0, 0].tolist() == expected, n_context
 
 
 def test_memory_depends_on_the_window_and_not_on_the_grid() -> None:
@@ -215,8 +211,6 @@ def test_frames_of_another_grid_and_whole_numbers_are_refused() -> None:
     clip = Propagator(first, torch.zeros(1, 1, 4, 4), PropagationRule())
     with pytest.raises(UsageError, match="one grid"):
         clip.step(torch.zeros(1, 4, 5, 8))
-    with pytest.raises(UsageError, match="first frame's"):
-        clip.remember(first, torch.zeros(1, 2, 4, 4))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
