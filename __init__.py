@@ -94,26 +94,26 @@ def load_dataset(reference: str, *, data_root: str | Path | None = None) -> Data
 
 def list_models() -> list[dict[str, Any]]:
     """Return one row per registered model."""
-    from tvseg_bench.benchmark.cli import show
+    from tvseg_bench.benchmark.cli import cards
 
     register_builtins()
-    return show.list_models()
+    return cards.list_models()
 
 
 def list_protocols() -> list[dict[str, Any]]:
     """Return one row per registered protocol."""
-    from tvseg_bench.benchmark.cli import show
+    from tvseg_bench.benchmark.cli import cards
 
     register_builtins()
-    return show.list_protocols()
+    return cards.list_protocols()
 
 
 def list_datasets() -> list[dict[str, Any]]:
     """Return one row per registered data set."""
-    from tvseg_bench.benchmark.cli import show
+    from tvseg_bench.benchmark.cli import cards
 
     register_builtins()
-    return show.list_datasets()
+    return cards.list_datasets()
 
 
 def register_builtins() -> None:

@@ -142,6 +142,10 @@ def test_list_runs(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["data", "check", "camvit"], "unknown dataset 'camvit'; did you mean 'camvid'?"),
         (["leaderboard", "build", "/nonexistent"], "/nonexistent"),
         (["list", "models", "a=b"], "'list' takes no overrides"),
+        (["list", "models", "x"], "'x' stands where nothing is expected; type: tvseg-bench list"),
+        (["--jsn", "list", "models"], "unknown option '--jsn'; did you mean '--json'?"),
+        (["train"], "arguments are required: METHOD[:RECIPE]; type: tvseg-bench train --help"),
+        (["train", "timet", "--resume", "maybe"], "unknown value 'maybe'; known: auto, never"),
     ],
 )
 def test_a_mistake_is_one_sentence(
@@ -180,6 +184,13 @@ def test_an_output_that_cannot_be_written_is_said(
     assert main(grid(clips, tmp_path / "file")) == EXIT["some failed"]
     assert "tvseg-bench: " in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_options_may_stand_before_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--debug", "--json", "list", "protocols"]) == EXIT["ok"]
+    names = [row["name"] for row in json.loads(capsys.readouterr().out)]
+    assert main(["list", "protocols", "--json"]) == EXIT["ok"]
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == names
 
 
 def test_cache_and_env(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tvseg_bench import register_builtins
-from tvseg_bench.benchmark.cli.arguments import build_parser, parse
+from tvseg_bench.__main__ import COMMANDS
+from tvseg_bench.benchmark.cli.parser import parse_command
 from tvseg_bench.benchmark.registry import datasets, protocols
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,8 +30,8 @@ ALL = [(d.relative_to(ROOT), command) for d in DOCUMENTS for command in commands
 
 @pytest.mark.parametrize(("document", "command"), ALL, ids=[f"{d}: {c}" for d, c in ALL])
 def test_command_is_understood(document: Path, command: str) -> None:
-    arguments = parse(build_parser("0"), shlex.split(command)[1:])
-    assert arguments.command is not None
+    _, name, *words = shlex.split(command)
+    _, arguments = parse_command(COMMANDS, name, words)
     register_builtins()
     for name in getattr(arguments, "protocol", None) or []:
         for part in name.split(","):

@@ -1,33 +1,23 @@
-"""`tvseg-bench train`: what is typed becomes a run, and what happens is shown."""
+"""`tvseg-bench train`: tune a backbone on unlabelled video."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tvseg_bench.benchmark.cli.console import make_console
-from tvseg_bench.benchmark.devices import resolve_device
+from tvseg_bench.benchmark.cli.output import OK, print_json
+from tvseg_bench.benchmark.cli.parser import CommandParser, given_options
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
-from tvseg_bench.benchmark.execution.selection import parse_overrides, split_list
 from tvseg_bench.benchmark.paths import data_root
-from tvseg_bench.models.training.data.sources import open_clips
-from tvseg_bench.models.training.loop import train
-from tvseg_bench.models.training.processes import Processes, processes
-from tvseg_bench.models.training.recipes import make_plan
-from tvseg_bench.models.training.settings import Setup, TrainCallbacks, TrainingOutcome, Validate
 
-OK = 0
-_KEYS = (
-    *("model", "weights", "data", "clips", "output", "resume", "validate", "tensorboard"),
-    *("data_root", "device", "seed", "workers", "recipe", "objective"),
-)
+if TYPE_CHECKING:
+    from tvseg_bench.models.training.settings import Setup, TrainingOutcome, Validate
+
 _DEFAULTS: Mapping[str, Any] = {
     "output": Path("runs/train"),
     "resume": "never",
@@ -36,16 +26,77 @@ _DEFAULTS: Mapping[str, Any] = {
     "workers": 2,
     "data": ["moving-shapes?clips=400"],
 }
+_OPTIONS = (
+    *("model", "weights", "data", "clips", "output", "resume", "validate", "tensorboard"),
+    *("data_root", "device", "seed", "workers"),
+)
+"""What may be typed, and stand in a config file."""
+_OWNERS = ("recipe", "objective")
+"""What overrides begin with; mappings in a config file."""
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Take a method, a backbone and clips, and how to train."""
+    parser.epilog = (
+        "Example: tvseg-bench train timet --model dino/vits16 --data davis-2017:train "
+        "-o runs/timet recipe.epochs=10"
+    )
+    parser.add_argument("method", metavar="METHOD[:RECIPE]", help="timet, timet:timet, ...")
+    parser.add_argument("--model", metavar="NAME", help="the backbone to start from")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="weights for the backbone")
+    parser.add_argument(
+        "--data", action="append", metavar="NAME", help="data sets, video files or folders"
+    )
+    parser.add_argument("--clips", metavar="LIST", help="names of the clips to train on")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: runs/train")
+    parser.add_argument("--config", metavar="YAML", type=Path, help="the same keys in a file")
+    parser.add_choice("--resume", ("auto", "never"), help="default: never")
+    parser.add_argument("--validate", metavar="PROTOCOL@DATASET", help="score now and then")
+    parser.add_argument("--tensorboard", action="store_true", help="also write event files")
+    parser.add_argument("--data-root", metavar="DIR", help="where data sets lie ($TVSEG_DATA)")
+    parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--seed", type=int, metavar="N", help="default: 0")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="threads that decode (default: 2)"
+    )
+    parser.add_overrides("recipe.epochs=10")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train as typed; the entry of the command line.
+    """Train, with progress on stderr, and print the folder with the weights.
 
     Raises:
         UsageError: what was typed does not fit.
     """
+    from tvseg_bench.benchmark.devices import resolve_device
+    from tvseg_bench.models.training.loop import train
+    from tvseg_bench.models.training.processes import processes
+    from tvseg_bench.models.training.progress import training_progress
+
     values = _values(arguments)
-    plan = make_plan(arguments.method, values["overrides"])
+    setup = _setup(arguments.method, values)
+    device = resolve_device(values["device"])
+    with processes(device.type) as ranks:
+        place = f"{device.type}:{ranks.local}" if device.type == "cuda" else str(device)
+        with training_progress(shown=ranks.first and not arguments.json) as callbacks:
+            outcome = train(replace(setup, device=place), ranks, callbacks)
+        if ranks.first:
+            _print_outcome(outcome, arguments.json)
+    return OK
+
+
+def _setup(method: str, values: Mapping[str, Any]) -> Setup:
+    """Return the training run that the values describe, for the CPU.
+
+    Raises:
+        UsageError: an unknown method, no model, or clips that are not there.
+    """
+    from tvseg_bench.benchmark.execution.selection import split_list
+    from tvseg_bench.models.training.data.sources import open_clips
+    from tvseg_bench.models.training.recipes import make_plan
+    from tvseg_bench.models.training.settings import Setup
+
+    plan = make_plan(method, values["overrides"])
     if not values.get("model"):
         raise UsageError(
             "train needs a backbone to start from; type for example --model dino/vits16"
@@ -54,42 +105,34 @@ def run(arguments: argparse.Namespace) -> int:
     clips, manifests = open_clips(
         split_list(values["data"]), root, split_list(values.get("clips") or [])
     )
-    device = resolve_device(values["device"])
-    with processes(device.type) as ranks:
-        setup = Setup(
-            plan=plan,
-            model=values["model"],
-            clips=clips,
-            manifests=manifests,
-            output=Path(values["output"]).expanduser(),
-            weights=Path(values["weights"]).expanduser() if values.get("weights") else None,
-            seed=values["seed"],
-            device=f"{device.type}:{ranks.local}" if device.type == "cuda" else str(device),
-            resume=values["resume"] == "auto",
-            workers=values["workers"],
-            validate=_validation(values.get("validate"), root, values["output"]),
-            tensorboard=bool(values.get("tensorboard")),
-        )
-        callbacks = _callbacks(ranks, arguments.json)
-        with callbacks:
-            outcome = train(setup, ranks, callbacks)
-        if ranks.first:
-            _tell(outcome, arguments.json)
-    return OK
+    return Setup(
+        plan=plan,
+        model=values["model"],
+        clips=clips,
+        manifests=manifests,
+        output=Path(values["output"]).expanduser(),
+        weights=Path(values["weights"]).expanduser() if values.get("weights") else None,
+        seed=values["seed"],
+        resume=values["resume"] == "auto",
+        workers=values["workers"],
+        validate=_validation(values.get("validate"), root, values["output"]),
+        tensorboard=bool(values.get("tensorboard")),
+    )
 
 
 def _values(arguments: argparse.Namespace) -> dict[str, Any]:
     """Merge defaults, the config file and the command line, the last one winning."""
+    from tvseg_bench.benchmark.execution.selection import parse_overrides
+
     config = _read_config(arguments.config) if arguments.config else {}
     overrides = {
         f"{owner}.{key}": value
-        for owner in ("recipe", "objective")
+        for owner in _OWNERS
         for key, value in (config.pop(owner, None) or {}).items()
     }
-    typed = {key: getattr(arguments, key, None) for key in _KEYS}
-    typed = {key: value for key, value in typed.items() if value not in (None, False)}
-    typed_overrides = parse_overrides(arguments.overrides, ("recipe", "objective"))
-    return {**_DEFAULTS, **config, **typed, "overrides": {**overrides, **typed_overrides}}
+    given = given_options(arguments, ("method", "config", "overrides", "json", "debug"))
+    typed = parse_overrides(arguments.overrides, _OWNERS)
+    return {**_DEFAULTS, **config, **given, "overrides": {**overrides, **typed}}
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -102,9 +145,9 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise UsageError(f"the config {path} must hold keys such as `model:`, not a bare value")
     for key, value in loaded.items():
-        if key not in _KEYS:
-            raise UsageError(did_you_mean(f"key in {path}", str(key), _KEYS))
-        if key in ("recipe", "objective") and not isinstance(value, dict):
+        if key not in (*_OPTIONS, *_OWNERS):
+            raise UsageError(did_you_mean(f"key in {path}", str(key), (*_OPTIONS, *_OWNERS)))
+        if key in _OWNERS and not isinstance(value, dict):
             raise UsageError(f"{key} in {path} must be a mapping such as `{key}: {{…}}`")
     return loaded
 
@@ -141,79 +184,13 @@ def _validation(wanted: str | None, root: Path | None, output: Path | str) -> Va
     return validate
 
 
-class _Shown(TrainCallbacks):
-    """Progress on the terminal; a line now and then where there is none."""
-
-    def __init__(self) -> None:
-        self.console = make_console(stderr=True)
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=self.console,
-            disable=not self.console.is_terminal,
-        )
-        self._n_steps = 0
-
-    def __enter__(self) -> _Shown:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def on_start(self, step: int, n_steps: int, clips: int) -> None:
-        self._n_steps = n_steps
-        at = f" from step {step}" if step else ""
-        self.console.print(f"{clips} clips, {n_steps} steps{at}")
-        self._task = self.progress.add_task("training", total=n_steps, completed=step)
-
-    def on_step(self, step: int, row: Mapping[str, float | None]) -> None:
-        shown = ("loss", "entropy", "empty", "clips_per_s")
-        text = "  ".join(f"{k} {row[k]:.4g}" for k in shown if row.get(k) is not None)
-        self.progress.update(self._task, completed=step + 1, description=text)
-        every = max(self._n_steps // 20, 1)
-        if not self.console.is_terminal and (step % every == 0 or step + 1 == self._n_steps):
-            self.console.print(f"step {step + 1}/{self._n_steps}  {text}")
-
-    def on_skip(self, name: str, reason: str) -> None:
-        self.console.print(f"skipped {name}: {reason}", markup=False)
-
-    def on_validation(self, step: int, scores: Mapping[str, float | None]) -> None:
-        told = ", ".join(f"{k} {'-' if v is None else f'{v:.4f}'}" for k, v in scores.items())
-        self.console.print(f"after step {step}: {told}", markup=False)
-
-
-class _Silent(TrainCallbacks):
-    def __enter__(self) -> _Silent:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-def _callbacks(ranks: Processes, as_json: bool) -> _Shown | _Silent:
-    return _Shown() if ranks.first and not as_json else _Silent()
-
-
-def _tell(outcome: TrainingOutcome, as_json: bool) -> None:
+def _print_outcome(outcome: TrainingOutcome, as_json: bool) -> None:
     if as_json:
-        told = {
-            "folder": str(outcome.folder),
-            "steps": outcome.steps,
-            "skipped": dict(outcome.skipped),
-        }
-        sys.stdout.write(json.dumps(told) + "\n")
+        folder, skipped = outcome.folder, dict(outcome.skipped)
+        print_json({"folder": folder, "steps": outcome.steps, "skipped": skipped})
         return
     done = "was finished before" if outcome.already_finished else "finished"
-    lines: list[str] = [f"{outcome.folder}: {done}, {outcome.steps} steps"]
+    print(f"{outcome.folder}: {done}, {outcome.steps} steps")
     if outcome.skipped:
-        lines.append(f"{len(outcome.skipped)} clips could not be read and were skipped")
-    lines.append(f"evaluate it: tvseg-bench run --model file:{outcome.folder}")
-    sys.stdout.write("\n".join(lines) + "\n")
-
-
-def options() -> Sequence[str]:
-    """Return the keys of a config file."""
-    return _KEYS
+        print(f"{len(outcome.skipped)} clips could not be read and were skipped")
+    print(f"evaluate it: tvseg-bench run --model file:{outcome.folder}")

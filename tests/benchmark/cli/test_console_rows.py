@@ -5,11 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from tvseg_bench.benchmark.cli.console import print_table
-from tvseg_bench.benchmark.cli.result_table import ResultTable
+from tvseg_bench.benchmark.cli.score_tables import ScoreTable, print_table
 
 COLUMNS = [f"protocol-{i} (vc8_iou)" for i in range(7)]
-TABLE = ResultTable(
+TABLE = ScoreTable(
     "davis-2016:train",
     COLUMNS,
     [(f"family/model-{m}", [f"{m}{i}.0 [10.0, 90.0]*" for i in range(7)]) for m in range(3)],

@@ -13,9 +13,9 @@ import pytest
 import tvseg_bench
 from tvseg_bench.__main__ import main
 from tvseg_bench.benchmark.errors import UsageError
+from tvseg_bench.leaderboards.cli.pages import write_page
 from tvseg_bench.leaderboards.report import pictures
 from tvseg_bench.leaderboards.report.charts import HEIGHT, scatter, timeline
-from tvseg_bench.leaderboards.report.command import write_page
 from tvseg_bench.leaderboards.report.gather import gather
 from tvseg_bench.leaderboards.report.view import MARK, page
 

@@ -48,6 +48,15 @@ def test_a_config_file_holds_the_same_keys(tmp_path: Path, capsys: pytest.Captur
     assert resolved["recipe"]["batch"] == 2  # what is typed wins
 
 
+def test_a_typed_zero_wins_over_the_config(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text("recipe: {steps: 1}\nseed: 4\n")
+    assert main([*command(tmp_path, "out"), "--config", str(config), "--seed", "0"]) == 0
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["seed"] == 0
+
+
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [

@@ -1,4 +1,4 @@
-"""Cards and lists as plain values and plain text; loads nothing that takes time."""
+"""Lists and cards of what is registered, as plain values and text; loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 from tvseg_bench.benchmark.registry import datasets, models, protocols
 
 
-def text_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return aligned columns.
+def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return aligned columns, one per key of the first row.
 
     Example:
-        >>> print(text_table(["name", "k"], [["a", 1], ["long", None]]))
+        >>> print(text_table([{"name": "a", "k": 1}, {"name": "long", "k": None}]))
         name  k
         a     1
         long  -
     """
-    cells = [list(map(str, headers)), *([_plain(v) for v in row] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
+    cells = [list(rows[0]), *([_plain(v) for v in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ("  ".join(v.ljust(w) for v, w in zip(row, widths, strict=True)) for row in cells)
     return "\n".join(line.rstrip() for line in lines)
 
@@ -83,7 +83,7 @@ def list_datasets() -> list[dict[str, Any]]:
     return rows
 
 
-def info(name: str) -> dict[str, Any]:
+def find_card(name: str) -> dict[str, Any]:
     """Return everything known about a model, protocol or data set.
 
     Raises:
@@ -132,8 +132,8 @@ def _protocol_info(name: str) -> dict[str, Any]:
         "headline": entry.headline,
         "parameters": {
             field: {
-                "takes": _values(about.annotation),
-                **{preset: getattr(config, field) for preset, config in entry.presets.items()},
+                "takes": _accepted(about.annotation),
+                **{preset: dict(config)[field] for preset, config in entry.presets.items()},
                 "meaning": " ".join((about.description or "").split()),
             }
             for field, about in type(standard).model_fields.items()
@@ -141,33 +141,35 @@ def _protocol_info(name: str) -> dict[str, Any]:
     }
 
 
-def _values(annotation: Any) -> str:
+def _accepted(annotation: Any) -> str:
     """Return what a parameter takes, in words.
 
     Example:
         >>> from typing import Literal, Union
-        >>> _values(Union[int, Literal["gt"], None])
+        >>> _accepted(Union[int, Literal["gt"], None])
         'int | gt | null'
     """
     parts = get_args(annotation)
     if get_origin(annotation) is Literal:
         return " | ".join(map(str, parts))
     if parts:
-        return " | ".join(_values(part) for part in parts)
+        return " | ".join(_accepted(part) for part in parts)
     return "null" if annotation is type(None) else getattr(annotation, "__name__", str(annotation))
 
 
-def info_text(card: Mapping[str, Any]) -> str:
+def card_text(card: Mapping[str, Any]) -> str:
     """Return a card as lines; the parameters of a protocol as a table, a preset a column."""
     lines = [f"{key}: {_plain(v)}" for key, v in card.items() if key != "parameters"]
     if "parameters" in card:
         parameters: Mapping[str, Mapping[str, Any]] = card["parameters"]
-        columns = [c for c in next(iter(parameters.values())) if c != "meaning"]
-        rows = [[name, *(_shown(p[c]) for c in columns)] for name, p in parameters.items()]
-        lines += ["", text_table(["parameter", *columns], rows), ""]
+        rows = [
+            {"parameter": name, **{c: _value(v) for c, v in p.items() if c != "meaning"}}
+            for name, p in parameters.items()
+        ]
+        lines += ["", text_table(rows), ""]
         lines += [f"{name}: {p['meaning']}" for name, p in parameters.items() if p["meaning"]]
     return "\n".join(lines)
 
 
-def _shown(value: Any) -> str:
+def _value(value: Any) -> str:
     return "null" if value is None else str(value)

@@ -1,58 +1,64 @@
-"""`tvseg-bench verify`: published | ours | difference | verdict, from the command line."""
+"""`tvseg-bench verify`: published | ours | difference | verdict."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from tvseg_bench.benchmark.cli.output import MISMATCH, OK, SOME_FAILED, print_json
+from tvseg_bench.benchmark.cli.parser import CommandParser
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 from tvseg_bench.benchmark.paths import data_root
 from tvseg_bench.benchmark.registry import models
 from tvseg_bench.leaderboards.published.numbers import NAME, Published, rows
 
 if TYPE_CHECKING:
-    from tvseg_bench.leaderboards.published.verify import Installation, Verdict
+    from tvseg_bench.leaderboards.published.verify import Verdict
 
-OK, SOME_FAILED, MISMATCH = 0, 1, 3
 _ARXIV = re.compile(r"(\d{4}\.\d{4,5})(v\d+)?")
 
 
-def verify(arguments: argparse.Namespace) -> int:
-    """Run the command and return its exit code.
+def add_arguments(parser: CommandParser) -> None:
+    """Take a model or a paper, and what to measure with."""
+    parser.add_argument("name", metavar="MODEL|PAPER")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="weights for the model")
+    parser.add_argument("--data-root", metavar="DIR", help="where data sets lie ($TVSEG_DATA)")
+    parser.add_argument(
+        "--published",
+        type=Path,
+        metavar="CSV",
+        help="another table of numbers, with the columns of leaderboards/published/numbers.csv",
+    )
+    parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, ...")
+    parser.add_argument("-o", "--output", metavar="DIR", help="folder of results (default: runs)")
 
-    3 where a number is off by more than its tolerance, else 1 where one failed to run, else 0.
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure what can be measured, and print it beside what is published.
+
+    Returns:
+        3 where a number is off by more than its tolerance, else 1 where one failed to run, else 0.
 
     Raises:
         UsageError: nothing is published under this name, or `--weights` is meant for several
             models.
     """
-    from tvseg_bench.leaderboards.published.verify import Installation
-
     claims = named(arguments.name, rows(arguments.published))
-    taken = {claim.model for claim in claims}
-    if arguments.weights is not None and len(taken) > 1:
+    claimed = {claim.model for claim in claims}
+    if arguments.weights is not None and len(claimed) > 1:
         raise UsageError(
             f"--weights {arguments.weights} is for one model, and {arguments.name} names "
-            f"{len(taken)}; type for example: tvseg-bench verify {min(taken)} --weights FILE"
+            f"{len(claimed)}; type for example: tvseg-bench verify {min(claimed)} --weights FILE"
         )
-    root = Path(arguments.data_root).expanduser() if arguments.data_root else data_root()
-    here = Installation(
-        output=Path(arguments.output or "runs"),
-        data_root=root,
-        device=arguments.device or "auto",
-        weights=arguments.weights,
-        command=("tvseg-bench", *sys.argv[1:]),
-    )
-    verdicts = _measured(claims, here, quiet=arguments.json)
+    verdicts = _measured(claims, arguments)
     if arguments.json:
-        sys.stdout.write(json.dumps([_plain(v) for v in verdicts], indent=1) + "\n")
+        print_json([_plain(v) for v in verdicts])
     else:
-        _print(verdicts)
+        _print_verdicts(verdicts)
     words = {v.verdict for v in verdicts}
     return MISMATCH if "mismatch" in words else SOME_FAILED if "failed" in words else OK
 
@@ -66,13 +72,15 @@ def named(name: str, numbers: Sequence[Published]) -> tuple[Published, ...]:
     wanted = name.removeprefix("arXiv:").removeprefix("https://arxiv.org/abs/")
     arxiv = _ARXIV.fullmatch(wanted)
     wanted = arxiv[1] if arxiv else wanted
-    for column in ("paper", "arxiv", "model"):
-        found = tuple(row for row in numbers if wanted and getattr(row, column) == wanted)
+    for keys in (
+        [row.paper for row in numbers],
+        [row.arxiv for row in numbers],
+        [row.model for row in numbers],
+        [row.model.partition("/")[0] for row in numbers],
+    ):
+        found = tuple(row for row, key in zip(numbers, keys, strict=True) if key == wanted != "")
         if found:
             return found
-    family = tuple(row for row in numbers if row.model.partition("/")[0] == wanted)
-    if family:
-        return family
     if name in models:
         raise UsageError(f"nothing is published of {name} in {NAME}; type: tvseg-bench run")
     if arxiv:
@@ -85,15 +93,23 @@ def named(name: str, numbers: Sequence[Published]) -> tuple[Published, ...]:
     raise UsageError(did_you_mean("model or paper", name, known_names))
 
 
-def _measured(claims: Sequence[Published], here: Installation, quiet: bool) -> tuple[Verdict, ...]:
-    from tvseg_bench.leaderboards.published.verify import verify as measure
+def _measured(claims: Sequence[Published], arguments: argparse.Namespace) -> tuple[Verdict, ...]:
+    from tvseg_bench.leaderboards.published.verify import Installation, verify
 
-    if quiet:
-        return measure(claims, here)
-    from tvseg_bench.benchmark.cli.console import RichCallbacks
+    root = arguments.data_root
+    here = Installation(
+        output=Path(arguments.output or "runs"),
+        data_root=Path(root).expanduser() if root else data_root(),
+        device=arguments.device or "auto",
+        weights=arguments.weights,
+        command=("tvseg-bench", *sys.argv[1:]),
+    )
+    if arguments.json:
+        return verify(claims, here)
+    from tvseg_bench.benchmark.cli.progress import RichCallbacks
 
     with RichCallbacks() as callbacks:
-        return measure(claims, here, callbacks)
+        return verify(claims, here, callbacks)
 
 
 def _plain(verdict: Verdict) -> dict[str, Any]:
@@ -108,7 +124,7 @@ def _plain(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _print(verdicts: Sequence[Verdict]) -> None:
+def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
     from tvseg_bench.benchmark.cli.console import make_console, print_rows
 
     reasons = list(dict.fromkeys(v.reason for v in verdicts if v.reason))
@@ -117,9 +133,9 @@ def _print(verdicts: Sequence[Verdict]) -> None:
     counts = dict.fromkeys(("match", "mismatch", "failed", "not run"), 0)
     for verdict in verdicts:
         counts[verdict.verdict] += 1
-    said = ", ".join(f"{n} {word}" for word, n in counts.items() if n)
+    summary = ", ".join(f"{n} {word}" for word, n in counts.items() if n)
     console = make_console()
-    console.print(f"\n{len(verdicts)} published numbers: {said}; ² is second-hand")
+    console.print(f"\n{len(verdicts)} published numbers: {summary}; ² is second-hand")
     for reason, note in notes.items():
         word = next(v.verdict for v in verdicts if v.reason == reason)
         console.print(f"{note.strip()} {word} ({reason})", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The table that a run prints: one per data set, a column per protocol, references below."""
+"""The tables that a run prints: one per data set, a column per protocol, references below."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from dataclasses import dataclass, field
 from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
+
+from tvseg_bench.benchmark.cli.console import make_console, plain_table
 from tvseg_bench.benchmark.statistics.intervals import FEW_CLIPS
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tvseg_bench.benchmark.execution.run import RunReport
     from tvseg_bench.benchmark.results.result import Metric, Result
 
 BASELINES = ("baseline/random", "baseline/pixels")
@@ -17,7 +23,7 @@ REFERENCES = {"constant": "(constant map)", "oracle": "(patch-grid oracle)"}
 
 
 @dataclass(frozen=True)
-class ResultTable:
+class ScoreTable:
     """Rows of one data set; every value is a percentage as text."""
 
     title: str
@@ -28,7 +34,7 @@ class ResultTable:
 
 
 @dataclass
-class _Cellgroup:
+class _SeedGroup:
     """The seeds of one model under one protocol on one data set."""
 
     results: list[Result] = field(default_factory=list)
@@ -41,7 +47,7 @@ class _Cellgroup:
         return mean(values) if values else None
 
 
-def tables(results: Iterable[Result]) -> list[ResultTable]:
+def score_tables(results: Iterable[Result]) -> list[ScoreTable]:
     """Return one table per data set of the finished results."""
     by_dataset: dict[str, list[Result]] = {}
     for result in results:
@@ -52,11 +58,11 @@ def tables(results: Iterable[Result]) -> list[ResultTable]:
     return [_table(title, rows) for title, rows in by_dataset.items()]
 
 
-def _table(title: str, results: Sequence[Result]) -> ResultTable:
-    groups: dict[tuple[str, str], _Cellgroup] = {}
+def _table(title: str, results: Sequence[Result]) -> ScoreTable:
+    groups: dict[tuple[str, str], _SeedGroup] = {}
     for result in results:
         key = (result.model.name, column_title(result))
-        groups.setdefault(key, _Cellgroup()).results.append(result)
+        groups.setdefault(key, _SeedGroup()).results.append(result)
     columns = list(dict.fromkeys(protocol for _, protocol in groups))
     models = list(dict.fromkeys(model for model, _ in groups))
     models.sort(key=lambda m: _rank(groups, m, columns))
@@ -64,7 +70,7 @@ def _table(title: str, results: Sequence[Result]) -> ResultTable:
         (model, [_cell(groups.get((model, column))) for column in columns]) for model in models
     ]
     rows += _reference_rows(results, columns)
-    return ResultTable(title, columns, rows, _notes(results, models))
+    return ScoreTable(title, columns, rows, _notes(results, models))
 
 
 def protocol_label(result: Result) -> str:
@@ -80,14 +86,14 @@ def column_title(result: Result) -> str:
 
 
 def _rank(
-    groups: Mapping[tuple[str, str], _Cellgroup], model: str, columns: Sequence[str]
+    groups: Mapping[tuple[str, str], _SeedGroup], model: str, columns: Sequence[str]
 ) -> tuple[float, str]:
     values = [groups[model, c].value() for c in columns if (model, c) in groups]
-    said = [v for v in values if v is not None]
-    return (-mean(said) if said else 1.0, model)
+    known = [value for value in values if value is not None]
+    return (-mean(known) if known else 1.0, model)
 
 
-def _cell(group: _Cellgroup | None) -> str:
+def _cell(group: _SeedGroup | None) -> str:
     """Return `36.1 [31.8, 40.4]`, and the spread over seeds where there are several."""
     if group is None:
         return ""
@@ -109,7 +115,7 @@ def _cell(group: _Cellgroup | None) -> str:
 def _reference_rows(
     results: Sequence[Result], columns: Sequence[str]
 ) -> list[tuple[str, Sequence[str]]]:
-    """Return what the same truth gives without a model, one row per patch size."""
+    """Return what the ground truth alone gives, one row per patch size."""
     patches = sorted({r.model.card.patch_size or 0 for r in results})
     rows: list[tuple[str, Sequence[str]]] = []
     for name, title in REFERENCES.items():
@@ -141,3 +147,52 @@ def _notes(results: Sequence[Result], models: Sequence[str]) -> list[str]:
     if missing:
         notes.append(f"to set the scores in relation, add --model {','.join(missing)}")
     return notes
+
+
+def print_report(report: RunReport) -> None:
+    """Print the tables of a run, and what has no number."""
+    console = make_console()
+    for table in score_tables(report.results):
+        print_table(console, table)
+    skipped = [r for r in report.results if r.status == "skipped"]
+    for reason in dict.fromkeys(r.reason for r in skipped):
+        cells = [r for r in skipped if r.reason == reason]
+        names = ", ".join(dict.fromkeys(protocol_label(r) for r in cells))
+        console.print(f"skipped {escape(names)} ({_cells(len(cells))}): {escape(reason)}")
+    if report.failed:
+        console.print(f"[red]{_cells(report.failed)} failed[/red]; their reasons stand above")
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"
+
+
+def print_table(console: Console, table: ScoreTable) -> None:
+    """Print one table with its notes; what is too wide goes on below, so that nothing is cut."""
+    for i, columns in enumerate(_blocks(table, console.width)):
+        rich = plain_table(escape(table.title) + (", continued" if i else ""))
+        rich.add_column("model", no_wrap=True)
+        for c in columns:
+            rich.add_column(escape(table.columns[c]), justify="right", no_wrap=True)
+        for name, values in table.rows:
+            style = "dim" if name.startswith("(") else None
+            rich.add_row(escape(name), *(escape(values[c]) for c in columns), style=style)
+        console.print()
+        console.print(rich)
+    for note in table.notes:
+        console.print(f"[dim]{escape(note)}[/dim]")
+
+
+def _blocks(table: ScoreTable, width: int) -> list[list[int]]:
+    """Return the columns that fit beside each other and the names, block by block."""
+    names = max(len(name) for name, _ in table.rows)
+    blocks: list[list[int]] = []
+    left = 0
+    for c, title in enumerate(table.columns):
+        wide = 2 + max(len(title), *(len(values[c]) for _, values in table.rows))
+        if not blocks or wide > left:
+            blocks.append([])
+            left = width - names
+        blocks[-1].append(c)
+        left -= wide
+    return blocks

@@ -1,27 +1,64 @@
-"""What `tvseg-bench data` shows: where data sets are, whether they are whole, what is odd."""
+"""`tvseg-bench data`: where data sets are, whether they are complete, and what is wrong."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from rich.progress import Progress
 
 from tvseg_bench.benchmark.cli.console import make_console, print_rows
-from tvseg_bench.benchmark.registry import datasets
+from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED, print_json
+from tvseg_bench.benchmark.cli.parser import CommandParser
+from tvseg_bench.benchmark.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tvseg_bench.benchmark.data.diagnose import DataReport
     from tvseg_bench.benchmark.data.status import DatasetStatus
 
-SHOWN = 20
-"""Findings of a kind that are told one by one."""
+MOST_SHOWN = 20
+"""Findings of a kind that are printed one by one."""
 
 
-def print_status(rows: Sequence[DatasetStatus]) -> None:
+def add_arguments(parser: CommandParser) -> None:
+    """Take what to do, and a data set."""
+    parser.add_choice("action", ("status", "check", "path"))
+    parser.add_argument("name", nargs="?", metavar="NAME[:SPLIT]", help="one data set")
+    parser.add_argument("--data-root", metavar="DIR", help="where data sets lie ($TVSEG_DATA)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print which data sets are there, the folder of one, or a check of its files."""
+    from tvseg_bench.benchmark.data import status
+    from tvseg_bench.benchmark.execution.selection import split_reference
+    from tvseg_bench.benchmark.paths import data_root
+
+    root = Path(arguments.data_root).expanduser() if arguments.data_root else data_root()
+    if arguments.action == "status":
+        rows = status.status(root)
+        if arguments.json:
+            print_json([asdict(row) for row in rows])
+        else:
+            _print_status(rows)
+        return OK
+    if arguments.name is None:
+        raise UsageError(f"which data set? type: tvseg-bench data {arguments.action} NAME")
+    name, split = split_reference(arguments.name)
+    if arguments.action == "path":
+        print(status.path(name, root))
+        return OK
+    report = _check(name, split, root, quiet=arguments.json)
+    if arguments.json:
+        print_json(asdict(report))
+    else:
+        _print_check(report)
+    return OK if report.ok else SOME_FAILED
+
+
+def _print_status(rows: Sequence[DatasetStatus]) -> None:
     """Print one row per data set, and which archive is wanted for those that are not there."""
     print_rows(
         [
@@ -48,20 +85,23 @@ def print_status(rows: Sequence[DatasetStatus]) -> None:
         console.print(f"  {row.name}: {escape(row.archive or row.problem)}")
 
 
-def run_check(name: str, split: str | None, root: Path | None, quiet: bool) -> DataReport:
-    """Read every frame and mask of a split, with a progress bar."""
+def _check(name: str, split: str | None, root: Path | None, quiet: bool) -> DataReport:
+    """Read every frame and mask of a split, with a progress bar unless `quiet`."""
+    from rich.progress import Progress
+
     from tvseg_bench.benchmark.data.diagnose import check
+    from tvseg_bench.benchmark.registry import datasets
 
     _ = datasets[name]
     console = make_console(stderr=True)
     with Progress(console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task(f"reading {name}", total=None)
         return check(
-            name, split, root, lambda n, all_: progress.update(task, completed=n, total=all_)
+            name, split, root, lambda n, total: progress.update(task, completed=n, total=total)
         )
 
 
-def print_check(report: DataReport) -> None:
+def _print_check(report: DataReport) -> None:
     """Print what a split holds and what is wrong with it."""
     console = make_console()
     void = report.void_share
@@ -98,11 +138,13 @@ def _print_findings(report: DataReport) -> None:
     shown: dict[str, int] = {}
     for finding in report.findings:
         shown[finding.kind] = shown.get(finding.kind, 0) + 1
-        if shown[finding.kind] <= SHOWN:
+        if shown[finding.kind] <= MOST_SHOWN:
             mark = "[yellow]note[/yellow]" if finding.is_note else "[red]wrong[/red]"
             console.print(f"{mark} {escape(finding.text)}")
     for kind, count in report.counts.items():
-        if count > SHOWN:
-            console.print(f"… {count - min(SHOWN, shown.get(kind, 0))} more of the kind {kind}")
-    verdict = "whole" if report.ok else "not whole; nothing was changed on disk"
+        if count > MOST_SHOWN:
+            console.print(
+                f"… {count - min(MOST_SHOWN, shown.get(kind, 0))} more of the kind {kind}"
+            )
+    verdict = "complete" if report.ok else "not complete; nothing was changed on disk"
     console.print(f"{report.dataset}:{report.split} is {verdict}")

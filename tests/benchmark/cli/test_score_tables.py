@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tvseg_bench.benchmark.cli.result_table import tables
+from tvseg_bench.benchmark.cli.score_tables import score_tables
 from tvseg_bench.benchmark.execution.run import run_selection
 from tvseg_bench.benchmark.execution.selection import make_selection
 
@@ -13,7 +13,7 @@ Grid = Callable[..., dict[str, Any]]
 def test_models_by_rank_references_last(toy_grid: Grid) -> None:
     values = toy_grid(model=["toy/a,toy/b"], protocol=["kmeans-clip,kmeans-frame:timet"])
     report = run_selection(make_selection(values))
-    (table,) = tables(report.results)
+    (table,) = score_tables(report.results)
     assert table.title == "toy:val"
     assert table.columns == ["kmeans-clip", "kmeans-frame:timet"]
     names = [name for name, _ in table.rows]
@@ -29,14 +29,14 @@ def test_models_by_rank_references_last(toy_grid: Grid) -> None:
 
 def test_seeds_show_their_spread(toy_grid: Grid) -> None:
     report = run_selection(make_selection(toy_grid(seeds="0-2")))
-    (table,) = tables(report.results)
+    (table,) = score_tables(report.results)
     assert "±" in table.rows[0][1][0]
 
 
 def test_what_is_not_there_is_left_empty(toy_grid: Grid) -> None:
     first = run_selection(make_selection(toy_grid()))
     second = run_selection(make_selection(toy_grid(model=["toy/b"], protocol=["kmeans-frame"])))
-    (table,) = tables([*first.results, *second.results])
+    (table,) = score_tables([*first.results, *second.results])
     assert {name: list(map(bool, row)) for name, row in table.rows[:2]} == {
         "toy/a": [True, False],
         "toy/b": [False, True],
@@ -46,5 +46,5 @@ def test_what_is_not_there_is_left_empty(toy_grid: Grid) -> None:
 def test_partial_results_have_a_table_of_their_own(toy_grid: Grid) -> None:
     whole = run_selection(make_selection(toy_grid()))
     part = run_selection(make_selection(toy_grid(limit=2)))
-    titles = [table.title for table in tables([*whole.results, *part.results])]
+    titles = [table.title for table in score_tables([*whole.results, *part.results])]
     assert titles == ["toy:val", "toy:val, first 2 clips"]

@@ -1,0 +1,1 @@
+"""The commands of the engine, a module each: its arguments, and what it runs."""

@@ -1,0 +1,96 @@
+"""`tvseg-bench weights`: fetch a model's official weights, or show where they belong."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from tvseg_bench.benchmark.cli.console import make_console
+from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED, print_json
+from tvseg_bench.benchmark.cli.parser import CommandParser
+from tvseg_bench.benchmark.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.registry import ModelEntry
+    from tvseg_bench.benchmark.types import ModelCard
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Take what to do, and a model."""
+    parser.epilog = "Nothing else ever downloads: 'weights get NAME' is the one command that does."
+    parser.add_choice("action", ("get", "path"))
+    parser.add_argument("name", metavar="NAME")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the path of the weights; 1 where `path` finds no file there."""
+    if arguments.action == "get":
+        found = fetch_weights(arguments.name, quiet=arguments.json)
+    else:
+        found = locate_weights(arguments.name)
+    if arguments.json:
+        print_json(found)
+    else:
+        print(found["path"])
+    return OK if found.get("found", True) else SOME_FAILED
+
+
+def fetch_weights(name: str, quiet: bool) -> dict[str, Any]:
+    """Download the official weights of a model, with a progress bar unless `quiet`.
+
+    Returns:
+        `path`, `sha256`, `licence`, and whether the file was `checked` and `downloaded` now.
+
+    Raises:
+        UsageError: no such model, it needs no weights, or it has no address.
+        ModelError: the file cannot be fetched or is not the one that was wanted.
+    """
+    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+    from tvseg_bench.benchmark.plugins.resolve import find_model
+    from tvseg_bench.benchmark.plugins.weights.download import get
+
+    card = _card(name, find_model(name).entry, "ask its author where they are")
+    bar = (BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    console = make_console(stderr=True)
+    with Progress(*bar, console=console, disable=quiet, transient=True) as progress:
+        task = progress.add_task(name, total=None)
+        fetched = get(
+            card, progress=lambda n, total: progress.update(task, completed=n, total=total)
+        )
+    return {
+        "path": str(fetched.path),
+        "sha256": fetched.sha256,
+        "checked": fetched.checked,
+        "downloaded": fetched.downloaded,
+        "licence": card.licence,
+    }
+
+
+def locate_weights(name: str) -> dict[str, Any]:
+    """Return the `path` of a model's weights, or where they belong, and whether they are `found`.
+
+    Raises:
+        UsageError: no such model, or it needs no weights.
+        ModelError: nothing is known of its weights.
+    """
+    from tvseg_bench.benchmark.plugins.weights import locate
+    from tvseg_bench.benchmark.registry import models
+
+    entry = models[name]
+    card = _card(name, entry, "type --weights FILE when running it")
+    found = locate.find(card, timm=entry.timm)
+    return {"path": str(found or locate.place(card)), "found": found is not None}
+
+
+def _card(name: str, entry: ModelEntry, hint: str) -> ModelCard:
+    """Return the card of a model that takes a weights file; refuse one that needs none."""
+    card = entry.card
+    if card is None:
+        raise ModelError(f"the card of {name} names no weights; {hint}")
+    if not entry.takes_weights and card.weights_url is None:
+        raise UsageError(
+            f"{name} takes no weights file, so there is none to fetch; type: tvseg-bench run "
+            f"--model {name}"
+        )
+    return card

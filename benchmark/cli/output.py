@@ -1,0 +1,24 @@
+"""Exit codes, and the plain output that all commands share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+OK, SOME_FAILED, USAGE, MISMATCH, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value for machines; paths and dates as text."""
+    print(json.dumps(value, indent=1, default=str))
+
+
+def print_problems(problems: Iterable[object]) -> int:
+    """Print problems to stderr, one a line; return the exit code, 1 where there are any."""
+    code = OK
+    for problem in problems:
+        print(f"tvseg-bench: {problem}", file=sys.stderr)
+        code = SOME_FAILED
+    return code
