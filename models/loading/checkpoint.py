@@ -1,4 +1,4 @@
-"""Reading the tensors of a file that a stranger wrote: nothing in it is executed.
+"""Reading the tensors of an untrusted file: nothing in it is executed.
 
 safetensors files and torch files (zip and legacy) become one flat dict with dotted names. Memory
 stays within the size of the file: compressed archives are refused, zip files are mapped.
@@ -6,25 +6,19 @@ stays within the size of the file: compressed archives are refused, zip files ar
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import pickle
-import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.errors import ModelError
-from tvseg_bench.models.loading import inert_pickle
+from tvseg_bench.models.loading import torch_file
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _MAX_VALUES = 1_000_000
 _MAX_DEPTH = 6
-_HARMLESS = (argparse.Namespace,)
-"""Classes that full checkpoints of research code hold beside their tensors."""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -47,16 +41,16 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors = dict(_flatten(path, content))
     if not tensors:
         raise ModelError(f"{path} holds no named tensors; expected the state dict of a model")
-    return tensors, inert_pickle.configuration(content)
+    return tensors, torch_file.configuration(content)
 
 
 def _content(path: Path) -> Any:
     head = _head(path)
     if head.startswith(b"PK\x03\x04"):
         _refuse_compressed(path)
-        return _torch_load(path, mmap=True)
+        return _torch_load(path, zipped=True)
     if head.startswith(b"\x80"):
-        return _torch_load(path, mmap=False)
+        return _torch_load(path, zipped=False)
     if head[8:9] == b"{":
         return _safetensors(path)
     raise ModelError(f"{path} {_other_format(head)}; expected a safetensors or torch file")
@@ -78,7 +72,7 @@ def _head(path: Path) -> bytes:
 
 
 def _other_format(head: bytes) -> str:
-    """Say what a file is that holds no weights.
+    """Describe a file that holds no weights.
 
     Example:
         >>> _other_format(b"  <!DOCTYPE html>")
@@ -108,24 +102,11 @@ def _refuse_compressed(path: Path) -> None:
         )
 
 
-def _torch_load(path: Path, *, mmap: bool) -> Any:
-    import torch
-
-    safe = getattr(torch.serialization, "safe_globals", None)  # torch 2.5
-    allowed = safe(list(_HARMLESS)) if safe else contextlib.nullcontext()
+def _torch_load(path: Path, *, zipped: bool) -> Any:
     try:
-        with allowed:
-            return torch.load(str(path), map_location="cpu", weights_only=True, mmap=mmap)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"(?:GLOBAL|class|function) ([\w.]+\.[\w.]+)", str(error))
-        if found is None:
-            raise _broken(path, error) from error
-        if mmap and inert_pickle.is_inert(*found[1].rpartition(".")[::2]):
-            return inert_pickle.read(path)
-        raise ModelError(
-            f"{path} holds more than tensors: it wants to run {found[1]}, which is refused; save "
-            "the state dict alone, torch.save(model.state_dict(), FILE)"
-        ) from error
+        return torch_file.load(path, zipped=zipped)
+    except ModelError:
+        raise
     except Exception as error:  # a damaged pickle may raise anything
         raise _broken(path, error) from error
 
@@ -157,13 +138,13 @@ def _flatten(path: Path, content: Any) -> Iterator[tuple[str, Tensor]]:
             if prefix:
                 yield prefix, value
             continue
-        if not isinstance(value, Mapping) or depth > _MAX_DEPTH:
+        if not isinstance(value, dict) or depth > _MAX_DEPTH:
             continue
         seen += len(value)
         if seen > _MAX_VALUES:  # containers that hold each other grow without end
             raise ModelError(f"{path} holds more than {_MAX_VALUES} values; expected a state dict")
         waiting += [
             (f"{prefix}.{key}" if prefix else key, item, depth + 1)
-            for key, item in value.items()
+            for key, item in dict.items(value)  # a file may hide the dict's own `items`
             if isinstance(key, str)
         ]

@@ -1,4 +1,4 @@
-"""Files that a stranger wrote: one sentence each, and nothing in them is run."""
+"""Untrusted files: one sentence each, and nothing in them is run."""
 
 import argparse
 import contextlib
@@ -60,7 +60,7 @@ def test_names_what_wants_to_run(tmp_path: Path) -> None:
         read_tensors(path)
 
 
-def test_a_whole_module_is_refused(tmp_path: Path) -> None:
+def test_a_complete_module_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(as_bytes(torch.nn.Linear(2, 2)))
     with pytest.raises(ModelError, match=r"wants to run torch\.nn\.modules\.linear\.Linear"):
