@@ -10,15 +10,33 @@ BOARD_MODELS ?= timet/tiny,selfdistil/tiny,baseline/random-tiny,baseline/random,
 BOARD_REAL ?= davis-2016,pascal-voc-2012,camvid
 RESULTS := leaderboards/results
 
-.PHONY: demo test check lint types bench board flagship
+# More options for pytest, such as --durations=25.
+TEST_OPTIONS ?=
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal $(TEST_OPTIONS)
+FUZZ_ROUNDS ?= 10
+# Python 3.10 to 3.12 have wheels of the lowest versions.
+LOWEST_PYTHON ?= $(PYTHON)
+LOWEST := .venv-lowest
+
+.PHONY: demo test fuzz lowest check lint types bench board flagship
 
 demo: $(VENV)/.base  ## the main job on the embedded data set, offline
 	$(BIN)/tvseg-bench run --output $(OUT)
 	$(BIN)/tvseg-bench leaderboard build $(OUT) --output $(OUT)
 	$(BIN)/tvseg-bench report $(OUT)
 
-test: $(VENV)/.test  ## every test, on two workers with one thread each
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
+test: $(VENV)/.test  ## every test, on two workers with one thread each; the same every time
+	OMP_NUM_THREADS=1 $(PYTEST)
+
+fuzz: $(VENV)/.test  ## the tests of laws with other random examples, as often as FUZZ_ROUNDS says
+	for round in $$(seq $(FUZZ_ROUNDS)); do \
+	  seed=$$($(BIN)/python -c 'import random; print(random.getrandbits(32))'); \
+	  echo "round $$round of $(FUZZ_ROUNDS): --hypothesis-seed=$$seed"; \
+	  HYPOTHESIS_PROFILE=fuzz OMP_NUM_THREADS=1 $(PYTEST) -q -m hypothesis --hypothesis-seed=$$seed || exit 1; \
+	done
+
+lowest: $(LOWEST)/.test  ## every test with the lowest versions that pyproject.toml allows
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/pytest -n 2 --dist worksteal $(TEST_OPTIONS)
 
 check: lint types test  ## what continuous integration runs
 
@@ -63,4 +81,10 @@ $(VENV)/.test: $(VENV)/.base
 
 $(VENV)/.dev: $(VENV)/.test
 	$(PIP) --editable '.[cpu,dev]'
+	touch $@
+
+$(LOWEST)/.test: pyproject.toml
+	$(LOWEST_PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[cpu,test]'
 	touch $@

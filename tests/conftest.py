@@ -1,9 +1,49 @@
-"""The line that ends a run of the conformance cases; works with and without pytest-xdist."""
+"""What makes every run of the tests the same, and the last line of the conformance cases."""
 
+import os
+import random
+import sys
+import zlib
 from collections.abc import Generator, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
+
+# A time says something about the machine, not about the code.
+settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+# `make fuzz` draws other examples each time and prints the seeds.
+settings.register_profile("fuzz", settings.get_profile("repeatable"), derandomize=False)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "repeatable")
+settings.load_profile(PROFILE)
+if PROFILE == "repeatable":
+    # Hypothesis also draws constants out of the modules that are loaded at that moment, and these
+    # depend on what ran before in the same process.
+    providers.is_local_module_file = lambda path: False
+
+
+def _seed(name: str) -> None:
+    """Begin the global random numbers again, at a place of their own for each name."""
+    seed = zlib.crc32(name.encode())
+    random.seed(seed)
+    np.random.seed(seed)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> None:
+    _seed(fixturedef.argname)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    _seed(item.nodeid)
+
 
 EXECUTED = ("passed", "failed", "xfailed", "xpassed")
 

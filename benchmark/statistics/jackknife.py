@@ -64,8 +64,9 @@ def skewness(deviation: Floats) -> Floats:
         >>> float(skewness(np.array([-0.1, -0.1, 0.2]))) > 0
         True
     """
-    error = standard_error(deviation)
-    cubed = (deviation**3).sum(axis=-1)
+    scaled = _near_one(deviation)
+    error = standard_error(scaled)
+    cubed = (scaled**3).sum(axis=-1)
     found: Floats = np.divide(cubed, error**3, out=np.zeros_like(error), where=error > 0)
     return found
 
@@ -118,10 +119,21 @@ def _by_weights(weights: Floats) -> Floats:
 def _by_deviations(deviation: Floats) -> Floats:
     """Return the degrees of freedom [...] that the spread of squared deviations [..., n] shows."""
     n = deviation.shape[-1]
-    squares = deviation**2
+    squares = _near_one(deviation) ** 2
     total = squares.sum(axis=-1)
     fourth = (squares**2).sum(axis=-1)
     least = 1 / n + 2 / (n - 1)  # that of n - 1 degrees of freedom
     ratio = np.divide(fourth, total**2, out=np.full_like(total, least), where=total > 0)
     found: Floats = 2 / (np.maximum(ratio, least) - 1 / n)
     return found
+
+
+def _near_one(deviation: Floats) -> Floats:
+    """Return `deviation` [..., n] times a power of two [...] that brings the largest near 1.
+
+    Powers of tiny values vanish (1e-96 to the fourth is 0), and their ratio with them. A power of
+    two changes no digit of a ratio.
+    """
+    largest = np.abs(deviation).max(axis=-1, keepdims=True)
+    scaled: Floats = np.ldexp(deviation, -np.frexp(largest)[1])
+    return scaled

@@ -5,6 +5,7 @@ import json
 import stat
 import struct
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tvseg_bench.benchmark.results.text import ResultError
@@ -100,10 +101,12 @@ def test_names(name: str, sentence: str, tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(min_size=1, max_size=30).filter(lambda n: not n.startswith("\0")))
+@example("submission.json")
 def test_no_other_name_is_read(name: str) -> None:
     out = io.BytesIO()
     try:
-        with zipfile.ZipFile(out, "w") as archive:
+        with zipfile.ZipFile(out, "w") as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the name is drawn twice
             archive.writestr("submission.json", manifest(FILES))
             for known, data in FILES.items():
                 archive.writestr(known, data)
@@ -207,7 +210,9 @@ def test_other_methods_and_passwords(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"hello", b"PK\x03\x04" + b"\0" * 50, zipped(FILES)[:-30], zipped(FILES)[:200]]
+    "data",
+    [b"", b"hello", b"PK\x03\x04" + b"\0" * 50, zipped(FILES)[:-30], zipped(FILES)[:200]],
+    ids=["empty", "text", "zeros", "without its end", "its beginning"],
 )
 def test_what_is_no_archive(data: bytes, tmp_path: Path) -> None:
     assert "is no whole zip archive" in refusal(data, tmp_path)
