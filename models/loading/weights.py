@@ -60,7 +60,7 @@ class WeightsReport:
 def find_weights(card: ModelCard, weights: Path | None = None, timm: str | None = None) -> Path:
     """Return the weights file of a model: the one given, else the one in its place.
 
-    Nothing is ever downloaded; `benchmark/weights_store.py` says where files are looked for.
+    Nothing is ever downloaded; `benchmark.plugins.weights.locate` lists the places.
 
     Args:
         card: whose weights.

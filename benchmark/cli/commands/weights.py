@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from tvseg_bench.benchmark.cli.console import make_console
 from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED, print_json
 from tvseg_bench.benchmark.cli.parser import CommandParser
 from tvseg_bench.benchmark.errors import ModelError, UsageError
@@ -45,19 +44,11 @@ def fetch_weights(name: str, quiet: bool) -> dict[str, Any]:
         UsageError: no such model, it needs no weights, or it has no address.
         ModelError: the file cannot be fetched or is not the one that was wanted.
     """
-    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
-
     from tvseg_bench.benchmark.plugins.resolve import find_model
     from tvseg_bench.benchmark.plugins.weights.download import get
 
     card = _card(name, find_model(name).entry, "ask its author where they are")
-    bar = (BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    console = make_console(stderr=True)
-    with Progress(*bar, console=console, disable=quiet, transient=True) as progress:
-        task = progress.add_task(name, total=None)
-        fetched = get(
-            card, progress=lambda n, total: progress.update(task, completed=n, total=total)
-        )
+    fetched = get(card, progress=not quiet)
     return {
         "path": str(fetched.path),
         "sha256": fetched.sha256,

@@ -1,6 +1,6 @@
 """Where weights files lie on this machine: TVSEG_HOME, torch's cache, Hugging Face's cache.
 
-Nothing here reaches for a network; fetching is `weights_download`. Importing it loads no torch.
+Nothing here reaches for a network; fetching is `download`. Importing it loads no torch.
 """
 
 from __future__ import annotations
