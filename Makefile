@@ -18,7 +18,7 @@ FUZZ_ROUNDS ?= 10
 LOWEST_PYTHON ?= $(PYTHON)
 LOWEST := .venv-lowest
 
-.PHONY: demo test fuzz lowest check lint types bench board flagship
+.PHONY: demo test fuzz lowest check lint types docs bench board flagship
 
 demo: $(VENV)/.base  ## the main job on the embedded data set, offline
 	$(BIN)/tvseg-bench run --output $(OUT)
@@ -46,6 +46,9 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+docs: $(VENV)/.docs  ## the site, into site/; a broken link is an error
+	$(BIN)/mkdocs build --quiet --clean
 
 board: $(VENV)/.base  ## the repository's own results and board; set TVSEG_DATA for real data as well
 	$(BIN)/tvseg-bench run --model $(BOARD_MODELS) --protocol all --dataset moving-shapes --keep 0 -o $(RESULTS)/moving-shapes
@@ -77,6 +80,10 @@ $(VENV)/.base: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.test: $(VENV)/.base
 	$(PIP) --editable '.[cpu,test]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.base
+	$(PIP) --editable '.[cpu,docs]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.test

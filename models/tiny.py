@@ -2,7 +2,7 @@
 
 `selfdistil/tiny` was pre-trained on images of moving-shapes without labels, from nothing;
 `timet/tiny` is the same network after TimeT on clips of moving-shapes; `baseline/random-tiny` is
-what both began with. `make flagship` trains them again; docs/timet.md shows what came out.
+what both began with. `make flagship` trains them again; docs/notes/timet.md shows what came out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What time-tuning changes, as a picture: frames, truth, clusters before and after.
 
-    python scripts/figure_timet.py docs/timet.png        about half a minute on two cores
+    python scripts/figure_timet.py docs/images/timet.png        about half a minute on two cores
 
 Clips of moving-shapes:val, clustered clip by clip as `kmeans-clip` does: the one that time-tuning
 helped least, the middle one, and the one that it helped most. A cluster has the colour of the

@@ -1,4 +1,4 @@
-"""docs/submitting.md, executed: its code written, its commands run, from wheels.
+"""docs/guide/submit.md, executed: its code written, its commands run, from wheels.
 
 The suite and the plugins are installed as wheels into a folder of their own, offline, beside the
 installed dependencies, and run in processes that see that folder and not the checkout.
@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENT = ROOT / "docs" / "submitting.md"
+DOCUMENT = ROOT / "docs" / "guide" / "submit.md"
 SQUEEZENET = ROOT / "examples" / "squeezenet"
 PIP = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
 OFFLINE = ["--no-deps", "--no-index", "--no-build-isolation", "--no-warn-conflicts"]

@@ -1,4 +1,4 @@
-"""docs/training.md: its first block is run, its table is what the recipes hold."""
+"""docs/guide/train.md: its first block is run, its table is what the recipes hold."""
 
 import re
 import shlex
@@ -9,7 +9,7 @@ import pytest
 from tvseg_bench.__main__ import main
 from tvseg_bench.models.training.recipes import RECIPES
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "training.md"
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "guide" / "train.md"
 
 pytestmark = pytest.mark.skipif(not DOCUMENT.is_file(), reason="needs the checkout")
 
