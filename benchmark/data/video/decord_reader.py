@@ -1,16 +1,22 @@
-"""Frames by decord, for plain H.264 and HEVC; fast at jumping back and forth in a file."""
+"""Frames once more by decord: plain H.264 and HEVC, fast at jumping back and forth in a file.
+
+decord fills lost parts of a frame without an error, repeats or shifts frames where there are edit
+lists, open groups of pictures or transport streams, and is unmaintained since 2021. So PyAV reads
+each frame first and notices damage; decord reads it again, and what it gives has to be the same to
+the bit. Nothing is decoded twice for one reading.
+"""
 
 from __future__ import annotations
 
+import zlib
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from tvseg_bench.benchmark.data.video.base import Reader, Video
-from tvseg_bench.benchmark.data.video.index import FrameIndex
-from tvseg_bench.benchmark.data.video.pyav_reader import AvVideo
-from tvseg_bench.benchmark.data.video.stream import MATROSKA, MOV, Orientation, StreamInfo
+from tvseg_bench.benchmark.data.video.container import MATROSKA, MOV, Orientation, StreamInfo
 
 if TYPE_CHECKING:
+    from tvseg_bench.benchmark.data.video.frame_index import FrameIndex
     from tvseg_bench.benchmark.types import Image
 
 
@@ -26,11 +32,10 @@ def import_decord() -> ModuleType | None:
 
 
 def unfit(info: StreamInfo, index: FrameIndex) -> str:
-    """Say why decord does not give the frames that FFmpeg gives; empty where it does.
+    """Return why decord is not tried for a stream; empty where it is.
 
-    Measured with decord 0.6: it repeats or shifts frames where there are edit lists, open groups
-    of pictures or transport streams, rounds more than 8 bits otherwise, knows no AV1, cannot be
-    told which stream to read, and ignores mirrored pictures and Matroska's rotation.
+    Measured with decord 0.6: it rounds more than 8 bits otherwise, knows no AV1, cannot be told
+    which stream to read, and ignores mirrored frames and Matroska's rotation.
     """
     if info.codec not in ("h264", "hevc") or info.container not in (MOV, MATROSKA):
         kind = info.container.split(",")[0]
@@ -39,53 +44,41 @@ def unfit(info: StreamInfo, index: FrameIndex) -> str:
         return "it has several video streams"
     if info.pixel_format not in ("yuv420p", "yuvj420p"):
         return f"its pixels are {info.pixel_format}"
-    if info.orientation != Orientation() and not (
-        info.orientation.is_rotation and info.container == MOV
-    ):
-        return "its pictures are to be mirrored, or turned by a mark that decord does not know"
-    return index.scan.cut or index.scan.doubt or index.scan.impurity
+    turned = info.orientation != Orientation()
+    if turned and not (info.orientation.is_rotation and info.container == MOV):
+        return "its frames are to be mirrored, or turned by a mark that decord does not know"
+    return index.cut or index.doubt
 
 
-class DecordVideo(Video):
-    """Reads through decord what PyAV has found sound.
+class DecordReader:
+    """Reads frames again that were read before, and gives the same pixels or an error."""
 
-    decord fills lost parts of a picture without a word. So PyAV decodes each frame before it is
-    first handed out (without the conversion to RGB), and raises where it is damaged; later
-    readings of the frame go to decord alone. One pass over a file therefore takes about twice as
-    long as by PyAV alone.
-    """
-
-    reader: Reader = "decord"
-
-    def __init__(self, sound: AvVideo, decord: ModuleType) -> None:
-        super().__init__(sound.path, sound.info, sound.index, sound.reason)
-        self._av = sound
-        self._decord = decord
+    def __init__(self, path: Path, decord: ModuleType) -> None:
+        self._path, self._decord = path, decord
         self._handle: Any = None
-        self._checked = bytearray(len(self))
+        self._checksums: dict[int, int] = {}
 
-    def _read(self, number: int) -> Image:
-        if self.reader == "decord":
-            if not self._checked[number]:
-                self._av.decode(number)
-                self._checked[number] = 1
-            try:
-                return self._picture(number)
-            except Exception as error:  # decord raises whatever its C++ throws
-                self.reader = "av"
-                self.reason = f"decord gave up at frame {number} ({error})"[:200]
-                self._handle = None
-        return self._av[number]
+    def __contains__(self, number: int) -> bool:
+        return number in self._checksums
 
-    def _picture(self, number: int) -> Image:
+    def remember(self, number: int, image: Image) -> None:
+        """Note what a frame looks like."""
+        self._checksums[number] = zlib.crc32(image.data)
+
+    def read(self, number: int) -> Image:
+        """Return a frame that was remembered, uint8 [H, W, 3] RGB.
+
+        Raises:
+            Exception: whatever decord raises, or ValueError where its pixels are others.
+        """
         if self._handle is None:
             context = self._decord.cpu(0)
-            self._handle = self._decord.VideoReader(str(self.path.resolve()), ctx=context)
+            self._handle = self._decord.VideoReader(str(self._path.resolve()), ctx=context)
         image: Image = self._handle[number].asnumpy()
-        if image.shape[:2] != self.size or len(self._handle) != len(self):
-            raise ValueError("it sees other frames than FFmpeg does")
+        if zlib.crc32(image.data) != self._checksums[number]:
+            raise ValueError("it sees other pixels than FFmpeg does")
         return image
 
-    def _release(self) -> None:
+    def close(self) -> None:
+        """Release the file; a frame that is asked for later opens it again."""
         self._handle = None
-        self._av.close()

@@ -1,17 +1,23 @@
-"""Whether a file is shorter than its own outermost boxes say: a copy that was broken off."""
+"""Whether a file is shorter than its outermost boxes say: a copy that was broken off.
+
+FFmpeg does not report it: a Matroska file that is cut off anywhere, and an mp4 file that is cut
+off between two packets, end for its demuxer as a complete file does.
+"""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _EBML, _SEGMENT = 0x1A45DFA3, 0x18538067
 _MEDIA_BOXES = frozenset({b"mdat", b"moof"})
 
 
 def mov_is_cut(path: Path) -> bool:
-    """Say whether the media box of an mp4 or mov file reaches past the file's end.
+    """Return whether the media box of an mp4 or mov file reaches past the file's end.
 
     Source: ISO/IEC 14496-12, 4.2 (a box is its length in 4 bytes, its type, its content; length 1
     means 8 more bytes of length, 0 means up to the end).
@@ -33,7 +39,7 @@ def mov_is_cut(path: Path) -> bool:
 
 
 def matroska_is_cut(path: Path) -> bool:
-    """Say whether the segment of a Matroska or WebM file reaches past the file's end.
+    """Return whether the segment of a Matroska or WebM file reaches past the file's end.
 
     Source: RFC 8794 (an element is its id, its length, its content; a length of all ones is
     unknown).
@@ -49,7 +55,7 @@ def matroska_is_cut(path: Path) -> bool:
 
 
 def _number(file: BinaryIO, keep_marker: bool = False) -> int | None:
-    """Read a number whose leading zero bits say how long it is; None where it is unknown."""
+    """Read a number whose leading zero bits give its length; None where it is unknown."""
     first = file.read(1)
     if not first or not first[0]:
         return None

@@ -17,14 +17,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.data.video import stream
+from tvseg_bench.benchmark.data.video import container
 from tvseg_bench.benchmark.data.video.decord_reader import import_decord
 from tvseg_bench.benchmark.data.video.reader import FrameNumberError, open_video
 from tvseg_bench.benchmark.errors import DataError, TvsegError, UsageError
 
 H, W, N = 64, 128, 40
-LEVELS = 2
-"""Most that two readers may differ by, of 255."""
 X264 = {"bf": "3", "g": "250", "crf": "18"}
 X265 = {"x265-params": "log-level=none:keyint=16:bframes=3:open-gop=0:pools=none"}
 TURNED = {
@@ -135,20 +133,13 @@ def test_frames_are_exact_in_any_order(name: str, tmp_path: Path) -> None:
     path = encode(tmp_path / name, codec, **how)
     order = [*range(N), *random.Random(0).choices(range(N), k=25), *range(N - 1, 0, -6)]
     with open_video(path) as video, open_video(path, reader="av") as other:
-        assert (video.reader, len(video), video.size) == (reader, N, (H, W)), video.reason
+        assert (len(video), video.size) == (N, (H, W))
         assert [number_in(image) for image in video.frames(order)] == order
+        assert video.reader == reader, video.reason
         assert [number_in(image) for image in other.frames(order)] == order
         for one, two in zip(video.frames(), other.frames(), strict=True):
             assert one.dtype == np.uint8
-            assert np.abs(one.astype(int) - two).max() <= LEVELS
-
-
-def test_timestamps_follow_the_file(tmp_path: Path) -> None:
-    path = encode(tmp_path / "v.mp4", "libx264", X264, times=VARIABLE)
-    stamps = open_video(path).timestamps
-    assert stamps is not None
-    np.testing.assert_allclose(np.diff(stamps), np.diff(VARIABLE) / 1000, atol=1e-3)
-    assert open_video(encode(tmp_path / "v.h264", "libx264", X264)).timestamps is None
+            assert np.array_equal(one, two)
 
 
 @pytest.mark.parametrize("name", [name for name in TURNED if name != "odd"])
@@ -165,7 +156,8 @@ def test_rotation_is_applied_alike(name: str, h264: Path, tmp_path: Path) -> Non
     video = open_video(path)
     assert video.size == expected.shape[:2]
     np.testing.assert_array_equal(open_video(path, reader="av")[5], expected)
-    np.testing.assert_allclose(video[5], expected, atol=LEVELS)
+    for _ in range(2):
+        np.testing.assert_array_equal(video[5], expected)
     assert (video.reader == "decord") == (name != "mirrored" and import_decord() is not None)
 
 
@@ -181,7 +173,7 @@ def test_several_streams(tmp_path: Path) -> None:
     small = open_video(path, stream=0)
     assert small.size == (32, 64)
     assert [number_in(image) for image in small.frames()] == list(range(6))
-    with pytest.raises(DataError, match=r"stream 7 of .*two.mkv is no video.* 0 \(64x32\), 1 "):
+    with pytest.raises(DataError, match=r"stream 7 of .*two.mkv is not a video.* 0 \(64x32\), 1 "):
         open_video(path, stream=7)
 
 
@@ -229,11 +221,12 @@ def test_a_failure_of_decord_changes_nothing(h264: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("decord.VideoReader", broken)
     video = open_video(h264)
-    assert [number_in(image) for image in video.frames()] == list(range(N))
+    for _ in range(2):
+        assert [number_in(image) for image in video.frames()] == list(range(N))
     assert (video.reader, video.reason) == ("av", "decord gave up at frame 0 (no)")
 
 
-def test_pictures_of_another_size_midway(tmp_path: Path) -> None:
+def test_frames_of_another_size_midway(tmp_path: Path) -> None:
     big = encode(tmp_path / "a.h264", "libx264", X264, n=5).read_bytes()
     small = encode(tmp_path / "b.h264", "libx264", X264, sizes=((32, 64),), n=5).read_bytes()
     path = tmp_path / "both.h264"
@@ -358,9 +351,9 @@ def test_what_is_no_video_gets_one_sentence(name: str, h264: Path, tmp_path: Pat
     assert "\n" not in str(caught.value)
 
 
-def test_pictures_too_large(h264: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "MAX_SIDE", 100)
-    with pytest.raises(DataError, match=r"h264.mp4 has pictures of 128x64 pixels; at most 100"):
+def test_frames_too_large(h264: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container, "MAX_SIDE", 100)
+    with pytest.raises(DataError, match=r"h264.mp4 has frames of 128x64 pixels; at most 100"):
         open_video(h264)
 
 
@@ -450,20 +443,22 @@ def test_readers_agree_on_real_files(
     videos: Path, name: str, n: int, size: tuple[int, int]
 ) -> None:
     with open_video(videos / name) as one, open_video(videos / name, reader="av") as two:
-        assert (one.reader, len(one), one.size) == ("decord", n, size)
+        assert (len(one), one.size) == (n, size)
         order = random.Random(0).sample(range(n), k=min(n, 40))
-        for number in order:
+        for number in order * 2:
             np.testing.assert_array_equal(one[number], two[number])
+        assert one.reader == "decord"
 
 
 @pytest.mark.real
 def test_corrupted_real_file(videos: Path) -> None:
     video = open_video(videos / "decord" / "corrupted.mp4")
-    assert (len(video), video.reader) == (50, "av")
+    assert len(video) == 50
     assert len(list(video.frames(range(28)))) == 28
     for number in (28, 40):
         with pytest.raises(DataError, match=rf"frame {number} of .*corrupted.mp4 cannot"):
             video[number]
+    assert video.reader == "av"
     assert video[27].shape == (720, 1280, 3)
     with pytest.raises(TvsegError):
         list(video.frames())

@@ -1,4 +1,7 @@
-"""Opening a video file that nobody vouches for: local, whole containers only, bounded size."""
+"""Opening an untrusted video file: a regular local file in one container, frames of bounded size.
+
+No network protocol, playlist or container that names other files is ever opened.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ FORMATS = (
 """FFmpeg's names of the containers that are opened: none that points to other files."""
 
 MAX_SIDE = 16384
-"""Pixels; a larger picture is taken for an attack or a mistake."""
+"""Pixels; a larger frame is taken for an attack or a mistake."""
 MAX_PIXELS = 2**27
 
 _CODECS = {"libdav1d": "av1", "libaom-av1": "av1", "libvpx-vp9": "vp9", "libvpx": "vp8"}
@@ -36,7 +39,7 @@ _DEFAULT_BONUS = 5_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Orientation:
-    """How a picture is turned upright: transposed first, then mirrored."""
+    """How an image is turned upright: transposed first, then mirrored."""
 
     transpose: bool = False
     flip_x: bool = False
@@ -50,7 +53,7 @@ class Orientation:
 
 @dataclass(frozen=True, kw_only=True)
 class StreamInfo:
-    """What one look at a stream and its first frame says."""
+    """What a stream's header and its first frame say."""
 
     stream: int
     """Index among all streams of the file."""
@@ -82,7 +85,7 @@ def open_container(path: Path) -> Any:
     Raises:
         DataError: where it is missing, no regular file, empty or no video container.
     """
-    _refuse_no_file(path)
+    _require_file(path)
     try:
         return av.open(
             f"file:{path.resolve()}",  # a name like 'http:x' or '-i' stays a name
@@ -91,13 +94,13 @@ def open_container(path: Path) -> Any:
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise DataError(
-            f"{path} cannot be opened as a video ({describe(error)}): it is no video file, of a "
-            f"kind that is not read, or cut off before its index; see whether it plays, else copy "
-            f"it again or convert it with: ffmpeg -i {path.name} {path.stem}_converted.mp4"
+            f"{path} cannot be opened as a video ({describe(error)}): it is not a video file, of "
+            f"a kind that is not read, or cut off before its index; see whether it plays, else "
+            f"copy it again or convert it with: ffmpeg -i {path.name} {path.stem}_converted.mp4"
         ) from error
 
 
-def _refuse_no_file(path: Path) -> None:
+def _require_file(path: Path) -> None:
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a video file; name a file in it")
     if not path.exists():
@@ -109,16 +112,17 @@ def _refuse_no_file(path: Path) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """Return the library's own words for an error, short and without its file name."""
-    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(words)[:200]
+    """Return the library's text of an error, short and without its file name."""
+    if isinstance(error, (av.error.FFmpegError, OSError)) and error.strerror:
+        return str(error.strerror)[:200]
+    return (str(error) or type(error).__name__)[:200]
 
 
 def pick_stream(container: Any, path: Path, wanted: int | None) -> Any:
     """Return the video stream that was asked for, or the one that ffmpeg picks by default.
 
-    That is the one of the largest picture, where a stream marked as default counts as 5 000 000
-    pixels larger and a cover picture comes last; the first of equals (ffmpeg's documentation,
+    That is the one with the largest frames, where a stream marked as default counts as 5 000 000
+    pixels larger and a cover image comes last; the first of equals (ffmpeg's documentation,
     "Automatic stream selection").
 
     Raises:
@@ -136,37 +140,37 @@ def pick_stream(container: Any, path: Path, wanted: int | None) -> Any:
     known = ", ".join(
         f"{s.index} ({s.codec_context.width}x{s.codec_context.height})" for s in videos
     )
-    raise DataError(f"stream {wanted} of {path} is no video; its video streams are: {known}")
+    raise DataError(f"stream {wanted} of {path} is not a video; its video streams are: {known}")
 
 
 def _score(stream: Any) -> int:
-    disposition = int(getattr(stream, "disposition", 0))
+    disposition = int(stream.disposition)
     if disposition & _ATTACHED_PICTURE or stream.codec_context is None:
         return 1
     pixels = int(stream.codec_context.width * stream.codec_context.height)
     return pixels + _DEFAULT_BONUS * bool(disposition & _DEFAULT)
 
 
-def prepare(stream: Any, threads: str) -> None:
-    """Set the decoder's threads and its bound on the size of a picture."""
+def set_up_decoder(stream: Any, threads: str) -> None:
+    """Set the decoder's threads and its bound on the size of a frame."""
     stream.thread_type = threads
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
 
 
-def look(path: Path, wanted: int | None) -> StreamInfo:
+def inspect_stream(path: Path, wanted: int | None) -> StreamInfo:
     """Open the file, choose a stream and decode its first frame.
 
     Raises:
-        DataError: where nothing can be decoded, or the picture is larger than `MAX_SIDE`.
+        DataError: where nothing can be decoded, or its frames are larger than `MAX_SIDE`.
     """
     with open_container(path) as container:
         stream = pick_stream(container, path, wanted)
         if stream.codec_context is None:
             raise DataError(f"stream {stream.index} of {path} has an unknown codec; convert it")
-        _refuse_size(path, stream.codec_context.width, stream.codec_context.height)
-        prepare(stream, "NONE")
+        _require_size(path, stream.codec_context.width, stream.codec_context.height)
+        set_up_decoder(stream, "NONE")
         frame = _first_frame(container, stream, path)
-        _refuse_size(path, frame.width, frame.height)
+        _require_size(path, frame.width, frame.height)
         return StreamInfo(
             stream=stream.index,
             n_video_streams=sum(s.type == "video" for s in container.streams),
@@ -183,10 +187,10 @@ def look(path: Path, wanted: int | None) -> StreamInfo:
         )
 
 
-def _refuse_size(path: Path, width: int, height: int) -> None:
+def _require_size(path: Path, width: int, height: int) -> None:
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         raise DataError(
-            f"{path} has pictures of {width}x{height} pixels; at most {MAX_SIDE} on a side and "
+            f"{path} has frames of {width}x{height} pixels; at most {MAX_SIDE} on a side and "
             f"{MAX_PIXELS} in all are read; scale it down: ffmpeg -i {path.name} "
             f"-vf scale=1920:-2 {path.stem}_small.mp4"
         )
