@@ -280,9 +280,9 @@ class MetricCard:
     """One sentence for someone who meets the metric for the first time."""
     lowest: float = 0.0
     """The least value that it can take: 0 for fractions, -1 for differences of fractions and for
-    agreement corrected for chance, `-inf` where there is no bound."""
+    agreement corrected for chance. No number of a result lies outside -1..1."""
     highest: float = 1.0
-    """The largest value that it can take; `inf` where there is no bound."""
+    """The largest value that it can take."""
     higher_is_better: bool = True
     background: Literal["counted", "left-out"] = "counted"
     """left-out: the class that the data set's card declares as background is not averaged."""
@@ -290,6 +290,9 @@ class MetricCard:
     """How its interval over clips is made. mean: of the clips' values. counts: the metric made
     again from the clips' summed counts. as-scored: one of the two, as `Score.resample` says,
     where that depends on the configuration."""
+    clip_score: Literal["own", "mean-of-frames"] = "own"
+    """Where the score of a clip comes from. mean-of-frames: it is the mean of the clip's frames
+    that have a score, so that the rows of frames can be checked against it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,7 +92,7 @@ def _rows(measured: Measurement) -> Iterator[str]:
             digest = hashlib.sha256()
             while block := file.read(2**20):
                 digest.update(block)
-        clips, frames = read_samples(path, measured.cell_id, frames=True)
+        clips, frames = read_samples(path, measured.cell_id, frames=True, metrics=measured.metrics)
     except ResultError as error:
         yield str(error).replace(str(path), f"samples/{path.name}")
         return

@@ -20,14 +20,16 @@ from tvseg_bench.benchmark.results.samples import read_samples
 from tvseg_bench.benchmark.results.schema import Metric
 from tvseg_bench.benchmark.results.text import ResultError
 from tvseg_bench.benchmark.statistics.clip_tables import ClipTable, point, table
+from tvseg_bench.benchmark.statistics.comparison import (
+    compare_pairs,
+    minimum_detectable_difference,
+    significantly_different,
+)
 from tvseg_bench.benchmark.statistics.intervals import (
     FEW_CLIPS,
     LEVEL,
-    compare_pairs,
     interval_of,
     mean_and_sd,
-    minimum_detectable_difference,
-    significantly_different,
     t_quantile,
     t_tail,
 )
@@ -93,19 +95,19 @@ def evidence(measured: Measurement) -> tuple[Evidence | None, list[Problem]]:
     if samples is None or path is None:
         return {}, []
     try:
-        clips, _ = read_samples(path, measured.cell_id)
+        clips, _ = read_samples(path, measured.cell_id, metrics=measured.metrics)
     except ResultError as error:
         shown = str(error).replace(str(path), f"samples/{path.name}")
         return {}, [Problem(measured.file, f"its rows are not used: {shown}")]
     found: Evidence = {}
     for name, metric in measured.metrics.items():
-        rows = table(clips, name, samples.resample, measured.background)
+        rows = table(clips, name, metric, samples.resample, measured.background)
         own = point(rows)
         if metric.value is None or own is None:
             continue
         if abs(own - metric.value) <= _SAME:
             found[name] = rows
-        elif _claims_rows(metric):
+        elif metric.rows == "value":
             return None, [_contradiction(measured, name, metric.value, own, path)]
     return found, []
 
@@ -124,12 +126,6 @@ def samples_path(result: Path, cell_id: str) -> Path | None:
     folder = run_folder(result) / "samples"
     path = folder / f"{cell_id}.jsonl"
     return path if path.is_file() and not folder.is_symlink() else None
-
-
-def _claims_rows(metric: Metric) -> bool:
-    """Return whether the result says that its rows make the metric exactly."""
-    method = metric.ci_method or ""
-    return "shifted" not in method and not method.startswith("none: the clips' rows")
 
 
 def _contradiction(m: Measurement, name: str, value: float, own: float, path: Path) -> Problem:

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from simulated_counts import OTHERS, POPULATIONS, Population
 
-from tvseg_bench.benchmark.statistics.clip_tables import ClipTable, CountTable, MeanTable, mean_iou
+from tvseg_bench.benchmark.metrics.iou import mean_over_classes
+from tvseg_bench.benchmark.statistics.clip_tables import ClipTable, CountTable, MeanTable
+from tvseg_bench.benchmark.statistics.comparison import compare_pairs, significantly_different
 from tvseg_bench.benchmark.statistics.intervals import (
     LEVEL,
-    compare_pairs,
     interval_ends,
     interval_of,
-    significantly_different,
     t_quantile,
 )
 from tvseg_bench.benchmark.statistics.jackknife import deviations, standard_error
@@ -120,7 +120,7 @@ def for_counts(rows: CountTable, weights: Floats) -> Iterator[tuple[str, Ends]]:
     found = interval_of(value, [rows])
     yield "ours", (np.float64(found.lo or 0), np.float64(1 if found.hi is None else found.hi))
     yield "jackknife, n - 1", interval_ends(value, standard_error(deviations([rows])), n - 1)
-    drawn = mean_iou(weights @ rows.counts)
+    drawn = mean_over_classes(weights @ rows.counts)
     error = drawn.std() * np.sqrt(n / (n - 1))
     yield "bootstrap error", interval_ends(value, error, n - 1)
     lo, hi = np.quantile(drawn, [TAIL, 1 - TAIL])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tvseg_bench.benchmark.results.schema import Result
 from tvseg_bench.benchmark.results.store import ResultStore
-from tvseg_bench.benchmark.statistics.intervals import paired_difference
+from tvseg_bench.benchmark.statistics.comparison import paired_difference
 
 Key = tuple[str, str, str, int]
 Cells = dict[str, dict[Key, Result]]
@@ -47,10 +47,12 @@ def value(result: Result | None) -> str:
 def gain(store: ResultStore, a: Result, b: Result) -> str:
     """Return A - B with its interval."""
     rows_a, rows_b = (store.read_samples(r.cell_id, frames=False)[0] for r in (a, b))
+    metric = a.headline or "miou"
     difference = paired_difference(
         rows_a,
         rows_b,
-        a.headline or "miou",
+        metric,
+        facts=a.metrics[metric],
         resample=a.samples.resample if a.samples else "mean",
         background=a.dataset.background,
     )

@@ -28,6 +28,9 @@ CHECKS: Final = (
 )
 """Every check, in the order of the report; each one stands in every report."""
 
+LEFT_OUT: Final = "left out on request"
+"""The message of a check that the user left out."""
+
 Status = Literal["ok", "warning", "failed", "not-applicable"]
 Kind = Literal["features", "clip", "segmenter", "unknown"]
 """unknown: the model could not be built."""
@@ -45,8 +48,16 @@ class CheckOutcome(_Part):
     """A warning is worth reading and keeps no model from being submitted."""
     message: str = Field(max_length=4000)
     """One sentence: what was measured, and what to do where it failed."""
+    left_out: bool = False
+    """Whether it was not run on request, which keeps a model from being submitted."""
     numbers: dict[Line, float | int | None] = Field(default_factory=dict)
     seconds: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _complete(self) -> CheckOutcome:
+        """Read reports of earlier versions, whose message alone named what was left out."""
+        older = "left_out" not in self.model_fields_set and self.message == LEFT_OUT
+        return self.model_copy(update={"left_out": True}) if older else self
 
 
 class CheckReport(_Part):
@@ -71,6 +82,11 @@ class CheckReport(_Part):
     def failed(self) -> tuple[str, ...]:
         """Return the names of the checks that failed."""
         return tuple(o.check for o in self.outcomes if o.status == "failed")
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Return the names of the checks that were not run on request."""
+        return tuple(o.check for o in self.outcomes if o.left_out)
 
     @property
     def passed(self) -> bool:

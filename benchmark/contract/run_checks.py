@@ -20,6 +20,7 @@ import torch
 from tvseg_bench.benchmark.contract import card_checks, feature_checks, law_checks, toy_checks
 from tvseg_bench.benchmark.contract.check_report import (
     CHECKS,
+    LEFT_OUT,
     CheckOutcome,
     CheckReport,
     write_report,
@@ -171,13 +172,14 @@ class _Run:
         """Run one check; whatever a stranger's model raises becomes its outcome."""
         begin = time.perf_counter()
         silent = [n for n in _NEEDS.get(name, ()) if not self._holds(n)]
-        if name in self.leave_out:
-            finding = not_applicable("left out on request")
+        left_out = name in self.leave_out
+        if left_out:
+            finding = not_applicable(LEFT_OUT)
         elif silent:
             finding = not_applicable(f"says nothing while '{silent[0]}' does not hold")
         else:
             finding = self._guarded(name, subject, action)
-        self.add(name, finding, time.perf_counter() - begin)
+        self.add(name, finding, time.perf_counter() - begin, left_out=left_out)
 
     def _holds(self, name: str) -> bool:
         """Return whether a check was run, did not fail, and does not stand on one that failed."""
@@ -197,13 +199,16 @@ class _Run:
         except Exception as error:  # a stranger's model may raise anything
             return failed(str(plugin_error(subject.card.name, f"checked for {name!r}", error)))
 
-    def add(self, name: str, finding: Finding, seconds: float = 0.0) -> None:
-        """Note an outcome and tell it."""
+    def add(
+        self, name: str, finding: Finding, seconds: float = 0.0, *, left_out: bool = False
+    ) -> None:
+        """Record an outcome and call `on_outcome` with it."""
         status, message, numbers = finding
         outcome = CheckOutcome(
             check=name,
             status=status,
             message=escape_control(message)[:4000],
+            left_out=left_out,
             numbers=to_jsonable(numbers),
             seconds=round(seconds, 3),
         )

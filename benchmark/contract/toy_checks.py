@@ -22,7 +22,7 @@ from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 from tvseg_bench.benchmark.plugins.load import load_model
 from tvseg_bench.benchmark.registry import models, protocols
-from tvseg_bench.benchmark.statistics.intervals import paired_difference
+from tvseg_bench.benchmark.statistics.comparison import paired_difference
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import Dataset, FeatureModel, Score

@@ -243,10 +243,8 @@ class _Runner:
             plugin=_plugin(loaded),
             timing=timing,
             background=cell.dataset.card.background,
-            higher_is_better={
-                name: metric.higher_is_better
-                for name, metric in cell.protocol.entry.metrics.items()
-            },
+            n_classes=len(cell.dataset.classes) or None,
+            metrics=cell.protocol.entry.metrics,
         )
         written = self.store.write(result, score, force=self.selection.force)
         self.callbacks.on_result(cell, written, True)

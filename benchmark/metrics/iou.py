@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +103,50 @@ def merge_counts(counts: Iterable[ClassCounts]) -> ClassCounts:
     return ClassCounts(labels, *total)
 
 
+def counted_classes(counts: NDArray[Any], absent_class: AbsentClass = "skip") -> NDArray[np.bool_]:
+    """Return which classes [..., C] count in a mean of IoUs.
+
+    Args:
+        counts: [3, ..., C] true positives, false positives, false negatives.
+        absent_class: What a class without a true pixel does to the mean.
+
+    Raises:
+        UsageError: The convention is unknown.
+    """
+    tp, fp, fn = counts
+    if absent_class == "skip":
+        return np.asarray(tp + fn > 0)
+    if absent_class == "skip-unpredicted":
+        return np.asarray(tp + fp + fn > 0)
+    if absent_class == "zero":
+        return np.ones(np.shape(tp), np.bool_)
+    raise UsageError(did_you_mean("absent_class", str(absent_class), get_args(AbsentClass)))
+
+
+def mean_over_classes(
+    counts: NDArray[Any], absent_class: AbsentClass = "skip"
+) -> NDArray[np.float64]:
+    """Return the unweighted mean [...] of the IoUs of counts [3, ..., C], within 0..1.
+
+    The one definition of mean IoU: scores (`mean_iou`) and their intervals
+    (`statistics.clip_tables`) are both made of it. NaN where no class counts.
+
+    Args:
+        counts: [3, ..., C] true positives, false positives, false negatives.
+        absent_class: What a class without a true pixel does to the mean.
+
+    Example:
+        >>> float(mean_over_classes(np.array([[3, 1, 0], [1, 0, 2], [0, 1, 0]])))
+        0.625
+    """
+    counted, union = counted_classes(counts, absent_class), counts.sum(axis=0)
+    iou = np.divide(counts[0], union, out=np.zeros(union.shape), where=counted & (union > 0))
+    classes = counted.sum(axis=-1)
+    means: NDArray[np.float64] = np.full(classes.shape, np.nan)
+    np.divide(iou.sum(axis=-1), classes, out=means, where=classes > 0)
+    return means
+
+
 def mean_iou(
     counts: ClassCounts,
     absent_class: AbsentClass = "skip",
@@ -124,16 +168,13 @@ def mean_iou(
         >>> mean_iou(counts, classes=[7]) is None
         True
     """
-    if absent_class not in get_args(AbsentClass):
-        raise UsageError(did_you_mean("absent_class", str(absent_class), get_args(AbsentClass)))
     averaged = set(counts.labels.tolist() if classes is None else classes) - set(exclude)
     chosen = counts.select(averaged)
-    iou = np.nan_to_num(chosen.iou, nan=0.0)
-    if absent_class == "skip":
-        iou = iou[chosen.support > 0]
-    elif absent_class == "skip-unpredicted":
-        iou = iou[chosen.support + chosen.fp > 0]
-    return float(iou.mean()) if iou.size else None
+    rows = np.stack([chosen.tp, chosen.fp, chosen.fn])
+    # without the others, so that no zero between them moves the rounding of the sum
+    rows = rows[:, counted_classes(rows, absent_class)]
+    mean = float(mean_over_classes(rows, absent_class))
+    return None if np.isnan(mean) else mean
 
 
 def accuracy(counts: ClassCounts) -> float | None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from tvseg_bench.benchmark.metrics.bounds import metric_minimum
 from tvseg_bench.benchmark.results.key import CellKey
 from tvseg_bench.benchmark.results.provenance import Provenance
 from tvseg_bench.benchmark.results.schema import (
@@ -29,6 +28,7 @@ from tvseg_bench.benchmark.results.schema import (
     json_schema,
 )
 from tvseg_bench.benchmark.results.text import ResultError, escape_control, to_jsonable
+from tvseg_bench.benchmark.types import MetricCard
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import ModelCard, Score
@@ -56,6 +56,9 @@ __all__ = [
     "without_score",
 ]
 
+_FRACTION = MetricCard(title="a fraction, 0 to 1, the background counted")
+"""What is assumed of a metric that no card declares."""
+
 
 def from_score(
     key: CellKey,
@@ -67,7 +70,8 @@ def from_score(
     timing: Timing | None = None,
     n_frames: int | None = None,
     background: int | None = None,
-    higher_is_better: Mapping[str, bool] | None = None,
+    n_classes: int | None = None,
+    metrics: Mapping[str, MetricCard] | None = None,
     trust: Trust | None = None,
 ) -> Result:
     """Return the result of a finished cell, with intervals over clips.
@@ -80,20 +84,22 @@ def from_score(
         plugin: who brought the model.
         timing: what was measured.
         n_frames: frames scored; the sum over the clip rows if None.
-        background: the label that `miou_fg` leaves out, of the data set's card.
-        higher_is_better: of the protocol's entry; metrics that are not named count upwards.
+        background: the label of the data set's card that belongs to no object.
+        n_classes: how many classes the data set names.
+        metrics: cards of the protocol's entry; a metric without one is a fraction that counts
+            upwards.
         trust: self-reported if None.
 
     Raises:
         ResultError: naming the field, where a number is out of its range or cannot be stored.
     """
-    upwards = higher_is_better or {}
+    cards = {name: (metrics or {}).get(name, _FRACTION) for name in score.metrics}
     fields = {
-        "metrics": {
-            name: _metric(score, name, background, upwards.get(name, True))
-            for name in score.metrics
+        "metrics": {name: _metric(score, name, card, background) for name, card in cards.items()},
+        "references": {
+            name: _value(value, cards.get(name.rpartition("/")[2], _FRACTION))
+            for name, value in score.references.items()
         },
-        "references": {k: _value(k, v) for k, v in score.references.items()},
         "per_class": to_jsonable(score.per_class, "per_class"),
         "details": to_jsonable(score.details, "details"),
         "timing": timing or Timing(),
@@ -103,6 +109,7 @@ def from_score(
         "n_clips": len(score.clips),
         "n_frames": n_frames if n_frames is not None else sum(c.n_frames for c in score.clips),
         "background": background,
+        "n_classes": n_classes,
     }
     return _build(key, "ok", "", card, plugin, provenance, data, fields)
 
@@ -199,27 +206,36 @@ def _card(card: ModelCard | Mapping[str, Any]) -> Mapping[str, Any]:
     return asdict(card) if is_dataclass(card) and not isinstance(card, type) else card  # type: ignore[return-value]
 
 
-def _metric(score: Score, name: str, background: int | None, upwards: bool) -> dict[str, Any]:
+def _metric(score: Score, name: str, card: MetricCard, background: int | None) -> dict[str, Any]:
     from tvseg_bench.benchmark.statistics.intervals import interval
 
-    value = _value(name, score.metrics[name])
-    if value is None:
-        return {"value": None, "seeds": [None], "higher_is_better": upwards}
-    found = interval(score, name, background=background)
-    return {
+    value = _value(score.metrics[name], card)
+    facts = {
         "value": value,
         "seeds": [value],
+        "higher_is_better": card.higher_is_better,
+        "lowest": card.lowest,
+        "highest": card.highest,
+        "background": card.background,
+        "clip_score": card.clip_score,
+        "rows": "value",
+    }
+    if value is None:
+        return facts
+    found = interval(score, name, card, background=background)
+    return {
+        **facts,
         "ci95": None if found.lo is None else [found.lo, found.hi],
         "ci_method": found.method,
         "n": found.n,
-        "higher_is_better": upwards,
+        "rows": found.rows,
     }
 
 
-def _value(metric: str, value: float | None) -> float | None:
+def _value(value: float | None, card: MetricCard) -> float | None:
     """Return a finite float; rounding errors of 1e-9 outside the metric's range are taken back."""
     number = to_jsonable(value)
     if number is None:
         return None
-    nearest = min(max(float(number), metric_minimum(metric)), 1.0)
+    nearest = min(max(float(number), card.lowest), card.highest)
     return nearest if abs(nearest - number) <= 1e-9 else float(number)

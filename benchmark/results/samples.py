@@ -6,13 +6,12 @@ Clips come first, so that a board that needs them alone stops reading before the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tvseg_bench.benchmark.metrics.bounds import outside
 from tvseg_bench.benchmark.results.result import format_validation_error
 from tvseg_bench.benchmark.results.result_file import open_regular_file
 from tvseg_bench.benchmark.results.schema import Count, Value
@@ -20,6 +19,7 @@ from tvseg_bench.benchmark.results.text import Line, ResultError, to_jsonable
 from tvseg_bench.benchmark.types import UnitScore
 
 if TYPE_CHECKING:
+    from tvseg_bench.benchmark.results.schema import Metric
     from tvseg_bench.benchmark.types import Score
 
 SAMPLES_SCHEMA: Final = "tvseg-bench/samples@1"
@@ -59,13 +59,6 @@ class _Row(BaseModel):
     counts: _Counts | None = None
     note: str = Field(default="", max_length=20_000)
 
-    @model_validator(mode="after")
-    def _bounded(self) -> _Row:
-        for name, value in self.metrics.items():
-            if wrong := outside(name, value):
-                raise ValueError(f"metrics.{name} is {value}: input {wrong}")
-        return self
-
     def unit(self) -> UnitScore:
         return UnitScore(
             clip=self.clip,
@@ -85,7 +78,11 @@ def samples_text(cell_id: str, score: Score) -> str:
 
 
 def read_samples(
-    path: Path, cell_id: str, *, frames: bool = False
+    path: Path,
+    cell_id: str,
+    *,
+    frames: bool = False,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> tuple[list[UnitScore], list[UnitScore]]:
     """Return the rows of clips and, if asked for, of frames.
 
@@ -93,13 +90,14 @@ def read_samples(
         path: a file below `samples/`.
         cell_id: the cell it must belong to.
         frames: whether to read on after the clips.
+        metrics: those of the result; a value out of its metric's range is refused.
 
     Raises:
         ResultError: naming file and line.
     """
     clips: list[UnitScore] = []
     units: list[UnitScore] = []
-    for unit in _rows(path, cell_id):
+    for unit in _rows(path, cell_id, metrics or {}):
         if unit.frame is None:
             clips.append(unit)
         elif frames:
@@ -112,20 +110,25 @@ def read_samples(
 def is_samples_of(path: Path, cell_id: str) -> bool:
     """Return whether a file is the samples file of this cell, written by this suite."""
     try:
-        next(_rows(path, cell_id), None)
+        next(_rows(path, cell_id, {}), None)
     except ResultError:
         return False
     return True
 
 
-def _rows(path: Path, cell_id: str) -> Iterator[UnitScore]:
+def _rows(path: Path, cell_id: str, metrics: Mapping[str, Metric]) -> Iterator[UnitScore]:
     number = 0
     try:
         with open_regular_file(path, MAX_SAMPLES_BYTES) as file:
             while line := file.readline(MAX_LINE_BYTES):
                 number += 1
                 if number > 1:
-                    yield _Row.model_validate_json(line).unit()
+                    unit = _Row.model_validate_json(line).unit()
+                    if wrong := _out_of_range(unit, metrics):
+                        raise ResultError(
+                            f"{path}, line {number}: {wrong}; run the cell again with --force"
+                        )
+                    yield unit
                 elif _Header.model_validate_json(line).cell_id != cell_id:
                     raise ResultError(f"{path}, line 1: these are rows of another cell")
     except ValidationError as error:
@@ -135,6 +138,15 @@ def _rows(path: Path, cell_id: str) -> Iterator[UnitScore]:
         ) from None
     if number == 0:
         raise ResultError(f"{path} is empty; run the cell again with --force")
+
+
+def _out_of_range(unit: UnitScore, metrics: Mapping[str, Metric]) -> str:
+    """Return which value of a row its metric cannot take, empty where all are in range."""
+    for name, value in unit.metrics.items():
+        metric = metrics.get(name)
+        if metric is not None and (wrong := metric.out_of_range(value)):
+            return f"metrics.{name} is {value}: input {wrong}"
+    return ""
 
 
 def _as_dict(unit: UnitScore) -> dict[str, object]:

@@ -1,9 +1,10 @@
 """The fields of a result: numbers, and the name and parameters of everything that made them.
 
-Schema `tvseg-bench/result@1`. Fractions 0..1, from -1 where the metric's name says so
-(`bounds`); None (JSON null), never 0, for what was not computed. A result that was read has been
-checked: its cell id and its protocol hash are those of its own fields, so an edited identity does
-not pass.
+Schema `tvseg-bench/result@1`. Fractions 0..1, or what the metric's own `lowest` and `highest` say;
+None (JSON null), never 0, for what was not computed. What a board has to know of a metric stands
+beside its number, since the protocol may be a plugin that is not installed where the board is
+built. A result that was read has been checked: its cell id and its protocol hash are those of its
+own fields, so an edited identity does not pass.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from tvseg_bench.benchmark.metrics.bounds import outside
 from tvseg_bench.benchmark.results.key import CellKey, protocol_hash
+from tvseg_bench.benchmark.results.older_files import complete_data, complete_metric
 from tvseg_bench.benchmark.results.provenance import Provenance
 from tvseg_bench.benchmark.results.text import Line, Name, Sha256
 
@@ -22,7 +23,7 @@ SCHEMA: Final = "tvseg-bench/result@1"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Value = Annotated[float, Field(ge=-1, le=1)]
-"""Of a metric; whether it may be negative is known where its name is."""
+"""Of a metric, which may have a narrower range."""
 Count = Annotated[int, Field(ge=0)]
 CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
@@ -84,7 +85,10 @@ class DataUsed(_Part):
     n_clips: Count | None = None
     n_frames: Count | None = None
     background: int | None = None
-    """The label that `miou_fg` leaves out."""
+    """The label that metrics whose `background` is left-out do not average."""
+    n_classes: Count | None = None
+    """Classes with a name of their own, over which a mean goes that counts absent ones; None where
+    the data set names none."""
 
 
 class Metric(_Part):
@@ -98,16 +102,37 @@ class Metric(_Part):
     ci95: tuple[Value, Value] | None = None
     """Over clips."""
     ci_method: Line | None = None
-    """Its name, or `none: ` and the reason."""
+    """Its name, or `none: ` and the reason; for people, see `rows`."""
     n: Count = 0
-    """Clips that say something."""
+    """Clips that have a value."""
+    rows: Literal["value", "near-value", "other-value"] = "value"
+    """What the clips' rows make. value: this number. near-value: a slightly different one, and
+    `ci95` was moved onto this. other-value: another one, and there is no `ci95`."""
     higher_is_better: bool = True
+    lowest: Value = 0.0
+    """The least value that the metric can take."""
+    highest: Value = 1.0
+    """The largest value that the metric can take."""
+    background: Literal["counted", "left-out"] = "counted"
+    """Whether `dataset.background` is averaged like any class."""
+    clip_score: Literal["own", "mean-of-frames"] = "own"
+    """Where a clip's value comes from: `mean-of-frames` of those of its frames that have one."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Metric:
         if self.ci95 is not None and self.ci95[0] > self.ci95[1]:
             raise ValueError("the lower end of ci95 is above the upper one")
+        if self.lowest >= self.highest:
+            raise ValueError("lowest is not below highest")
         return self
+
+    def out_of_range(self, value: float | None) -> str:
+        """Return what is wrong with a value of this metric, empty where it is in range."""
+        if value is not None and value < self.lowest:
+            return f"should be greater than or equal to {self.lowest:g}"
+        if value is not None and value > self.highest:
+            return f"should be less than or equal to {self.highest:g}"
+        return ""
 
 
 class PerClass(_Part):
@@ -181,7 +206,7 @@ class Result(_Part):
     metrics: dict[Name, Metric] = Field(default_factory=dict)
     """The first one is the headline."""
     references: dict[Line, Value | None] = Field(default_factory=dict)
-    """The same data without a model: `constant/miou`, `oracle/miou`, ..."""
+    """The same data without a model, by reference and metric: `constant/miou`, `oracle/miou`."""
     per_class: PerClass = PerClass()
     details: dict[str, JsonValue] = Field(default_factory=dict)
     samples: Samples | None = None
@@ -190,16 +215,8 @@ class Result(_Part):
     trust: Trust = Trust()
 
     @model_validator(mode="after")
-    def _whole(self) -> Result:
-        if (self.status == "ok") != bool(self.metrics):
-            raise ValueError("metrics stand in a result if and only if its status is ok")
-        if (self.status == "ok") == bool(self.reason):
-            raise ValueError("a reason stands in a result if and only if its status is not ok")
-        if self.partial != (self.limit is not None):
-            raise ValueError("partial must be true exactly where limit is given")
-        for where, name, value in self._values():
-            if wrong := outside(name, value):
-                raise ValueError(f"{where} is {value}: input {wrong}")
+    def _complete(self) -> Result:
+        self._check_status()
         if self.protocol.hash != protocol_hash(self.protocol.params):
             raise ValueError("protocol.hash is not the hash of protocol.params: one was edited")
         if self.cell_id != self.key.cell_id:
@@ -207,15 +224,33 @@ class Result(_Part):
                 "cell_id is not that of model, protocol, dataset, resolution, layer, dtype, seed "
                 f"and limit (which give {self.key.cell_id}): one of them was edited"
             )
-        return self
+        made = {n: complete_metric(m, self.protocol.id, n) for n, m in self.metrics.items()}
+        result = self.model_copy(update={"metrics": made, "dataset": complete_data(self.dataset)})
+        result._check_ranges()
+        return result
 
-    def _values(self) -> Iterator[tuple[str, str, float | None]]:
-        """Yield place, metric and value of every number that a metric's name bounds."""
+    def _check_status(self) -> None:
+        if (self.status == "ok") != bool(self.metrics):
+            raise ValueError("metrics stand in a result if and only if its status is ok")
+        if (self.status == "ok") == bool(self.reason):
+            raise ValueError("a reason stands in a result if and only if its status is not ok")
+        if self.partial != (self.limit is not None):
+            raise ValueError("partial must be true exactly where limit is given")
+
+    def _check_ranges(self) -> None:
+        for where, metric, value in self._values():
+            if wrong := metric.out_of_range(value):
+                raise ValueError(f"{where} is {value}: input {wrong}")
+
+    def _values(self) -> Iterator[tuple[str, Metric, float | None]]:
+        """Yield place, metric and value of every number that a metric bounds."""
         for name, metric in self.metrics.items():
             for value in (metric.value, *metric.seeds, *(metric.ci95 or ())):
-                yield f"metrics.{name}", name, value
+                yield f"metrics.{name}", metric, value
         for name, value in self.references.items():
-            yield f"references.{name}", name, value
+            found = self.metrics.get(name.rpartition("/")[2])
+            if found is not None:
+                yield f"references.{name}", found, value
 
     @property
     def key(self) -> CellKey:

@@ -13,12 +13,31 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.metrics.bounds import metric_minimum
+from tvseg_bench.benchmark.metrics.iou import counted_classes, mean_over_classes
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import UnitScore
 
 Floats = NDArray[np.float64]
+
+
+class MetricFacts(Protocol):
+    """What a table has to know of its metric: a `MetricCard`, or the `Metric` of a result file."""
+
+    @property
+    def lowest(self) -> float:
+        """The least value that the metric can take."""
+        ...
+
+    @property
+    def highest(self) -> float:
+        """The largest value that the metric can take."""
+        ...
+
+    @property
+    def background(self) -> Literal["counted", "left-out"]:
+        """Whether the data set's background counts as a class."""
+        ...
 
 
 class ClipTable(Protocol):
@@ -30,8 +49,13 @@ class ClipTable(Protocol):
         ...
 
     @property
-    def metric_minimum(self) -> float:
-        """The least value that the metric can take, 0 or -1; the largest is 1."""
+    def lowest(self) -> float:
+        """The least value that the metric can take."""
+        ...
+
+    @property
+    def highest(self) -> float:
+        """The largest value that the metric can take."""
         ...
 
     def value(self) -> float:
@@ -54,7 +78,8 @@ class MeanTable:
     clips: tuple[str, ...]
     values: Floats
     """[n]"""
-    metric_minimum: float = 0.0
+    lowest: float = 0.0
+    highest: float = 1.0
 
     def value(self) -> float:
         """Return the mean."""
@@ -81,59 +106,54 @@ class CountTable:
     clips: tuple[str, ...]
     counts: Floats
     """[3, n, C] true positives, false positives, false negatives."""
-    metric_minimum: float = 0.0
+    labels: tuple[int, ...] = ()
+    """[C] classes; empty where they have no names."""
+    lowest: float = 0.0
+    highest: float = 1.0
 
     def value(self) -> float:
         """Return the mean IoU of all clips together."""
-        return float(mean_iou(self.counts.sum(axis=1)))
+        return float(mean_over_classes(self.counts.sum(axis=1)))
 
     def without_each(self) -> Floats:
         """Return the mean IoU [n] of the other clips together."""
         # integers below 2**53: what is left after taking one away is exact
-        return mean_iou(self.counts.sum(axis=1)[:, None] - self.counts)
+        return mean_over_classes(self.counts.sum(axis=1)[:, None] - self.counts)
 
     def weights(self) -> Floats:
         """Return each clip's share of the pixels of a class, averaged over the classes held."""
-        tp, _, fn = self.counts.sum(axis=1)
-        pixels = self.counts.sum(axis=0)[:, tp + fn > 0]
+        pixels = self.counts.sum(axis=0)[:, counted_classes(self.counts.sum(axis=1))]
         shares: Floats = pixels / pixels.sum(axis=0)
         return shares.mean(axis=1) if pixels.shape[1] else np.full(len(pixels), np.nan)
-
-
-def mean_iou(counts: Floats) -> Floats:
-    """Map summed counts [3, ..., C] to mean IoU [...], NaN where no class is held."""
-    tp, fp, fn = counts
-    present = tp + fn > 0
-    iou = np.divide(tp, tp + fp + fn, out=np.zeros_like(tp), where=present)
-    held = present.sum(axis=-1)
-    means: Floats = np.full(held.shape, np.nan)
-    np.divide(iou.sum(axis=-1), held, out=means, where=held > 0)
-    return means
 
 
 def table(
     clips: Sequence[UnitScore],
     metric: str,
+    facts: MetricFacts,
     resample: Literal["mean", "counts"] = "mean",
     background: int | None = None,
 ) -> ClipTable:
-    """Return the rows of the clips that say something about a metric.
+    """Return the rows of the clips that have a value of a metric.
 
     Args:
         clips: one row per clip.
-        metric: its name; with `counts`, names ending in `_fg` leave out `background`.
+        metric: its name.
+        facts: its range, and whether the background counts.
         resample: of the Score: how the metric is made of the rows.
         background: label that belongs to no object, None where every class counts.
     """
     if resample == "counts":
-        left_out = background if metric.endswith("_fg") else None
-        return _count_table([c for c in clips if c.counts], left_out)
-    said = [(c.clip, c.metrics[metric]) for c in clips if c.metrics.get(metric) is not None]
-    values = np.array([v for _, v in said], np.float64)
-    return MeanTable(tuple(name for name, _ in said), values, metric_minimum(metric))
+        left_out = background if facts.background == "left-out" else None
+        return _count_table([c for c in clips if c.counts], left_out, facts)
+    scored = [(c.clip, c.metrics[metric]) for c in clips if c.metrics.get(metric) is not None]
+    values = np.array([v for _, v in scored], np.float64)
+    return MeanTable(tuple(name for name, _ in scored), values, facts.lowest, facts.highest)
 
 
-def _count_table(clips: Sequence[UnitScore], left_out: int | None) -> CountTable:
+def _count_table(
+    clips: Sequence[UnitScore], left_out: int | None, facts: MetricFacts
+) -> CountTable:
     labels = sorted({label for c in clips for label in c.counts["labels"]} - {left_out})
     column = {label: i for i, label in enumerate(labels)}
     counts = np.zeros((3, len(clips), len(labels)))
@@ -142,7 +162,8 @@ def _count_table(clips: Sequence[UnitScore], left_out: int | None) -> CountTable
         source, target = [i for i, _ in at], [j for _, j in at]
         for kind, name in enumerate(("tp", "fp", "fn")):
             counts[kind, row, target] = np.asarray(clip.counts[name], np.float64)[source]
-    return CountTable(tuple(c.clip for c in clips), counts)
+    names = tuple(c.clip for c in clips)
+    return CountTable(names, counts, tuple(labels), facts.lowest, facts.highest)
 
 
 def point(rows: ClipTable) -> float | None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tvseg_bench.benchmark.statistics.intervals import Difference, interval, paired_difference
+from tvseg_bench.benchmark.statistics.comparison import Difference, paired_difference
+from tvseg_bench.benchmark.statistics.intervals import FRACTION, interval
 from tvseg_bench.benchmark.types import Score, UnitScore
 
 if TYPE_CHECKING:
@@ -81,5 +82,11 @@ def difference(a: ReportedModel, b: ReportedModel, metric: str) -> Difference | 
     left, right, samples = a.clip_rows, b.clip_rows, a.result.samples
     if samples is None or not left or not right:
         return None
-    background = a.result.dataset.background
-    return paired_difference(left, right, metric, resample=samples.resample, background=background)
+    return paired_difference(
+        left,
+        right,
+        metric,
+        facts=a.result.metrics.get(metric, FRACTION),
+        resample=samples.resample,
+        background=a.result.dataset.background,
+    )

@@ -172,9 +172,8 @@ def _report(report: CheckReport, manifest: Manifest) -> Iterator[Problem]:
         )
     if not report.passed:
         yield Problem(REPORT, f"the model fails {', '.join(report.failed)}; {again}")
-    silent = [o.check for o in report.outcomes if o.message == "left out on request"]
-    if silent:
-        yield Problem(REPORT, f"{', '.join(silent)} was left out; {again}")
+    if report.left_out:
+        yield Problem(REPORT, f"{', '.join(report.left_out)} was left out; {again}")
 
 
 def _result(result: Result, archive: Archive) -> Iterator[Problem]:

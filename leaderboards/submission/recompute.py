@@ -11,25 +11,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from tvseg_bench.benchmark.metrics.iou import mean_over_classes
 from tvseg_bench.benchmark.results.result_file import Problem
 from tvseg_bench.benchmark.results.samples import read_samples
 from tvseg_bench.benchmark.results.text import ResultError
-from tvseg_bench.benchmark.statistics.clip_tables import ClipTable, point, table
+from tvseg_bench.benchmark.statistics.clip_tables import ClipTable, CountTable, point, table
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.results.schema import Result
+    from tvseg_bench.benchmark.results.schema import Metric, Result
     from tvseg_bench.benchmark.types import UnitScore
 
 SAME = 1e-6
-_FRAME_SCOPE = "-frame"
-"""End of the names of protocols whose clip scores are the mean of their frames'."""
 
 
 def rows_of(result: Result, folder: Path) -> tuple[list[UnitScore], list[UnitScore]]:
     """Return the rows of clips and frames, none where they cannot be read (`check` says why)."""
     path = folder / "samples" / f"{result.cell_id}.jsonl"
     try:
-        return read_samples(path, result.cell_id, frames=True)
+        return read_samples(path, result.cell_id, frames=True, metrics=result.metrics)
     except ResultError:
         return [], []
 
@@ -44,16 +45,15 @@ def _recomputed(result: Result, clips: Sequence[UnitScore]) -> dict[str, float |
 
 
 def _value(result: Result, clips: Sequence[UnitScore], name: str) -> float | None:
-    resample = result.samples.resample if result.samples else "mean"
-    params = result.protocol.params
-    rows = table(clips, name, resample, result.dataset.background)
-    own = point(rows)
+    params, rows = result.protocol.params, _table(result, clips, name)
+    if isinstance(rows, CountTable):
+        if params.get("absent_class") == "zero":
+            return _with_absent_classes(result, rows, result.metrics[name])
+        return point(rows)
     step = params.get("batch_clips")
-    if resample == "mean" and params.get("average") == "batches" and isinstance(step, int):
+    if params.get("average") == "batches" and isinstance(step, int):
         return _mean_of_batches([clip.metrics.get(name) for clip in clips], step)
-    if own is not None and resample == "counts" and params.get("absent_class") == "zero":
-        return _with_absent_classes(result, rows, own, name)
-    return own
+    return point(rows)
 
 
 def _mean_of_batches(values: Sequence[float | None], step: int) -> float | None:
@@ -68,23 +68,23 @@ def _mean_of_batches(values: Sequence[float | None], step: int) -> float | None:
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    said = [v for v in values if v is not None]
-    return math.fsum(said) / len(said) if said else None
+    known = [v for v in values if v is not None]
+    return math.fsum(known) / len(known) if known else None
 
 
-def _with_absent_classes(result: Result, rows: ClipTable, own: float, name: str) -> float:
+def _with_absent_classes(result: Result, rows: CountTable, metric: Metric) -> float | None:
     """Return the mean over all classes of the data set, absent ones as 0.
 
-    How many there are stands in no row: it is the whole number that comes nearest to the stated
-    value, so that a value is found wrong unless some number of classes gives it.
+    None where the data set names no classes: then no row says which are absent.
     """
-    stated = result.metrics[name].value
-    counts = getattr(rows, "counts", None)
-    if not stated or not own or counts is None:
-        return own
-    present = int((counts[0].sum(axis=0) + counts[2].sum(axis=0) > 0).sum())
-    total = own * present
-    return total / max(present, round(total / stated))
+    if result.dataset.n_classes is None:
+        return None
+    left_out = {result.dataset.background} if metric.background == "left-out" else set()
+    classes = {*range(result.dataset.n_classes), *rows.labels} - left_out
+    counts = np.zeros((3, len(classes)))
+    counts[:, : len(rows.labels)] = rows.counts.sum(axis=1)
+    mean = float(mean_over_classes(counts, "zero"))
+    return None if math.isnan(mean) else mean
 
 
 def check_rows(result: Result, folder: Path) -> Iterator[Problem]:
@@ -96,8 +96,9 @@ def check_rows(result: Result, folder: Path) -> Iterator[Problem]:
     yield from (Problem(file, message) for message in _metrics(result, clips))
     yield from (Problem(file, message) for message in _totals(result, clips))
     yield from (Problem(rows, message) for message in _names(clips, frames))
-    if result.protocol.id.endswith(_FRAME_SCOPE):
-        yield from (Problem(rows, message) for message in _means(clips, frames))
+    means = [n for n, metric in result.metrics.items() if metric.clip_score == "mean-of-frames"]
+    if means:
+        yield from (Problem(rows, message) for message in _means(clips, frames, means))
     if result.samples.resample == "counts":
         yield from (Problem(file, message) for message in _classes(result, clips))
 
@@ -110,11 +111,10 @@ def _metrics(result: Result, clips: Sequence[UnitScore]) -> Iterator[str]:
             continue
         if metric.seeds != (metric.value,):
             yield f"metrics.{name}.seeds is not the one value; restore the file"
-        value, method = own[name], metric.ci_method or ""
-        claimed = "shifted" in method or method.startswith("none: the clips' rows")
-        if value is None:
+        value = own[name]
+        if not _clips_with_value(result, clips, name):
             yield f"metrics.{name}.value is {metric.value:.6f}, but no row says anything about it"
-        elif claimed and abs(value - metric.value) > SAME:
+        elif value is not None and metric.rows != "value" and abs(value - metric.value) > SAME:
             yield (
                 f"metrics.{name}.value is {metric.value:.6f}, but the rows give {value:.6f} by "
                 "the protocol's own average; one of the two was edited"
@@ -128,11 +128,20 @@ def _totals(result: Result, clips: Sequence[UnitScore]) -> Iterator[str]:
     ):
         if told is not None and told != found:
             yield f"dataset.{name} is {told}, but its rows hold {found}; restore the file"
-    resample = result.samples.resample if result.samples else "mean"
     for name, metric in result.metrics.items():
-        said = len(table(clips, name, resample, result.dataset.background).clips)
-        if metric.value is not None and metric.n != said:
-            yield f"metrics.{name}.n is {metric.n}, but {said} clips say something"
+        found = _clips_with_value(result, clips, name)
+        if metric.value is not None and metric.n != found:
+            yield f"metrics.{name}.n is {metric.n}, but {found} clips say something"
+
+
+def _clips_with_value(result: Result, clips: Sequence[UnitScore], name: str) -> int:
+    return len(_table(result, clips, name).clips)
+
+
+def _table(result: Result, clips: Sequence[UnitScore], name: str) -> ClipTable:
+    """Return the rows of the clips that have a value of a metric."""
+    resample = result.samples.resample if result.samples else "mean"
+    return table(clips, name, result.metrics[name], resample, result.dataset.background)
 
 
 def _names(clips: Sequence[UnitScore], frames: Sequence[UnitScore]) -> Iterator[str]:
@@ -146,8 +155,10 @@ def _names(clips: Sequence[UnitScore], frames: Sequence[UnitScore]) -> Iterator[
         yield "a frame has two rows; restore the file"
 
 
-def _means(clips: Sequence[UnitScore], frames: Sequence[UnitScore]) -> Iterator[str]:
-    """Yield clips that are not the mean of those of their frames that say something."""
+def _means(
+    clips: Sequence[UnitScore], frames: Sequence[UnitScore], names: Sequence[str]
+) -> Iterator[str]:
+    """Yield clips that are not the mean of those of their frames that have a value."""
     by_clip: dict[str, list[UnitScore]] = {}
     for frame in frames:
         by_clip.setdefault(frame.clip, []).append(frame)
@@ -156,7 +167,8 @@ def _means(clips: Sequence[UnitScore], frames: Sequence[UnitScore]) -> Iterator[
         if len(own) != clip.n_frames:
             yield f"clip {clip.clip!r} has {clip.n_frames} frames, but {len(own)} rows of frames"
             continue
-        for name, value in clip.metrics.items():
+        for name in names:
+            value = clip.metrics.get(name)
             mean = _mean([frame.metrics.get(name) for frame in own])
             if mean is None or value is None:
                 agree = mean is None and value is None

@@ -12,17 +12,26 @@ from pydantic import BaseModel, ConfigDict, Field
 from tvseg_bench.benchmark.types import Dataset, MetricCard, View
 
 
-def mean_iou_cards(interval: Literal["mean", "counts", "as-scored"]) -> dict[str, MetricCard]:
+def mean_iou_cards(
+    interval: Literal["mean", "counts", "as-scored"],
+    clip_score: Literal["own", "mean-of-frames"] = "own",
+) -> dict[str, MetricCard]:
     """Return the cards of mean intersection over union, with and without the background.
 
     Args:
         interval: how intervals over clips are made, see `MetricCard.interval`.
+        clip_score: where the score of a clip comes from, see `MetricCard.clip_score`.
     """
     iou = "mean intersection over union of the classes"
     return {
-        "miou": MetricCard(title=f"{iou}, background included", interval=interval),
+        "miou": MetricCard(
+            title=f"{iou}, background included", interval=interval, clip_score=clip_score
+        ),
         "miou_fg": MetricCard(
-            title=f"{iou}, background left out", background="left-out", interval=interval
+            title=f"{iou}, background left out",
+            background="left-out",
+            interval=interval,
+            clip_score=clip_score,
         ),
     }
 

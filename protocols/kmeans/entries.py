@@ -59,6 +59,9 @@ def _add(name: str, scope: Scope, title: str, presets: dict[str, KMeansConfig]) 
             paper=PAPER,
             presets=presets,
             build=build,
-            metrics=mean_iou_cards("counts" if scope == "dataset" else "mean"),
+            metrics=mean_iou_cards(
+                "counts" if scope == "dataset" else "mean",
+                "mean-of-frames" if scope == "frame" else "own",
+            ),
         ),
     )

@@ -11,7 +11,12 @@ from tvseg_bench.benchmark.results.key import CellKey
 from tvseg_bench.benchmark.results.provenance import Hardware, Provenance
 from tvseg_bench.benchmark.results.result import Result, Timing, from_score, without_score
 from tvseg_bench.benchmark.results.store import ResultStore
-from tvseg_bench.benchmark.types import ModelCard, Score, UnitScore
+from tvseg_bench.benchmark.types import MetricCard, ModelCard, Score, UnitScore
+
+MEAN_IOU = {
+    "miou": MetricCard(title="mean IoU"),
+    "miou_fg": MetricCard(title="mean IoU of objects", background="left-out"),
+}
 
 KEY = CellKey(
     model="dino/vits16",
@@ -61,7 +66,7 @@ def cell(tmp_path: Path) -> Callable[..., Result]:
         fps: float | None = 48.5,
         card: dict[str, Any] | None = None,
         made: Provenance = MADE,
-        higher_is_better: dict[str, bool] | None = None,
+        metrics: dict[str, MetricCard] | None = None,
         **changes: Any,
     ) -> Result:
         key = replace(KEY, **changes)
@@ -73,7 +78,7 @@ def cell(tmp_path: Path) -> Callable[..., Result]:
             card=ModelCard(**{**facts, **(card or {})}),
             provenance=made,
             timing=Timing(fps=fps),
-            higher_is_better=higher_is_better,
+            metrics=metrics or MEAN_IOU,
         )
         return ResultStore(tmp_path / run).write(result, score)
 

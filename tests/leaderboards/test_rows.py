@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from tvseg_bench.benchmark.results.result import Result
-from tvseg_bench.benchmark.statistics.intervals import paired_difference
-from tvseg_bench.benchmark.types import UnitScore
+from tvseg_bench.benchmark.statistics.comparison import paired_difference
+from tvseg_bench.benchmark.types import MetricCard, UnitScore
 from tvseg_bench.leaderboards.board import Board, make_board
 from tvseg_bench.leaderboards.load import load
 from tvseg_bench.leaderboards.rows import BoardRow
+
+LOWER = {"miou": MetricCard(title="", higher_is_better=False)}
 
 Make = Callable[..., Result]
 RNG = np.random.default_rng(0)
@@ -72,8 +74,8 @@ def test_one_clip_tells_nothing_apart(cell: Make, tmp_path: Path) -> None:
 
 
 def test_where_less_is_more(cell: Make, tmp_path: Path) -> None:
-    cell([0.1] * 12, model="m/low", higher_is_better={"miou": False})
-    cell([0.9] * 12, model="m/high", higher_is_better={"miou": False})
+    cell([0.1] * 12, model="m/low", metrics=LOWER)
+    cell([0.9] * 12, model="m/high", metrics=LOWER)
     assert list(only(board(tmp_path))) == ["m/low", "m/high"]
     assert list(only(board(tmp_path), "miou_fg")) == ["m/high", "m/low"]
 

@@ -8,6 +8,7 @@ import pytest
 
 from tvseg_bench.benchmark.contract.check_report import (
     CHECKS,
+    LEFT_OUT,
     CheckOutcome,
     CheckReport,
     read_report,
@@ -90,3 +91,18 @@ def test_a_report_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "check_report.json").write_bytes(b" " * (2**20 + 1))
     with pytest.raises(ResultError, match="at most 1 are read"):
         read_report(tmp_path / "check_report.json")
+
+
+def test_what_was_left_out_stands_in_a_field_in_reports_of_every_version(tmp_path: Path) -> None:
+    fields = json.loads(report().to_json())
+    fields["outcomes"][-1] |= {"message": LEFT_OUT, "status": "not-applicable", "left_out": True}
+    path = tmp_path / "check_report.json"
+    path.write_text(json.dumps(fields), encoding="utf-8")
+    assert read_report(path).left_out == ("toy",)
+    for outcome in fields["outcomes"]:
+        del outcome["left_out"]
+    path.write_text(json.dumps(fields), encoding="utf-8")
+    assert read_report(path).left_out == ("toy",)
+    fields["outcomes"][-1]["message"] = "left out by a model that says so"
+    path.write_text(json.dumps(fields), encoding="utf-8")
+    assert read_report(path).left_out == ()

@@ -13,22 +13,27 @@ from tvseg_bench.benchmark.statistics.clip_tables import (
     point,
     table,
 )
-from tvseg_bench.benchmark.statistics.intervals import (
+from tvseg_bench.benchmark.statistics.comparison import (
     Pairs,
     compare_pairs,
     holm,
+    minimum_detectable_difference,
+    paired_difference,
+    significantly_different,
+)
+from tvseg_bench.benchmark.statistics.intervals import (
+    FRACTION,
     interval,
     interval_ends,
     interval_of,
     mean_and_sd,
-    minimum_detectable_difference,
-    paired_difference,
-    significantly_different,
     t_quantile,
     t_tail,
 )
 from tvseg_bench.benchmark.statistics.jackknife import degrees_of_freedom, deviations, shares
-from tvseg_bench.benchmark.types import Score, UnitScore
+from tvseg_bench.benchmark.types import MetricCard, Score, UnitScore
+
+FOREGROUND = MetricCard(title="", background="left-out")
 
 
 def rows(values: Sequence[float | None]) -> list[UnitScore]:
@@ -194,7 +199,7 @@ def test_an_interval_of_counts_leans_to_the_long_tail() -> None:
 
 def test_no_interval_where_one_clip_holds_all_that_is_scored() -> None:
     tp, fp, fn = np.array([[5], [0]]), np.array([[1], [4]]), np.array([[2], [0]])
-    made = table(counted(tp, fp, fn), "miou", "counts")
+    made = table(counted(tp, fp, fn), "miou", FRACTION, "counts")
     found = interval_of(point(made), [made])
     assert (found.lo, found.method) == (None, "none: one clip holds all that is scored")
     pair = paired_difference(
@@ -337,19 +342,19 @@ def test_the_order_of_rows_does_not_unpair_them() -> None:
 
 def test_none_where_there_is_no_interval() -> None:
     one = interval(score([0.5, None]), "miou")
-    assert (one.lo, one.hi, one.method, one.n, one.few) == (None, None, "none: one clip", 1, True)
+    assert (one.lo, one.hi, one.method, one.n) == (None, None, "none: one clip", 1)
     assert interval(score([None]), "miou").method == "none: nothing was computed"
     other = interval(score([0.1, 0.2, 0.3], mean=0.9), "miou")
     assert other.method == "none: the clips' rows do not make this number"
     assert other.lo is None
+    assert (one.rows, other.rows) == ("value", "other-value")
+    assert interval(score([0.5], mean=0.25), "miou").rows == "other-value"
 
 
 def test_silent_clips_are_left_out() -> None:
     values = [0.1, 0.3, 0.4, 0.8]
     with_silence = interval(score([*values[:2], None, *values[2:]]), "miou")
     assert with_silence == interval(score(values), "miou")
-    assert with_silence.few
-    assert not interval(score([0.1] * 10), "miou").few
 
 
 def test_a_mean_of_batches_shifts_the_interval() -> None:
@@ -359,6 +364,7 @@ def test_a_mean_of_batches_shifts_the_interval() -> None:
         interval(score(list(values), 0.51), "miou"),
     )
     assert shifted.method == "clip-logit-t, shifted"
+    assert (plain.rows, shifted.rows) == ("value", "near-value")
     assert plain.lo is not None
     assert shifted.lo == pytest.approx(plain.lo + 0.01)
 
@@ -366,9 +372,9 @@ def test_a_mean_of_batches_shifts_the_interval() -> None:
 def test_foreground_leaves_out_the_background() -> None:
     tp, fp, fn = np.array([[90, 10]]), np.array([[0, 10]]), np.array([[10, 0]])
     clips = counted(tp, fp, fn)
-    assert point(table(clips, "miou", "counts", background=0)) == pytest.approx(0.7)
-    assert point(table(clips, "miou_fg", "counts", background=0)) == pytest.approx(0.5)
-    assert point(table(clips, "miou_fg", "counts")) == pytest.approx(0.7)
+    assert point(table(clips, "miou", FRACTION, "counts", background=0)) == pytest.approx(0.7)
+    assert point(table(clips, "miou_fg", FOREGROUND, "counts", background=0)) == pytest.approx(0.5)
+    assert point(table(clips, "miou_fg", FOREGROUND, "counts")) == pytest.approx(0.7)
 
 
 def test_clips_may_hold_different_labels() -> None:
@@ -376,9 +382,9 @@ def test_clips_may_hold_different_labels() -> None:
     two = UnitScore(
         clip="b", metrics={}, counts={"labels": [2, 5], "tp": [3, 1], "fp": [0, 1], "fn": [0, 0]}
     )
-    assert point(table([one, two], "miou", "counts")) == pytest.approx((1.0 + 0.5) / 2)
+    assert point(table([one, two], "miou", FRACTION, "counts")) == pytest.approx((1.0 + 0.5) / 2)
     empty = UnitScore(clip="c", metrics={}, note="one class")
-    assert table([one, two, empty], "miou", "counts").clips == ("a", "b")
+    assert table([one, two, empty], "miou", FRACTION, "counts").clips == ("a", "b")
 
 
 @settings(max_examples=25, deadline=None)

@@ -10,6 +10,7 @@ import pytest
 
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.results.result import Result
+from tvseg_bench.benchmark.types import MetricCard
 from tvseg_bench.leaderboards.board import build, make_board
 from tvseg_bench.leaderboards.load import load
 from tvseg_bench.leaderboards.render.html_view import page
@@ -97,7 +98,7 @@ def test_no_address_outside_the_page(cell: Make, tmp_path: Path) -> None:
 
 
 def test_lower_is_better_is_said(cell: Make, tmp_path: Path) -> None:
-    cell(higher_is_better={"miou": False})
+    cell(metrics={"miou": MetricCard(title="", higher_is_better=False)})
     assert "Lower is better." in made(tmp_path)
     assert chart_data(made(tmp_path))["tables"][0]["higher"] is False
 

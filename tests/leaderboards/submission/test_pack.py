@@ -117,9 +117,16 @@ def count_score() -> Score:
     )
 
 
-def write(run: Path, key: CellKey, score: Score, card: ModelCard = CARD) -> Result:
+def write(run: Path, key: CellKey, score: Score, card: ModelCard = CARD, **facts: Any) -> Result:
+    entry = protocols.loaded(key.protocol)
     result = from_score(
-        key, score, card=replace(card, name=key.model), provenance=MADE, background=0
+        key,
+        score,
+        card=replace(card, name=key.model),
+        provenance=MADE,
+        background=0,
+        metrics=entry.metrics if entry is not None else None,
+        **facts,
     )
     return ResultStore(run).write(result, score)
 
@@ -439,7 +446,8 @@ def test_numbers_that_published_averages_make(
     run = tmp_path / "run"
     key = cell_key(protocol)
     key = replace(key, params={**key.params, **params})
-    made = write(run, key, score)
+    made = write(run, key, score, n_classes=4)
+    assert made.metrics["miou"].rows != "value"
     assert "shifted" in str(made.metrics["miou"].ci_method) or made.metrics["miou"].ci95 is None
     write_report(report(), run)
     packed = pack([run], tmp_path / "x.zip").path
@@ -457,7 +465,8 @@ def test_numbers_that_published_averages_make(
 def test_a_number_that_claims_to_differ_from_its_rows(packed: Path) -> None:
     def edit(r: dict[str, Any]) -> None:
         method = "none: the clips' rows do not make this number"
-        r["metrics"]["miou"].update(value=0.9, seeds=[0.9], ci95=None, ci_method=method)
+        rows = "other-value"
+        r["metrics"]["miou"].update(value=0.9, seeds=[0.9], ci95=None, ci_method=method, rows=rows)
 
     found = check_submission(repacked(packed, {result_name(): as_json(edit)}))
     assert "metrics.miou.value is 0.900000, but the rows give 0.41" in messages(found)
@@ -480,7 +489,7 @@ OTHER_EDITS: list[tuple[str, Callable[[bytes], bytes | None], str]] = [
     ),
     (
         "check_report.json",
-        as_json(lambda r: r["outcomes"][0].update(message="left out on request")),
+        as_json(lambda r: r["outcomes"][0].update(left_out=True)),
         "weights was left out",
     ),
     (

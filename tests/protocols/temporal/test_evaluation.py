@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from tvseg_bench.benchmark.errors import DataError, NotApplicableError
 from tvseg_bench.benchmark.metrics.temporal import video_consistency
+from tvseg_bench.benchmark.registry import protocols
 from tvseg_bench.benchmark.results.key import CellKey
 from tvseg_bench.benchmark.results.provenance import Provenance
 from tvseg_bench.benchmark.results.result import from_score
@@ -337,6 +338,8 @@ def test_the_score_makes_a_result(clips: Any) -> None:
         seed=0,
     )
     card = ModelCard(name="toy/a", patch_size=8, embed_dim=12)
-    result = from_score(key, score, card=card, provenance=Provenance(suite="0", started=None))
+    made = Provenance(suite="0", started=None)
+    cards = protocols["temporal"].metrics
+    result = from_score(key, score, card=card, provenance=made, metrics=cards)
     assert result.headline == "vc8_iou"
     assert result.metrics["vc2"].value == score.metrics["vc2"]
