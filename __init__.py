@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from tvseg_bench.benchmark.version import __version__
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.execution.run import RunCallbacks, RunReport
+    from tvseg_bench.benchmark.execution.callbacks import RunCallbacks
+    from tvseg_bench.benchmark.execution.run import RunReport
     from tvseg_bench.benchmark.plugins.load import LoadedModel
     from tvseg_bench.benchmark.types import Dataset
 

@@ -110,8 +110,10 @@ class UnitOutcome:
 class Recorder(Protocol):
     """Is given what a protocol finds, for reports; see `recording.writer.MediaRecorder`."""
 
-    active: bool
-    """Whether anything is recorded; where not, nothing has to be prepared for it."""
+    @property
+    def active(self) -> bool:
+        """Whether anything is recorded; where not, nothing has to be prepared for it."""
+        ...
 
     def on_begin(
         self, scope: UnitScope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
@@ -167,7 +169,7 @@ class Recorder(Protocol):
 class NullRecorder:
     """Records nothing."""
 
-    active: bool = False
+    active = False
 
     def on_begin(
         self, scope: UnitScope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
@@ -218,8 +220,8 @@ class RunContext:
     recorder: Recorder = field(default_factory=NullRecorder)
     predictions: PredictionSink | None = None
     """Where predicted label maps go, where `Needs.predictions` says that there are any."""
-    shared: SharedCache = field(default_factory=SharedCache)
-    """Shared by the evaluations of one feature set."""
+    shared: SharedCache | None = None
+    """Of all evaluations of this very feature set; None = nothing is shared."""
 
 
 class Evaluation(Protocol):

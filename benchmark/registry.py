@@ -25,15 +25,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from tvseg_bench.benchmark.types import (
-        Dataset,
-        DatasetCard,
-        FeatureModel,
-        FeatureSet,
-        MetricCard,
-        Score,
-        View,
-    )
+    from tvseg_bench.benchmark.evaluation import Evaluation
+    from tvseg_bench.benchmark.types import Dataset, DatasetCard, FeatureModel, MetricCard
 
 T = TypeVar("T")
 
@@ -69,47 +62,6 @@ class DatasetEntry:
     open: DatasetOpener
 
 
-class Evaluation(Protocol):
-    """A protocol with its configuration: from features to a score."""
-
-    def view(self, dataset: Dataset) -> View:
-        """Return what the model is to be shown of these data."""
-        ...
-
-    @property
-    def passes(self) -> int:
-        """Return how often the features are read; more than once makes keeping them worth it."""
-        ...
-
-    def __call__(self, features: FeatureSet, *, seed: int) -> Score:
-        """Raise NotApplicableError where the data set lacks what the protocol needs."""
-        ...
-
-
-class LearningEvaluation(Protocol):
-    """A protocol that learns from clips before it is scored on others; `learns` marks it."""
-
-    learns: str
-    """What it learns, in a word: `probe`, `memory`, ..."""
-
-    def view(self, dataset: Dataset) -> View:
-        """Return what the model is to be shown of these data, those to learn from included."""
-        ...
-
-    @property
-    def passes(self) -> int:
-        """Return how often the features are read."""
-        ...
-
-    def __call__(self, features: FeatureSet, *, seed: int, train: FeatureSet | None) -> Score:
-        """Score `features` after learning from `train`.
-
-        `train` is the first training split of the data set's card that is there and is not the
-        one that is scored; None where there is none: then the clips are divided in halves.
-        """
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class ProtocolEntry:
     """A protocol: version, citation, presets (frozen pydantic models) and builder."""
@@ -120,7 +72,8 @@ class ProtocolEntry:
     paper: str
     presets: Mapping[str, BaseModel]
     """`standard` always; others reproduce a published implementation, quirks included."""
-    build: Callable[[Any], Evaluation | LearningEvaluation]
+    build: Callable[[Any], Evaluation]
+    """Makes an evaluation of one of its configurations; what computes is imported here."""
     metrics: Mapping[str, MetricCard]
     """Every metric that a score may hold, under any configuration; the first is the headline."""
 

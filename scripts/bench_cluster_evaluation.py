@@ -14,6 +14,7 @@ import torch
 from bench_cluster_rivals import timed
 
 import tvseg_bench
+from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 from tvseg_bench.benchmark.registry import protocols
 from tvseg_bench.benchmark.types import Dataset
@@ -76,13 +77,14 @@ def share_of_evaluation(real: bool) -> None:
     torch.set_num_threads(1)
     dataset, clock = one_clip(real), Clock()
     model = tvseg_bench.load_model("baseline/random").model
-    evaluation: Any = protocols["kmeans-clip"].build(protocols["kmeans-clip"].presets["standard"])
+    evaluation = protocols["kmeans-clip"].build(protocols["kmeans-clip"].presets["standard"])
     model.extract = clock.wrap("forward", model.extract)
     clock.watch()
 
     def evaluate() -> None:
         options = ExtractOptions(device="cpu", batch_size=8)
-        evaluation(feature_set(model, dataset, evaluation.view(dataset), options), seed=0)
+        features = feature_set(model, dataset, evaluation.view(dataset), options)
+        evaluation.evaluate(features, RunContext())
 
     evaluate()  # compiles and imports
     clock.spent.clear()

@@ -20,7 +20,7 @@ from rich.progress import (
 
 from tvseg_bench.benchmark.cli.console import make_console
 from tvseg_bench.benchmark.cli.score_tables import protocol_label
-from tvseg_bench.benchmark.execution.run import RunCallbacks
+from tvseg_bench.benchmark.execution.callbacks import RunCallbacks
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.execution.plan import Cell, Plan, UnavailableCell

@@ -19,6 +19,7 @@ from tvseg_bench.benchmark.contract.model_probe import (
 )
 from tvseg_bench.benchmark.data.moving_shapes.generator import open_dataset
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 from tvseg_bench.benchmark.plugins.load import load_model
 from tvseg_bench.benchmark.registry import models, protocols
@@ -114,10 +115,9 @@ def toy(subject: Subject) -> Finding:
 def _score(model: Any, dataset: Dataset, subject: Subject) -> Score:
     entry = protocols[TOY_PROTOCOL]
     standard = entry.presets["standard"]
-    evaluation: Any = entry.build(standard.model_copy(update={"frames": FRAMES}))
+    evaluation = entry.build(standard.model_copy(update={"frames": FRAMES}))
     asked: FeatureModel = model
     features = feature_set(
         asked, dataset, evaluation.view(dataset), ExtractOptions(device=str(subject.device))
     )
-    score: Score = evaluation(features, seed=0)
-    return score
+    return evaluation.evaluate(features, RunContext())

@@ -12,6 +12,7 @@ from tvseg_bench.benchmark.features.cache.entry import STORED
 from tvseg_bench.benchmark.features.cache.feature_cache import FeatureCache
 from tvseg_bench.benchmark.features.frames import choose_frames, target_size
 from tvseg_bench.benchmark.results.store import ResultStore
+from tvseg_bench.benchmark.types import FeatureModel
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.execution.selection import Selection
@@ -87,7 +88,7 @@ def _pass(cells: Sequence[Cell], selection: Selection) -> Pass:
     entry = cache.entry(key) if key else None
     held = [entry is not None and entry.holds(clip) for clip in dataset.clips]
     cached = sum(n for n, is_held in zip(counts, held, strict=True) if is_held)
-    reads = sum(c.protocol.entry.build(c.protocol.config).passes for c in cells)
+    reads = sum(c.protocol.evaluation().needs.passes for c in cells)
     shape = dataset.clips[0].image(0).shape
     rows, cols = target_size(shape[0], shape[1], view, card.patch_size)
     tokens = (rows // card.patch_size) * (cols // card.patch_size)
@@ -112,8 +113,8 @@ def _seconds_per_frame(cell: Cell, selection: Selection, size: tuple[int, int]) 
     from tvseg_bench.benchmark.features.extract import resolve_device
     from tvseg_bench.benchmark.plugins.load import to_device
 
-    model: Any = load(cell.model, selection).model
-    if not hasattr(model, "extract"):
+    model = load(cell.model, selection).model
+    if not isinstance(model, FeatureModel):
         return None
     device = resolve_device(selection.device)
     model = to_device(model, device, torch.float32)

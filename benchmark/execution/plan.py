@@ -37,7 +37,7 @@ class Cell:
     seed: int
     key: CellKey
     training: Dataset | None = None
-    """The clips that the protocol learns from, where it learns and there is a split for it."""
+    """The clips that the protocol learns from, where it needs some and there is a split."""
 
     @property
     def label(self) -> str:
@@ -213,11 +213,11 @@ def _cell(
     seed: int,
     selection: Selection,
 ) -> Cell:
-    evaluation = protocol.entry.build(protocol.config)
+    evaluation = protocol.evaluation()
     view = evaluation.view(dataset)
     resolution = described(view)
     training = None
-    if hasattr(evaluation, "learns"):
+    if evaluation.needs.training:
         training = _training(name, dataset, selection)
         resolution["training"] = (
             "halves"

@@ -9,25 +9,20 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.errors import NotApplicableError, ProtocolError, TvsegError
+from tvseg_bench.benchmark.evaluation import NullRecorder, RunContext, SharedCache
 from tvseg_bench.benchmark.execution import run_files
-from tvseg_bench.benchmark.execution.plan import (
-    Cell,
-    Plan,
-    UnavailableCell,
-    load,
-    make_plan,
-    shared_view,
-)
+from tvseg_bench.benchmark.execution.callbacks import RunCallbacks
+from tvseg_bench.benchmark.execution.plan import Cell, Plan, load, make_plan, shared_view
+from tvseg_bench.benchmark.execution.timed_features import TimedFeatures
 from tvseg_bench.benchmark.features.cache.feature_cache import FeatureCache
 from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set, resolve_device
 from tvseg_bench.benchmark.features.flops import gflops
-from tvseg_bench.benchmark.features.shared_cache import SharedCache
 from tvseg_bench.benchmark.results.provenance import collect
 from tvseg_bench.benchmark.results.result import Plugin, Result, Timing, from_score, without_score
 from tvseg_bench.benchmark.results.store import ResultStore
@@ -35,26 +30,7 @@ from tvseg_bench.benchmark.results.store import ResultStore
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.execution.selection import ProtocolChoice, Selection
     from tvseg_bench.benchmark.plugins.load import LoadedModel
-    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, Score, View
-
-
-class RunCallbacks:
-    """Hears what happens; the command line shows it, a library call stays silent."""
-
-    def on_plan(self, plan: Plan, todo: int) -> None:
-        """Hear the grid and the number of cells that are not done yet."""
-
-    def on_progress(self, group: Sequence[Cell], done: int, total: int) -> None:
-        """Hear how many frames of a shared forward pass were seen."""
-
-    def on_start(self, cell: Cell) -> None:
-        """Hear which cell is at work."""
-
-    def on_result(self, cell: Cell, result: Result, computed: bool) -> None:
-        """Hear a cell's result, computed now or found done."""
-
-    def on_unavailable(self, part: UnavailableCell) -> None:
-        """Hear what cannot run."""
+    from tvseg_bench.benchmark.types import Dataset, FeatureSet, Score, View
 
 
 @dataclass(frozen=True)
@@ -68,41 +44,6 @@ class RunReport:
     def failed(self) -> int:
         """Return how many cells have no number although they should."""
         return len(self.plan.broken) + sum(r.status == "failed" for r in self.results)
-
-
-@dataclass
-class TimedFeatures:
-    """A feature set that knows how long its reader waited for it."""
-
-    inner: FeatureSet
-    dataset: Dataset
-    view: View
-    patch_size: int
-    memo: SharedCache
-    """Of all cells of the group."""
-    waited_s: float = 0.0
-    frames: int = 0
-
-    def __len__(self) -> int:
-        return len(self.inner)
-
-    def __getitem__(self, index: int) -> ClipFeatures:
-        begin = time.perf_counter()
-        clip = self.inner[index]
-        self.waited_s += time.perf_counter() - begin
-        return clip
-
-    def __iter__(self) -> Iterator[ClipFeatures]:
-        source = iter(self.inner)
-        self.frames = 0
-        while True:
-            begin = time.perf_counter()
-            clip = next(source, None)
-            self.waited_s += time.perf_counter() - begin
-            if clip is None:
-                return
-            self.frames += len(clip.frames)
-            yield clip
 
 
 @dataclass
@@ -127,20 +68,19 @@ class _Runner:
             for cell in cells:
                 yield self._without(cell, "failed", str(error), None)
             return
-        memo = SharedCache()
+        shared = SharedCache()
         for cell in cells:
             self.callbacks.on_start(cell)
-            yield self._cell(cell, features, loaded, memo)
+            yield self._cell(cell, features, loaded, shared)
 
     def _features(self, loaded: LoadedModel, cells: Sequence[Cell]) -> FeatureSet:
         """Return the features that the cells share, kept where they are read more than once."""
         first = cells[0]
-        passes = [cell.protocol.entry.build(cell.protocol.config).passes for cell in cells]
         return self._extract(
             loaded,
             first.dataset,
             shared_view(cells),
-            keep=sum(passes) > 1,
+            keep=sum(cell.protocol.evaluation().needs.passes for cell in cells) > 1,
             progress=lambda done, total: self.callbacks.on_progress(cells, done, total),
         )
 
@@ -167,44 +107,44 @@ class _Runner:
             progress=progress,
         )
 
-    def _evaluate(self, cell: Cell, features: FeatureSet, loaded: LoadedModel) -> Score:
-        """Call the protocol; one that learns also gets the features of its training split."""
-        evaluation: Any = cell.protocol.entry.build(cell.protocol.config)
-        if hasattr(evaluation, "device"):
-            evaluation = replace(evaluation, device=self.selection.device)
-        if self.selection.save_predictions is not None and hasattr(evaluation, "sink"):
-            evaluation = replace(evaluation, sink=run_files.predictions_of(cell, self.selection))
-        if not hasattr(evaluation, "learns"):
-            return self._kept(cell, evaluation, features)
-        train = None
-        if cell.training is not None:
-            train = self._extract(
-                loaded,
-                cell.training,
-                cell.view,
-                keep=True,
-                progress=lambda done, total: self.callbacks.on_progress((cell,), done, total),
-            )
-        return self._kept(cell, evaluation, features, train=train)
+    def _evaluate(
+        self, cell: Cell, features: FeatureSet, loaded: LoadedModel, shared: SharedCache
+    ) -> Score:
+        """Hand the protocol what it needs; write what was recorded once it has its score."""
+        recorder = run_files.recorder_of(cell, self.selection)
+        run = RunContext(
+            seed=cell.seed,
+            device=self.selection.device,
+            training=self._training(cell, loaded),
+            recorder=recorder or NullRecorder(),
+            predictions=run_files.predictions_of(cell, self.selection),
+            shared=shared,
+        )
+        score = cell.protocol.evaluation().evaluate(features, run)
+        if recorder is not None:
+            recorder.write()
+        return score
 
-    def _kept(self, cell: Cell, evaluation: Any, features: FeatureSet, **known: Any) -> Score:
-        """Call the protocol; of the first seed, keep pictures for reports where it makes any."""
-        keeps = hasattr(evaluation, "keep") and cell.seed == min(self.selection.seeds)
-        if not keeps or not self.selection.keep:
-            return cast("Score", evaluation(features, seed=cell.seed, **known))
-        keeper = run_files.keeper_of(cell, self.selection)
-        score = replace(evaluation, keep=keeper)(features, seed=cell.seed, **known)
-        keeper.write()
-        return cast("Score", score)
+    def _training(self, cell: Cell, loaded: LoadedModel) -> FeatureSet | None:
+        """Return the features of the clips to learn from, kept: learning reads them repeatedly."""
+        if cell.training is None:
+            return None
+        return self._extract(
+            loaded,
+            cell.training,
+            cell.view,
+            keep=True,
+            progress=lambda done, total: self.callbacks.on_progress((cell,), done, total),
+        )
 
     def _cell(
-        self, cell: Cell, features: FeatureSet, loaded: LoadedModel, memo: SharedCache
+        self, cell: Cell, features: FeatureSet, loaded: LoadedModel, shared: SharedCache
     ) -> Result:
         """Evaluate one cell and write its result, whatever becomes of it."""
         started, begin = datetime.now(timezone.utc), time.perf_counter()
-        timed = TimedFeatures(features, cell.dataset, cell.view, cell.card.patch_size, memo)
+        timed = TimedFeatures(features, cell.view)
         try:
-            score = self._evaluate(cell, timed, loaded)
+            score = self._evaluate(cell, timed, loaded, shared)
             check_declared(cell.protocol, score)
         except NotApplicableError as reason:
             return self._without(cell, "skipped", str(reason), loaded)
@@ -275,8 +215,8 @@ def run_selection(
 
     Args:
         selection: the grid and how to run it.
-        callbacks: hears plan, progress and results.
-        command: the command line as typed, for the record.
+        callbacks: are called with plan, progress and results.
+        command: the command line as typed, for the provenance.
 
     Raises:
         UsageError: a name or parameter that does not exist, or predictions asked of protocols

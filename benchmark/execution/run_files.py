@@ -41,19 +41,24 @@ def write_trace(directory: Path, cell_id: str, trace: str) -> Path:
     return path
 
 
-def keeper_of(cell: Cell, selection: Selection) -> MediaRecorder:
-    """Return what keeps the pictures of a cell."""
+def recorder_of(cell: Cell, selection: Selection) -> MediaRecorder | None:
+    """Return what records images of a cell: of the first seed, unless none are wanted."""
     from tvseg_bench.benchmark.recording.writer import MediaRecorder
 
+    if not selection.keep or cell.seed != min(selection.seeds):
+        return None
     return MediaRecorder(
-        selection.output, cell.key.cell_id, cell.dataset, selection.keep, anew=selection.force
+        selection.output, cell.key.cell_id, cell.dataset, selection.keep, replace=selection.force
     )
 
 
-def predictions_of(cell: Cell, selection: Selection) -> PredictionFolder:
-    """Return where the predictions of a cell are written: a folder that official tools take."""
+def predictions_of(cell: Cell, selection: Selection) -> PredictionFolder | None:
+    """Return where the predictions of a cell are written, a folder that official tools take; None
+    where none are wanted."""
     from tvseg_bench.benchmark.execution.prediction_files import PredictionFolder
 
+    if selection.save_predictions is None:
+        return None
     return PredictionFolder(_folder(cell, selection))
 
 
@@ -65,7 +70,7 @@ def check_predictions(plan: Plan, done: Collection[str]) -> None:
     """
     if plan.selection.save_predictions is None or not plan.cells:
         return
-    able = [c for c in plan.cells if hasattr(c.protocol.entry.build(c.protocol.config), "sink")]
+    able = [c for c in plan.cells if c.protocol.evaluation().needs.predictions]
     if not able:
         chosen = ", ".join(dict.fromkeys(cell.protocol.label for cell in plan.cells))
         raise UsageError(

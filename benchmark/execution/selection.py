@@ -20,6 +20,7 @@ from tvseg_bench.benchmark.registry import Registry, protocols
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from tvseg_bench.benchmark.evaluation import Evaluation
     from tvseg_bench.benchmark.registry import ProtocolEntry
 
 SCHEMES = ("timm:", "hub:", "file:", "folder:")
@@ -70,6 +71,10 @@ class ProtocolChoice:
     preset: str
     entry: ProtocolEntry
     config: BaseModel
+
+    def evaluation(self) -> Evaluation:
+        """Return the protocol, ready to evaluate."""
+        return self.entry.build(self.config)
 
     @property
     def label(self) -> str:

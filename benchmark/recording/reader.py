@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tvseg_bench.benchmark.evaluation import UnitScope
 from tvseg_bench.benchmark.results.result import format_validation_error
 from tvseg_bench.benchmark.results.result_file import open_regular_file
 from tvseg_bench.benchmark.results.text import Line, ResultError
@@ -30,8 +31,6 @@ _MAX_JSON = 64 * 2**20
 _MAX_PICTURE = 32 * 2**20
 _MAX_PIXELS = FRAMES * LONG_SIDE * LONG_SIDE
 
-Scope = Literal["frame", "clip", "dataset", "labels"]
-"""What is matched as one; `labels`: maps are of labels, which need no matching."""
 Count = Annotated[int, Field(ge=0)]
 Side = Annotated[int, Field(ge=1, le=LONG_SIDE)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -97,7 +96,7 @@ class Recording(_Part):
 
     schema_: Literal["tvseg-bench/kept@1"] = Field(default=SCHEMA, alias="schema")
     cell_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-    scope: Scope
+    scope: UnitScope
     labels: Literal["semantic", "instance"]
     metric: Line = "mIoU"
     of_frames: Line = "mIoU"

@@ -6,25 +6,30 @@ the best, the median and the worst by score. What they look like on disk is said
 
 from __future__ import annotations
 
-import io
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
+from tvseg_bench.benchmark.recording.colours import pca_colours
+from tvseg_bench.benchmark.recording.images import (
+    jpeg_strip,
+    packed,
+    png_bytes,
+    reduced_size,
+    unpacked,
+)
 from tvseg_bench.benchmark.recording.reader import (
     FRAMES,
-    LONG_SIDE,
     RecordedClip,
     RecordedUnit,
     Recording,
-    Scope,
     media_folder,
 )
 from tvseg_bench.benchmark.recording.reader import data_folder as shared_folder
@@ -33,70 +38,12 @@ from tvseg_bench.benchmark.results.store import back_up
 from tvseg_bench.benchmark.results.text import short_hash
 
 if TYPE_CHECKING:
+    from tvseg_bench.benchmark.evaluation import UnitOutcome, UnitScope
     from tvseg_bench.benchmark.metrics.matching import Match
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, LabelKind
 
-    Counted = Callable[[Contingency], Contingency]
-
 CANDIDATES = 200
 """Clips at most whose pictures are held until it is known which are the best and the worst."""
-_BASIS_TOKENS = 4096
-_DENSE = 128
-"""Dimensions up to which all principal components are computed."""
-
-
-@dataclass(frozen=True)
-class UnitOutcome:
-    """What a protocol itself says of a unit, where that is not its mIoU."""
-
-    score: float | None
-    series: Sequence[float | None] | None = None
-    """Of its frames, None = their mIoU."""
-
-
-class Recorder:
-    """Hears what a protocol finds; a run keeps pictures, a library call nothing."""
-
-    def on_begin(
-        self, scope: Scope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
-    ) -> None:
-        """Hear what the units are, which labels score them, and what scores are called."""
-
-    def on_features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
-        """Hear the features [T, rows, cols, D] of a clip, where one basis serves all of it."""
-
-    def on_frame(
-        self,
-        clip: ClipFeatures,
-        position: int,
-        labels: NDArray[np.integer[Any]],
-        truth: NDArray[np.integer[Any]],
-        grid: tuple[int, int],
-        table: Contingency | None = None,
-    ) -> None:
-        """Hear cluster ids, or predicted labels, and true labels [H, W] of one frame, the patches
-        of the model, and the contingency of the two; None = that of all pixels but void."""
-
-    def on_unit(
-        self,
-        clip: ClipFeatures,
-        positions: range,
-        match: Match | None,
-        counted: Counted | None = None,
-        own: UnitOutcome | None = None,
-    ) -> None:
-        """Hear the matching of a unit whose frames were heard before.
-
-        Args:
-            clip: that the frames belong to.
-            positions: of the frames among the scored ones of the clip.
-            match: None where the unit says nothing.
-            counted: what of a frame's table counts, None = all.
-            own: its scores, None = mIoU.
-        """
-
-
-SILENT = Recorder()
 
 
 @dataclass
@@ -122,23 +69,25 @@ class _Clip:
 
 
 @dataclass
-class MediaRecorder(Recorder):
-    """Holds what a protocol hands over, and writes the clips that are kept.
+class MediaRecorder:
+    """Records what a protocol finds, and writes some of the clips; see `evaluation.Recorder`.
 
     Args:
         directory: the folder of the run.
-        cell_id: whose pictures they are.
+        cell_id: of the cell that is evaluated.
         dataset: that is scored.
-        clips: how many are kept, evenly spread, besides the best, the median and the worst.
-        anew: whether what lies there already is set aside.
+        clips: how many are written, evenly spread, besides the best, the median and the worst.
+        replace: whether an earlier recording of the cell is backed up and replaced.
     """
+
+    active: ClassVar[bool] = True
 
     directory: Path
     cell_id: str
     dataset: Dataset
     clips: int
-    anew: bool = False
-    scope: Scope = "clip"
+    replace: bool = False
+    scope: UnitScope = "clip"
     labels: LabelKind = "semantic"
     metric: str = "mIoU"
     of_frames: str = "mIoU"
@@ -152,7 +101,7 @@ class MediaRecorder(Recorder):
         self._candidates = self._fixed | set(spread(total, CANDIDATES))
 
     def on_begin(
-        self, scope: Scope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
+        self, scope: UnitScope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
     ) -> None:
         """Remember what the units are, which labels score them, and what scores are called."""
         self.scope, self.labels = scope, labels
@@ -181,21 +130,16 @@ class MediaRecorder(Recorder):
         if position not in held.positions:
             return
         held.size, held.grid = reduced_size(labels.shape), grid
-        rows, cols = (
-            ((np.arange(n) + 0.5) * m / n).astype(np.int64)
-            for n, m in zip(held.size, labels.shape, strict=True)
-        )
-        at = np.ix_(rows, cols)
-        held.maps[position] = zlib.compress(labels[at].astype(np.uint16).tobytes(), 1)
-        held.truth[position] = zlib.compress(truth[at].astype(np.uint8).tobytes(), 1)
+        held.maps[position] = packed(labels, held.size, np.uint16)
+        held.truth[position] = packed(truth, held.size, np.uint8)
 
     def on_unit(
         self,
         clip: ClipFeatures,
         positions: range,
         match: Match | None,
-        counted: Counted | None = None,
-        own: UnitOutcome | None = None,
+        counted: Callable[[Contingency], Contingency] | None = None,
+        outcome: UnitOutcome | None = None,
     ) -> None:
         """Keep the matching of a unit and what it gives in each of its frames."""
         held = self._clip(clip)
@@ -207,10 +151,10 @@ class MediaRecorder(Recorder):
         if counted is not None:
             tables = [counted(table) for table in tables]
         whole = merge(tables)
-        score = mean_iou(class_counts(whole, match)) if own is None else own.score
+        score = mean_iou(class_counts(whole, match)) if outcome is None else outcome.score
         if score is not None:
             held.scores.append(score)
-        series = None if own is None else own.series
+        series = None if outcome is None else outcome.series
         if series is None:
             series = [mean_iou(class_counts(table, match)) for table in tables]
         held.series.update(zip(positions, series, strict=True))
@@ -227,7 +171,7 @@ class MediaRecorder(Recorder):
         if not scored:
             return
         folder = media_folder(self.directory, self.cell_id)
-        if self.anew:
+        if self.replace:
             back_up(folder)
         chosen = self._chosen(scored)
         kept = Recording(
@@ -259,14 +203,14 @@ class MediaRecorder(Recorder):
 
     def _write(self, folder: Path, number: int, held: _Clip) -> RecordedClip:
         clip, shape = held.features, (len(held.positions), *held.size)
-        maps = _stack(held.maps, held.positions, held.size, np.uint16, 65535)
+        maps = unpacked(held.maps, held.positions, held.size, np.uint16, 65535)
         small = maps[maps != 65535].max(initial=0) < 255
         data = np.where(maps == 65535, 255, maps).astype(np.uint8) if small else maps
         name = f"{number:03d}"
-        atomic_write(folder / f"{name}.png", _png(data.reshape(-1, shape[2])))
+        atomic_write(folder / f"{name}.png", png_bytes(data.reshape(-1, shape[2])))
         if held.pca is not None:
             rows = held.pca.reshape(-1, *held.pca.shape[2:])
-            atomic_write(folder / f"{name}-pca.png", _png(rows))
+            atomic_write(folder / f"{name}-pca.png", png_bytes(rows))
         image, truth = self._shared(held)
         return RecordedClip(
             clip=clip.clip.name,
@@ -287,16 +231,16 @@ class MediaRecorder(Recorder):
         """Write frames and truth where no other cell has; return the names of the files."""
         clip, data = held.features, self.dataset
         chosen = [clip.frames[p] for p in held.positions]
-        truth = _stack(held.truth, held.positions, held.size, np.uint8, 255)
+        truth = unpacked(held.truth, held.positions, held.size, np.uint8, 255)
         digest = zlib.crc32(truth.tobytes())
         what = [data.card.name, data.split, data.manifest_sha256, clip.clip.name, chosen]
         stem = f"{self._places[clip.clip.name]:05d}-{short_hash([*what, held.size])[:12]}"
         image, mask = f"{stem}.jpg", f"{stem}-{digest:08x}.png"
         folder = shared_folder(self.directory)
         if not (folder / image).exists():
-            atomic_write(folder / image, _frames(clip, chosen, held.size))
+            atomic_write(folder / image, jpeg_strip(clip.clip, chosen, held.size))
         if not (folder / mask).exists():
-            atomic_write(folder / mask, _png(truth.reshape(-1, held.size[1])))
+            atomic_write(folder / mask, png_bytes(truth.reshape(-1, held.size[1])))
         return image, mask
 
 
@@ -314,58 +258,6 @@ def spread(total: int, count: int) -> list[int]:
     return [round(i * (total - 1) / (count - 1)) for i in range(count)]
 
 
-def reduced_size(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return height and width at which a frame is kept: its own, up to LONG_SIDE.
-
-    Example:
-        >>> reduced_size((480, 854)), reduced_size((224, 224))
-        ((270, 480), (224, 224))
-    """
-    height, width = shape
-    scale = min(1.0, LONG_SIDE / max(height, width))
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def pca_colours(
-    tokens: NDArray[np.floating[Any]], positions: Sequence[int] | None = None
-) -> NDArray[np.uint8]:
-    """Return features [T, rows, cols, D] as colours [P, rows, cols, 3]: their first three
-    principal components, in one basis for all frames.
-
-    A component is turned so that its third moment is positive, so that equal features give equal
-    colours wherever they are computed; its 1st to 99th percentile spans the channel.
-
-    Args:
-        tokens: of all frames of a clip; the basis is that of at most 4 096 of them.
-        positions: the frames that are wanted, None = all.
-    """
-    flat = tokens.reshape(-1, tokens.shape[-1])
-    some = flat[:: -(-len(flat) // _BASIS_TOKENS)].astype(np.float64)
-    middle = some.mean(0)
-    vectors = _principal(some - middle)
-    wanted = tokens if positions is None else tokens[list(positions)]
-    parts = (wanted.reshape(-1, wanted.shape[-1]).astype(np.float64) - middle) @ vectors
-    parts = np.pad(parts, ((0, 0), (0, 3 - parts.shape[1])))
-    parts *= np.where((parts**3).sum(0) < 0, -1.0, 1.0)
-    low, high = np.percentile(parts, [1, 99], axis=0)
-    scaled = (parts - low) / np.where(high > low, high - low, 1.0)
-    colours = np.where(high > low, scaled.clip(0, 1), 0.5)
-    return (colours * 255).round().astype(np.uint8).reshape(*wanted.shape[:3], 3)
-
-
-def _principal(centred: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the first three principal directions [D, up to 3] of centred rows [N, D]."""
-    depth = centred.shape[1]
-    covariance = centred.T @ centred
-    if depth <= _DENSE or not covariance.any():
-        values, vectors = np.linalg.eigh(covariance)
-        return vectors[:, np.argsort(-values)[:3]]
-    from scipy.sparse.linalg import eigsh
-
-    values, vectors = eigsh(covariance, k=3, v0=np.ones(depth))
-    return np.asarray(vectors[:, np.argsort(-values)], np.float64)
-
-
 def _unit(start: int, table: Contingency, match: Match) -> RecordedUnit:
     at = np.searchsorted(match.clusters, table.clusters)
     return RecordedUnit(
@@ -375,36 +267,3 @@ def _unit(start: int, table: Contingency, match: Match) -> RecordedUnit:
         labels=tuple(table.labels.tolist()),
         table=tuple(map(tuple, table.table.tolist())),
     )
-
-
-def _stack(
-    held: dict[int, bytes], positions: Sequence[int], size: tuple[int, int], dtype: type, none: int
-) -> NDArray[Any]:
-    frames: NDArray[Any] = np.full((len(positions), *size), none, dtype)
-    for i, position in enumerate(positions):
-        if position in held:
-            data = zlib.decompress(held[position])
-            frames[i] = np.frombuffer(data, dtype).reshape(size)
-    return frames
-
-
-def _frames(clip: ClipFeatures, chosen: Sequence[int], size: tuple[int, int]) -> bytes:
-    """Return the frames one below the other as JPEG."""
-    from PIL import Image
-
-    height, width = size
-    strip = Image.new("RGB", (width, height * len(chosen)))
-    for i, t in enumerate(chosen):
-        frame = Image.fromarray(clip.clip.image(t)).resize((width, height), Image.Resampling.BOX)
-        strip.paste(frame, (0, i * height))
-    buffer = io.BytesIO()
-    strip.save(buffer, format="JPEG", quality=88)
-    return buffer.getvalue()
-
-
-def _png(array: NDArray[Any]) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, format="PNG", compress_level=6)
-    return buffer.getvalue()

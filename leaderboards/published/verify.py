@@ -18,7 +18,8 @@ from tvseg_bench.benchmark.registry import datasets, models, protocols
 from tvseg_bench.benchmark.statistics.intervals import mean_and_sd
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.execution.run import RunCallbacks, RunReport
+    from tvseg_bench.benchmark.execution.callbacks import RunCallbacks
+    from tvseg_bench.benchmark.execution.run import RunReport
     from tvseg_bench.benchmark.results.result import Result
 
 
@@ -195,7 +196,7 @@ def _learns(claim: PublishedClaim) -> bool:
     if claim.preset not in entry.presets:
         return False
     config = apply_overrides(claim.protocol, entry.presets[claim.preset], claim.params)
-    return hasattr(entry.build(config), "learns")
+    return entry.build(config).needs.training
 
 
 # --------------------------------------------------------------------------------- run

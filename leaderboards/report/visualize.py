@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.data.folder.video_clips import VIDEO_SUFFIXES, VideoPool, video_clip
 from tvseg_bench.benchmark.errors import DataError, UsageError
-from tvseg_bench.benchmark.recording.writer import pca_colours, reduced_size, spread
+from tvseg_bench.benchmark.recording.colours import pca_colours
+from tvseg_bench.benchmark.recording.images import reduced_size
+from tvseg_bench.benchmark.recording.writer import spread
 from tvseg_bench.benchmark.registry import datasets
 from tvseg_bench.benchmark.types import Clip, Dataset, DatasetCard, View
 from tvseg_bench.leaderboards.render.page.page import render_page

@@ -1,4 +1,4 @@
-"""The common walk of the protocols that learn: divide, learn, predict, count, score.
+"""What the protocols that learn have in common: divide, learn, predict, count, score.
 
 Pixels are counted clip by clip into contingency tables of true and predicted labels; a number is
 a function of these tables, whatever learnt to predict.
@@ -18,7 +18,6 @@ from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, 
 from tvseg_bench.benchmark.metrics.iou import ClassCounts, class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match, match
 from tvseg_bench.benchmark.metrics.references import constant_table, oracle_table
-from tvseg_bench.benchmark.recording.writer import SILENT, Recorder
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
 from tvseg_bench.protocols.common.scoring import (
@@ -34,6 +33,7 @@ from tvseg_bench.protocols.kmeans.projection import without_tokens
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tvseg_bench.benchmark.evaluation import Recorder, RunContext
     from tvseg_bench.benchmark.types import ClipFeatures, FeatureSet, LabelKind, Labels
     from tvseg_bench.protocols.common.config import LearnedConfig
 
@@ -63,7 +63,7 @@ class TrainingClips:
 
 
 @dataclass
-class _Tally:
+class _ClipTables:
     """Tables of the scored clips, at the clips' places."""
 
     predicted: dict[int, Contingency] = field(default_factory=dict)
@@ -74,32 +74,28 @@ class _Tally:
 
 def evaluate(
     features: FeatureSet,
-    train: FeatureSet | None,
     config: LearnedConfig,
     learn: Callable[[TrainingClips], TrainedPredictor],
-    seed: int,
-    keep: Recorder = SILENT,
+    run: RunContext,
 ) -> Score:
     """Learn from the training clips, or from each half for the other, and score every clip.
-
-    `keep` hears what is predicted.
 
     Raises:
         NotApplicableError: no labels that mean the same in every clip, too few clips, or fewer
             than two classes to learn.
     """
     kind = label_kind(features.dataset, "dataset", "card")
-    tally, learnt = _Tally(), []
-    keep.on_begin("labels", kind)
-    for fold in folds(features, train, seed):
+    tables, learnt = _ClipTables(), []
+    run.recorder.on_begin("labels", kind)
+    for fold in folds(features, run.training, run.seed):
         label_kind(fold.train.dataset, "dataset", "card")
-        learner = learn(TrainingClips(fold.train, kind, seed))
+        learner = learn(TrainingClips(fold.train, kind, run.seed))
         for position, clip in zip(fold.positions, fold.test, strict=True):
-            _count(tally, position, clip, learner, kind, config, keep)
+            _count(tables, position, clip, learner, kind, config, run.recorder)
         learnt.append({"clips": len(fold.train), **learner.details})
-    source = "halves" if train is None else train.dataset.split
+    source = "halves" if run.training is None else run.training.dataset.split
     details = {"labels": kind, "training": source, "learnt": learnt}
-    return _score(tally, features, config, details, keep)
+    return _score(tables, features, config, details, run.recorder)
 
 
 def upsampled_argmax(
@@ -135,62 +131,62 @@ def two_or_more(labels: NDArray[np.int64], train: FeatureSet) -> NDArray[np.int6
 
 
 def _count(
-    tally: _Tally,
+    tables: _ClipTables,
     position: int,
     clip: ClipFeatures,
     learner: TrainedPredictor,
     kind: LabelKind,
     config: LearnedConfig,
-    keep: Recorder,
+    recorder: Recorder,
 ) -> None:
     """Count the pixels of one clip, predicted and pooled to the patch grid."""
     truth: list[Labels] = read_truth(clip, kind, "card", config.score_size)
     rows, cols = clip.tokens.shape[1:3]
     predicted, oracle = [], []
     maps, slim = learner.maps(clip, [true.shape for true in truth]), without_tokens(clip)
-    keep.on_features(slim, clip.tokens)
+    recorder.on_features(slim, clip.tokens)
     for t, (labels, true) in enumerate(zip(maps, truth, strict=True)):
         predicted.append(contingency(true, labels))
         oracle.append(oracle_table(true, (rows, cols)))
-        keep.on_frame(slim, t, labels, true, (rows, cols), predicted[-1])
-    tally.predicted[position] = merge(predicted)
-    tally.oracle[position] = merge(oracle)
-    tally.clips[position] = slim
+        recorder.on_frame(slim, t, labels, true, (rows, cols), predicted[-1])
+    tables.predicted[position] = merge(predicted)
+    tables.oracle[position] = merge(oracle)
+    tables.clips[position] = slim
 
 
 def _score(
-    tally: _Tally,
+    tables: _ClipTables,
     features: FeatureSet,
     config: LearnedConfig,
     details: Mapping[str, Any],
-    keep: Recorder,
+    recorder: Recorder,
 ) -> Score:
     """Put together what the score says of itself."""
     dataset = features.dataset
-    tables = [tally.predicted[i] for i in range(len(features))]
+    predicted = [tables.predicted[i] for i in range(len(features))]
     classes = dataset.classes
-    square = _square(merge(tables), len(classes))
+    square = _square(merge(predicted), len(classes))
     if not square.table.any():
         raise NotApplicableError(
             f"{dataset.card.name}:{dataset.split} holds nothing but void, so there is nothing to "
             "score; choose another data set"
         )
     metrics, counts, matched = _metrics(square, config, dataset.card.background)
-    for clip in tally.clips.values():
-        keep.on_unit(clip, range(len(clip.frames)), matched)
+    for clip in tables.clips.values():
+        recorder.on_unit(clip, range(len(clip.frames)), matched)
     constant = constant_table(square)
     references = {
         "constant": _metrics(constant, config, dataset.card.background, "hungarian-iou")[0],
         "oracle": _metrics(
-            _square(merge(tally.oracle.values()), len(classes)), config, dataset.card.background
+            _square(merge(tables.oracle.values()), len(classes)), config, dataset.card.background
         )[0],
     }
     rows = [
         UnitScore(
             clip=clip.name,
-            n_frames=len(tally.clips[i].frames),
+            n_frames=len(tables.clips[i].frames),
             metrics={},
-            counts=counts_row(class_counts(aligned(tables[i], square), matched)),
+            counts=counts_row(class_counts(aligned(predicted[i], square), matched)),
         )
         for i, clip in enumerate(dataset.clips)
     ]

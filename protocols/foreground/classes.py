@@ -17,7 +17,6 @@ from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, 
 from tvseg_bench.benchmark.metrics.iou import class_counts
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.metrics.references import patch_grid_oracle
-from tvseg_bench.benchmark.recording.writer import SILENT, Recorder
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore
 from tvseg_bench.protocols.common.ground_truth import distinct, label_kind, read_truth
 from tvseg_bench.protocols.common.scoring import (
@@ -43,6 +42,7 @@ from tvseg_bench.protocols.kmeans.evaluation import KMeansDataset
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tvseg_bench.benchmark.evaluation import Recorder, RunContext
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind, View
     from tvseg_bench.protocols.foreground.clusters import Centers
     from tvseg_bench.protocols.foreground.config import ForegroundClassesConfig
@@ -57,9 +57,8 @@ def score_classes(
     pool: Clustered,
     chosen: NDArray[np.bool_],
     config: ForegroundClassesConfig,
-    seed: int,
     details: dict[str, Any],
-    keep: Recorder = SILENT,
+    run: RunContext,
 ) -> Score:
     """Divide the foreground of all clips into classes and match them to the ground truth's.
 
@@ -69,33 +68,33 @@ def score_classes(
         pool: the clips that were clustered together, `found` among them.
         chosen: [k] which clusters are foreground.
         config: the conventions.
-        seed: of k-means and infomap.
         details: what the score says of the foreground.
-        keep: hears what is found.
+        run: its seed is that of k-means and infomap.
 
     Raises:
         NotApplicableError: the data set has fewer than two classes of objects.
     """
     if config.grouping == "kmeans":
         masked = _Masked(features, [chosen[ids] for ids in found.labels])
-        score = KMeansDataset(_kmeans_config(config), keep=keep)(masked, seed=seed)
+        alone = replace(run, shared=None)  # others want the features unmasked
+        score = KMeansDataset(_kmeans_config(config)).evaluate(masked, alone)
         return replace(score, details={**score.details, **details})
     dataset = features.dataset
     kind = label_kind(dataset, "dataset", "card")
     wanted = _wanted(found, dataset, kind, config)
-    parts = _parts(pool, chosen, config, seed)
+    parts = _parts(pool, chosen, config, run.seed)
     occurrence = cooccurrence(parts.maps(pool), parts.k, config.angles)
     graph = part_graph(occurrence, config.weight_threshold)
-    members = _communities(graph, wanted, config, seed)
+    members = _communities(graph, wanted, config, run.seed)
     details |= {
         "labels": kind,
         "parts": parts.k,
         "edges": int(np.count_nonzero(graph)) // 2,
         "communities": [int(m.max(initial=-1)) + 1 for m in members],
     }
-    keep.on_begin("dataset", kind)
-    tables = [_table(found, i, parts, kind, config, keep) for i in range(len(found.clips))]
-    return _score(dataset, found, tables, members, config, details, keep)
+    run.recorder.on_begin("dataset", kind)
+    tables = [_table(found, i, parts, kind, config, run.recorder) for i in range(len(found.clips))]
+    return _score(dataset, found, tables, members, config, details, run.recorder)
 
 
 def check_classes(dataset: Dataset, config: ForegroundClassesConfig) -> None:
@@ -198,7 +197,7 @@ def _table(
     parts: _Parts,
     kind: LabelKind,
     config: ForegroundClassesConfig,
-    keep: Recorder,
+    recorder: Recorder,
 ) -> tuple[Contingency, Contingency]:
     """Return the contingency of the parts (from 1) and of the patch-grid oracle over a clip."""
     tokens = found.tokens[index]
@@ -209,8 +208,8 @@ def _table(
     for t, (frame, true) in enumerate(zip(tokens, truth, strict=True)):
         shown = parts.label(frame, (true.shape[0], true.shape[1])) + 1
         ours.append(contingency(true, shown))
-        keep.on_frame(clip, t, shown, true, grid, ours[-1])
-    keep.on_features(clip, tokens)
+        recorder.on_frame(clip, t, shown, true, grid, ours[-1])
+    recorder.on_features(clip, tokens)
     return merge(ours), merge(contingency(t, patch_grid_oracle(t, grid)) for t in truth)
 
 
@@ -236,7 +235,7 @@ def _score(
     members: Sequence[NDArray[np.int64]],
     config: ForegroundClassesConfig,
     details: dict[str, Any],
-    keep: Recorder,
+    recorder: Recorder,
 ) -> Score:
     """Score every run; rows, references and classes are those of the first."""
     ours, oracle = merge(t for t, _ in tables), merge(o for _, o in tables)
@@ -250,7 +249,7 @@ def _score(
     for clip, (table, _) in zip(found.clips, tables, strict=True):
         whole = aligned(joined(table, members[0]), first.table)
         counts = counts_row(class_counts(whole, first.match))
-        keep.on_unit(clip, range(len(clip.frames)), matched)
+        recorder.on_unit(clip, range(len(clip.frames)), matched)
         rows.append(
             UnitScore(clip=clip.clip.name, n_frames=len(clip.frames), metrics={}, counts=counts)
         )

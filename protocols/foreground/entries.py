@@ -18,12 +18,12 @@ from tvseg_bench.protocols.foreground.config import (
 )
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.registry import Evaluation, LearningEvaluation
+    from tvseg_bench.benchmark.evaluation import Evaluation
 
 PAPER = "Leopart, CVPR 2022, arXiv 2204.13101; TimeT, ICCV 2023, arXiv 2308.11796"
 
 
-def _build(config: ForegroundConfig) -> Evaluation | LearningEvaluation:
+def _build(config: ForegroundConfig) -> Evaluation:
     from tvseg_bench.protocols.foreground.evaluation import Foreground, TunedForeground
 
     return TunedForeground(config) if config.threshold == "tuned-on-truth" else Foreground(config)

@@ -21,9 +21,9 @@ from tvseg_bench.benchmark.clustering.foreground_clusters import (
     tune_threshold,
 )
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.evaluation import Needs, RunContext, UnitOutcome
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.metrics.references import patch_grid_oracle
-from tvseg_bench.benchmark.recording.writer import SILENT, Recorder, UnitOutcome
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
 from tvseg_bench.protocols.common.scoring import mean
@@ -35,6 +35,7 @@ from tvseg_bench.protocols.foreground.config import ForegroundClassesConfig
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tvseg_bench.benchmark.evaluation import Recorder
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, Labels
     from tvseg_bench.protocols.foreground.config import ForegroundConfig
 
@@ -53,49 +54,44 @@ class Foreground:
     """Foreground without a label: the threshold is fixed."""
 
     config: ForegroundConfig
-    passes: int = 2
-    keep: Recorder = SILENT
-    """Hears what is found."""
+    needs = Needs(passes=2)
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
         return self.config.view(dataset)
 
-    def __call__(self, features: FeatureSet, *, seed: int) -> Score:
+    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
         """Cluster the data set, choose the foreground and score it.
 
         Raises:
             NotApplicableError: the labels know no background, or no clip shows an object.
         """
         _check(features.dataset, self.config)
-        found = clustered(features, self.config, seed)
+        found = clustered(features, self.config, run.seed)
         details = {"threshold": self.config.fixed_threshold}
-        return _score(features, found, found, self.config, seed, details, self.keep)
+        return _score(features, found, found, self.config, details, run)
 
 
-@dataclass
+@dataclass(frozen=True)
 class TunedForeground:
     """Foreground as published: the threshold is tuned on the ground truth of training clips."""
 
     config: ForegroundConfig
-    passes: int = 2
-    learns: str = "threshold"
-    keep: Recorder = SILENT
-    """Hears what is found in the clips that are scored."""
+    needs = Needs(training=True, passes=2)
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
         return self.config.view(dataset)
 
-    def __call__(self, features: FeatureSet, *, seed: int, train: FeatureSet | None) -> Score:
-        """Tune the threshold on `train`, or else on half of the clips, and score the others.
+    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
+        """Tune the threshold on the training clips, or on half of the clips; score the others.
 
         Raises:
             NotApplicableError: the labels know no background, or there is nothing to tune on.
         """
-        config = self.config
+        config, seed = self.config, run.seed
         _check(features.dataset, config)
-        fold = folds(features, train, seed)[0]
+        fold = folds(features, run.training, seed)[0]
         train, features = fold.train, fold.test
         if config.training == "joined":
             pool = clustered(_Joined((train, features)), config, seed)
@@ -110,7 +106,7 @@ class TunedForeground:
             "tuned_on": f"{train.dataset.card.name}:{train.dataset.split}, {len(train)} clips",
             "cuts": [list(cut) for cut in tuned.candidates],
         }
-        return _score(features, found, pool, config, seed, details, self.keep)
+        return _score(features, found, pool, config, details, run)
 
 
 def _check(dataset: Dataset, config: ForegroundConfig) -> None:
@@ -151,9 +147,8 @@ def _score(
     found: Clustered,
     pool: Clustered,
     config: ForegroundConfig,
-    seed: int,
     details: dict[str, Any],
-    keep: Recorder,
+    run: RunContext,
 ) -> Score:
     """Score the clips `found` among those that were clustered together, `pool`."""
     chosen = foreground_clusters(found.precision, details["threshold"])
@@ -164,8 +159,8 @@ def _score(
         "empty_clusters": int(np.isnan(found.precision).sum()),
     }
     if isinstance(config, ForegroundClassesConfig):
-        return score_classes(features, found, pool, chosen, config, seed, details, keep)
-    return _score_masks(features.dataset, found, chosen, config, details, keep)
+        return score_classes(features, found, pool, chosen, config, details, run)
+    return _score_masks(features.dataset, found, chosen, config, details, run.recorder)
 
 
 def _score_masks(
@@ -174,13 +169,13 @@ def _score_masks(
     chosen: NDArray[np.bool_],
     config: ForegroundConfig,
     details: dict[str, Any],
-    keep: Recorder,
+    recorder: Recorder,
 ) -> Score:
-    shown = _Shown(keep, dataset, found, chosen)
+    recording = _MaskRecording(recorder, dataset, found, chosen)
     clips: list[UnitScore] = []
     frames: list[UnitScore] = []
     references: list[dict[str, float | None]] = []
-    for i, (truth, table) in enumerate(_against_truth(found, dataset, config, shown.frame)):
+    for i, (truth, table) in enumerate(_against_truth(found, dataset, config, recording.frame)):
         clip = found.clips[i]
         noisy = count_pixels(
             (
@@ -205,7 +200,7 @@ def _score_masks(
         )
         frames += _frame_rows(clip, values, table.select(chosen))
         row = {name: mean(v) for name, v in values.items()}
-        shown.close(i, row["fg_iou"], values["fg_iou"])
+        recording.close(i, row["fg_iou"], values["fg_iou"])
         note = "" if row["fg_iou"] is not None else "no frame shows an object"
         n = len(clip.frames)
         clips.append(UnitScore(clip=clip.clip.name, n_frames=n, metrics=row, note=note))
@@ -224,21 +219,21 @@ def _score_masks(
     )
 
 
-class _Shown:
-    """Hands the foreground of frames and its scores over, where somebody listens."""
+class _MaskRecording:
+    """Hands the foreground of frames and its scores to a recorder."""
 
     def __init__(
-        self, keep: Recorder, dataset: Dataset, found: Clustered, chosen: NDArray[np.bool_]
+        self, recorder: Recorder, dataset: Dataset, found: Clustered, chosen: NDArray[np.bool_]
     ) -> None:
-        self._keep, self._found, self._chosen = keep, found, chosen
+        self._recorder, self._found, self._chosen = recorder, found, chosen
         background = background_of(dataset)
         self._names = (background, OBJECT if background != OBJECT else 0)
         self._match = Match(np.sort(self._names), np.sort(self._names))
-        keep.on_begin("labels", "instance", "IoU", "IoU")
+        recorder.on_begin("labels", "instance", "IoU", "IoU")
 
     def frame(self, index: int, t: int, ids: NDArray[np.int32], truth: Truth) -> None:
         """Hand over the clusters [H, W] of a frame of clip `index`, as foreground or not."""
-        if self._keep is SILENT:
+        if not self._recorder.active:
             return
         mask, counted = truth
         names = np.array(self._names)
@@ -246,15 +241,15 @@ class _Shown:
         if counted is not None:
             true = np.where(counted, true, VOID)
         rows, columns = self._found.labels[index].shape[1:]
-        self._keep.on_frame(self._found.clips[index], t, shown, true, (rows, columns))
+        self._recorder.on_frame(self._found.clips[index], t, shown, true, (rows, columns))
 
     def close(self, index: int, score: float | None, series: Sequence[float | None]) -> None:
         """Hand over the IoU of a clip and of its frames."""
-        if self._keep is not SILENT:
+        if self._recorder.active:
             clip = self._found.clips[index]
-            self._keep.on_features(clip, self._found.tokens[index])
-            own = UnitOutcome(score, series)
-            self._keep.on_unit(clip, range(len(clip.frames)), self._match, own=own)
+            self._recorder.on_features(clip, self._found.tokens[index])
+            outcome = UnitOutcome(score, series)
+            self._recorder.on_unit(clip, range(len(clip.frames)), self._match, outcome=outcome)
 
 
 def _against_truth(

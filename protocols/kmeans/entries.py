@@ -18,7 +18,7 @@ from tvseg_bench.protocols.kmeans.config import (
 )
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.registry import Evaluation
+    from tvseg_bench.benchmark.evaluation import Evaluation
 
 PAPER = "TimeT, ICCV 2023, arXiv 2308.11796"
 SCOPES: tuple[Scope, ...] = ("frame", "clip", "dataset")

@@ -12,10 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.errors import NotApplicableError
-from tvseg_bench.benchmark.features.shared_cache import DEFAULT_LIMIT, SharedCache, memo_of
+from tvseg_bench.benchmark.evaluation import Needs, RunContext, SharedCache
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import class_counts
-from tvseg_bench.benchmark.recording.writer import SILENT, Recorder
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
 from tvseg_bench.protocols.common.ground_truth import (
     FrameTruth,
@@ -50,28 +49,32 @@ class KMeansUnits:
 
     config: KMeansConfig
     scope: Scope
-    passes: int = 1
-    keep: Recorder = SILENT
-    """Hears what is found."""
+
+    @property
+    def needs(self) -> Needs:
+        """One pass; a clip depends on others where the projection or the average does."""
+        config = self.config
+        alone = config.pca_scope == "unit" and config.last_batch == "keep"
+        return Needs(unit="clip" if alone else "dataset")
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
         return self.config.view(dataset)
 
-    def __call__(self, features: FeatureSet, *, seed: int) -> Score:
+    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
         """Cluster, match and score every unit; average them per clip and over the clips."""
         dataset, config = features.dataset, self.config
         kind = label_kind(dataset, self.scope, config.labels)
         clips: list[UnitScore] = []
         frames: list[UnitScore] = []
         rows: list[list[UnitResult]] = []
-        memo = memo_of(features)
-        self.keep.on_begin(self.scope, kind)
-        for clip, tokens in projected(features, config, self.scope):
+        shared = run.shared or SharedCache(limit=0)
+        run.recorder.on_begin(self.scope, kind)
+        for clip, tokens in projected(features, config, self.scope, shared):
             if self.scope == "clip":
-                self.keep.on_features(clip, tokens)
-            truth = _truth(clip, kind, config, memo)
-            units = self._units(clip, tokens, truth, seed, dataset)
+                run.recorder.on_features(clip, tokens)
+            truth = _truth(clip, kind, config, shared)
+            units = self._units(clip, tokens, truth, dataset, run)
             rows.append(units)
             clips.append(_clip_row(clip, units, self.scope))
             if self.scope == "frame":
@@ -105,13 +108,13 @@ class KMeansUnits:
         clip: ClipFeatures,
         tokens: Tokens,
         truth: Sequence[FrameTruth],
-        seed: int,
         dataset: Dataset,
+        run: RunContext,
     ) -> list[UnitResult]:
         """Return the results of the frames of a clip, or the one of the clip."""
         n = len(truth)
         parts = [slice(i, i + 1) for i in range(n)] if self.scope == "frame" else [slice(0, n)]
-        return [self._unit(clip, p.start, tokens[p], truth[p], seed, dataset) for p in parts]
+        return [self._unit(clip, p.start, tokens[p], truth[p], dataset, run) for p in parts]
 
     def _unit(
         self,
@@ -119,8 +122,8 @@ class KMeansUnits:
         start: int,
         tokens: Tokens,
         truth: Sequence[FrameTruth],
-        seed: int,
         dataset: Dataset,
+        run: RunContext,
     ) -> UnitResult:
         """Cluster and score one unit, whose first frame is the clip's frame `start`."""
         config = self.config
@@ -132,12 +135,12 @@ class KMeansUnits:
             return empty_result("a single class")
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), self.scope, dataset.card.name)
-        found = cluster_frames(tokens, k, seed, config, clip.clip.name)
+        found = cluster_frames(tokens, k, run.seed, config, clip.clip.name)
         void = None if config.void == "class" else VOID
-        seen = partial(self.keep.on_frame, clip)
+        seen = partial(run.recorder.on_frame, clip)
         table, oracle = _tables(tokens, truth, found, void, seen, start)
         unit = score_unit(table, oracle, config, dataset.card.background, found.empty)
-        self.keep.on_unit(clip, range(start, start + len(truth)), unit.match)
+        run.recorder.on_unit(clip, range(start, start + len(truth)), unit.match)
         return unit
 
 
@@ -146,25 +149,28 @@ class KMeansDataset:
     """The whole data set clustered and matched as one."""
 
     config: KMeansConfig
-    passes: int = 2
-    keep: Recorder = SILENT
+
+    @property
+    def needs(self) -> Needs:
+        """Two passes: one fits the projection, the other applies it."""
+        return Needs(passes=2)
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
         return self.config.view(dataset)
 
-    def __call__(self, features: FeatureSet, *, seed: int) -> Score:
+    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
         """Cluster all pixels of all clips together, match once, score once."""
         dataset, config = features.dataset, self.config
         kind = label_kind(dataset, "dataset", config.labels)
         clips: list[ClipFeatures] = []
         tokens: list[Tokens] = []
         present: frozenset[int] = frozenset()
-        memo = memo_of(features, DEFAULT_LIMIT)
-        self.keep.on_begin("dataset", kind)
-        for clip, reduced in projected(features, config, "dataset"):
-            self.keep.on_features(clip, reduced)
-            present |= present_in(_truth(clip, kind, config, memo))
+        shared = run.shared or SharedCache()  # the truth is read twice
+        run.recorder.on_begin("dataset", kind)
+        for clip, reduced in projected(features, config, "dataset", shared):
+            run.recorder.on_features(clip, reduced)
+            present |= present_in(_truth(clip, kind, config, shared))
             clips.append(clip)
             tokens.append(reduced)
         if not clips:
@@ -179,11 +185,12 @@ class KMeansDataset:
             )
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), "dataset", dataset.card.name)
-        found = cluster_all(tokens, k, seed, config, dataset.card.name)
+        found = cluster_all(tokens, k, run.seed, config, dataset.card.name)
         tables, oracles = [], []
         for clip, reduced in zip(clips, tokens, strict=True):
-            truth = _truth(clip, kind, config, memo)
-            table, oracle = _tables(reduced, truth, found, VOID, partial(self.keep.on_frame, clip))
+            truth = _truth(clip, kind, config, shared)
+            seen = partial(run.recorder.on_frame, clip)
+            table, oracle = _tables(reduced, truth, found, VOID, seen)
             tables.append(table)
             oracles.append(oracle)
         whole = score_unit(
@@ -195,7 +202,7 @@ class KMeansDataset:
             classes=range(len(dataset.classes)) if config.absent_class == "zero" else None,
         )
         for clip in clips:
-            self.keep.on_unit(clip, range(len(clip.frames)), whole.match)
+            run.recorder.on_unit(clip, range(len(clip.frames)), whole.match)
         return self._score(whole, clips, tables, dataset, kind)
 
     def _score(
@@ -245,12 +252,12 @@ def _clip_row(clip: ClipFeatures, units: Sequence[UnitResult], scope: Scope) -> 
 
 
 def _truth(
-    clip: ClipFeatures, kind: LabelKind, config: KMeansConfig, memo: SharedCache
+    clip: ClipFeatures, kind: LabelKind, config: KMeansConfig, shared: SharedCache
 ) -> Sequence[FrameTruth]:
-    """Return the ground truth of a clip's frames, read where the memo does not have it."""
+    """Return the ground truth of a clip's frames, read where the cache does not hold it."""
     how = (kind, config.labels, config.score_size, config.mask_resize)
-    return memo.get(
-        ("truth", clip.index, clip.frames, *how),
+    return shared.get(
+        ("truth", clip.clip.name, clip.frames, *how),
         lambda: [FrameTruth(mask) for mask in read_truth(clip, *how)],
         lambda frames: sum(frame.mask.nbytes for frame in frames),
     )

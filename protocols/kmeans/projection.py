@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tvseg_bench.benchmark.clustering import Moments, Projection, fit_projection
-from tvseg_bench.benchmark.features.shared_cache import memo_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tvseg_bench.benchmark.evaluation import SharedCache
     from tvseg_bench.benchmark.types import ClipFeatures, FeatureSet
     from tvseg_bench.protocols.kmeans.config import KMeansConfig, Scope
 
@@ -23,30 +23,41 @@ if TYPE_CHECKING:
 
 
 def projected(
-    features: FeatureSet, config: KMeansConfig, scope: Scope
+    features: FeatureSet, config: KMeansConfig, scope: Scope, shared: SharedCache
 ) -> Iterator[tuple[ClipFeatures, Tokens]]:
     """Yield every clip (its raw tokens dropped) with its features as k-means wants them.
 
     The statistics come from the frame, the clip, `batch_clips` clips or the whole data set, which
     then is read twice; one batch of clips is held at a time. What an earlier evaluation of the
-    feature set left in its memo is not made again: if that is every clip, nothing is read.
+    feature set left in the cache is not made again: if that is every clip, nothing is read.
     """
-    memo = memo_of(features)
     kept = config.kept(len(features))
     if kept < len(features):
         features = FirstClips(features, kept)
     wanted = scope if config.pca_scope == "unit" else config.pca_scope
-    group = config.batch_clips if wanted == "batch" else 1
-    recipe = ("projected", config.pca_dims, wanted, group, kept)
-    if all((*recipe, i) in memo for i in range(kept)):
-        yield from (memo.get((*recipe, i), _missing, _size) for i in range(kept))
+    group = {"batch": config.batch_clips, "dataset": kept}.get(wanted, 1)
+    keys = [
+        ("projected", config.pca_dims, wanted, name, fitted)
+        for name, fitted in _fitted_on(
+            [clip.name for clip in features.dataset.clips[:kept]], group
+        )
+    ]
+    if all(key in shared for key in keys):
+        yield from (shared.get(key, _missing, _size) for key in keys)
         return
-    for i, made in enumerate(_made(features, config.pca_dims, wanted, group)):
-        yield memo.get((*recipe, i), lambda made=made: made, _size)  # type: ignore[misc]
+    for key, made in zip(keys, _made(features, config.pca_dims, wanted, group), strict=True):
+        yield shared.get(key, lambda made=made: made, _size)  # type: ignore[misc]
+
+
+def _fitted_on(names: Sequence[str], group: int) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each clip with those that the statistics are fitted on, its own group's."""
+    for start in range(0, len(names), max(1, group)):
+        fitted = tuple(names[start : start + group])
+        yield from ((name, fitted) for name in fitted)
 
 
 def _missing() -> tuple[ClipFeatures, Tokens]:
-    raise AssertionError("a memo drops nothing")
+    raise AssertionError("a shared cache drops nothing")
 
 
 def _size(made: tuple[ClipFeatures, Tokens]) -> int:

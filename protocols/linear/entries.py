@@ -16,7 +16,7 @@ from tvseg_bench.protocols.linear.config import (
 )
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.registry import LearningEvaluation
+    from tvseg_bench.benchmark.evaluation import Evaluation
 
 
 def register() -> None:
@@ -40,7 +40,7 @@ def register() -> None:
     )
 
 
-def _build(config: LinearConfig) -> LearningEvaluation:
+def _build(config: LinearConfig) -> Evaluation:
     from tvseg_bench.protocols.linear.evaluation import LinearProbe
 
     return LinearProbe(config)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tvseg_bench.benchmark.clustering import Moments, Projection
 from tvseg_bench.benchmark.devices import resolve_device
-from tvseg_bench.benchmark.recording.writer import SILENT, Recorder
+from tvseg_bench.benchmark.evaluation import Needs, NullRecorder, RunContext
 from tvseg_bench.benchmark.statistics.intervals import mean_and_sd
 from tvseg_bench.benchmark.types import VOID, Score, View
 from tvseg_bench.protocols.common.ground_truth import distinct
@@ -39,36 +40,32 @@ if TYPE_CHECKING:
     from tvseg_bench.protocols.linear.config import LinearConfig
 
 
-@dataclass
+@dataclass(frozen=True)
 class LinearProbe:
     """The protocol: train a probe, predict every pixel, score by identity."""
 
     config: LinearConfig
-    device: str = "auto"
-    """Where probes are trained; it moves no number beyond rounding."""
-    learns: str = "probe"
-    keep: Recorder = SILENT
-    """Hears what the first probe predicts."""
 
     @property
-    def passes(self) -> int:
-        """Return how often the features are read: to learn and to score, for every probe."""
-        return 2 * self.config.probe_seeds
+    def needs(self) -> Needs:
+        """A training split, and two passes for every probe: to learn and to score."""
+        return Needs(training=True, passes=2 * self.config.probe_seeds)
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
         return self.config.view(dataset)
 
-    def __call__(self, features: FeatureSet, *, seed: int, train: FeatureSet | None) -> Score:
-        """Train on `train` (None: on each half of the clips for the other) and score."""
+    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
+        """Train on the training clips, or on each half of the clips for the other, and score.
+
+        What is recorded is the first probe's.
+        """
         scores = [
             evaluate(
                 features,
-                train,
                 self.config,
-                lambda lesson, i=i: self._learn(lesson, _probe_seed(seed, i)),  # type: ignore[misc]
-                seed,
-                SILENT if i else self.keep,
+                partial(self._learn, seed=_probe_seed(run.seed, i), device=run.device),
+                replace(run, recorder=NullRecorder()) if i else run,
             )
             for i in range(self.config.probe_seeds)
         ]
@@ -77,12 +74,9 @@ class LinearProbe:
         spread = {"miou": found, "mean": mean, "sd": deviation}
         return replace(scores[0], details={**scores[0].details, "probe_seeds": spread})
 
-    def _learn(self, lesson: TrainingClips, seed: int) -> TrainedProbe:
-        device = resolve_device(self.device)
-        if self.config.optimizer == "lbfgs":
-            probe, details = _convex(lesson, self.config, seed, device)
-        else:
-            probe, details = _batched(lesson, self.config, seed, device)
+    def _learn(self, lesson: TrainingClips, seed: int, device: str) -> TrainedProbe:
+        fit = _convex if self.config.optimizer == "lbfgs" else _batched
+        probe, details = fit(lesson, self.config, seed, resolve_device(device))
         details = {"labels": probe.labels.tolist(), **details}
         return TrainedProbe(probe, self.config, lesson.features.patch_size, details)
 

@@ -9,7 +9,7 @@ from tvseg_bench.benchmark.types import MetricCard
 from tvseg_bench.protocols.propagation.config import DINO, DINOV3, STANDARD, PropagationConfig
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.registry import Evaluation
+    from tvseg_bench.benchmark.evaluation import Evaluation
 
 PAPER = "DINO, ICCV 2021, arXiv 2104.14294; scored as DAVIS 2017, arXiv 1704.00675"
 

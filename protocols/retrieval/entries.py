@@ -9,7 +9,7 @@ from tvseg_bench.protocols.common.config import mean_iou_cards
 from tvseg_bench.protocols.retrieval.config import HUMMINGBIRD, STANDARD, RetrievalConfig
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.registry import LearningEvaluation
+    from tvseg_bench.benchmark.evaluation import Evaluation
 
 
 def register() -> None:
@@ -27,7 +27,7 @@ def register() -> None:
     )
 
 
-def _build(config: RetrievalConfig) -> LearningEvaluation:
+def _build(config: RetrievalConfig) -> Evaluation:
     from tvseg_bench.protocols.retrieval.evaluation import Retrieval
 
     return Retrieval(config)

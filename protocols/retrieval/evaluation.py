@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from tvseg_bench.benchmark.devices import resolve_device
-from tvseg_bench.benchmark.recording.writer import SILENT, Recorder
+from tvseg_bench.benchmark.evaluation import Needs, RunContext
 from tvseg_bench.benchmark.types import Score, View
 from tvseg_bench.protocols.common.labelled_patches import Patches, collect
 from tvseg_bench.protocols.common.splits import fraction
@@ -45,27 +46,22 @@ _VOTES = 1 << 24
 """Numbers of neighbours' labels that are gathered at once: 64 MB."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Retrieval:
     """The protocol: fill a memory, look every patch up, score."""
 
     config: RetrievalConfig
-    device: str = "auto"
-    """Where the memory lies and is searched; it moves no number beyond rounding."""
-    learns: str = "memory"
-    passes: int = 2
-    keep: Recorder = SILENT
-    """Hears what is predicted."""
+    needs = Needs(training=True, passes=2)
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
         return self.config.view(dataset)
 
-    def __call__(self, features: FeatureSet, *, seed: int, train: FeatureSet | None) -> Score:
-        """Remember `train` (None: each half of the clips for the other) and score."""
-        return evaluate(features, train, self.config, self._remember, seed, self.keep)
+    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
+        """Remember the training clips, or each half of the clips for the other, and score."""
+        return evaluate(features, self.config, partial(self._remember, device=run.device), run)
 
-    def _remember(self, lesson: TrainingClips) -> Memory:
+    def _remember(self, lesson: TrainingClips, device: str) -> Memory:
         config = self.config
         chosen = fraction(lesson.features, config.fraction, lesson.seed)
         patches = collect(
@@ -78,7 +74,7 @@ class Retrieval:
             masks=config.memory_masks,
         )
         two_or_more(patches.labels, chosen)
-        return fill_memory(patches, config, lesson.seed, resolve_device(self.device), len(chosen))
+        return fill_memory(patches, config, lesson.seed, resolve_device(device), len(chosen))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from tvseg_bench.protocols.common.config import mean_iou_cards
 from tvseg_bench.protocols.segmenter.config import STANDARD, STEGO, SegmenterConfig
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.registry import Evaluation
+    from tvseg_bench.benchmark.evaluation import Evaluation
 
 
 def register() -> None:

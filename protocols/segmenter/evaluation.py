@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.evaluation import Needs, RunContext
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import ClassCounts, accuracy, class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match, match
 from tvseg_bench.benchmark.metrics.references import constant_table, oracle_table
-from tvseg_bench.benchmark.recording.writer import SILENT, Recorder
 from tvseg_bench.benchmark.types import Score, UnitScore, View
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
 from tvseg_bench.protocols.common.scoring import (
@@ -36,6 +36,7 @@ from tvseg_bench.protocols.kmeans.projection import without_tokens
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tvseg_bench.benchmark.evaluation import Recorder
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind
     from tvseg_bench.protocols.segmenter.config import SegmenterConfig
 
@@ -77,26 +78,35 @@ class NativeSegmentation:
     """The ids of a model, matched and scored; needs no seed."""
 
     config: SegmenterConfig
-    passes: int = 1
-    keep: Recorder = SILENT
-    """Hears what is found."""
+
+    @property
+    def needs(self) -> Needs:
+        """One pass; a clip depends on others where they say how many classes there are."""
+        config = self.config
+        counted = config.surplus == "drop" or config.absent_class == "zero"
+        alone = config.scope != "dataset" and not counted
+        return Needs(unit="clip" if alone else "dataset")
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown, and that its ids are wanted."""
         return self.config.view(dataset)
 
-    def __call__(self, features: FeatureSet, *, seed: int) -> Score:
+    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
         """Match and score; a model without ids of its own has raised NotApplicableError."""
         dataset = features.dataset
         kind = label_kind(dataset, self.config.scope, "card")
-        self.keep.on_begin(self.config.scope, kind)
-        clips = [self._read(clip, kind, features.patch_size) for clip in features]
-        scorer = Scorer(self.config, dataset, _n_classes(dataset, kind, clips), self.keep)
+        run.recorder.on_begin(self.config.scope, kind)
+        clips = [self._read(clip, kind, features.patch_size, run.recorder) for clip in features]
+        scorer = SegmentScorer(
+            self.config, dataset, _n_classes(dataset, kind, clips), run.recorder
+        )
         if self.config.scope == "dataset":
             return scorer.together(clips, kind)
         return scorer.apart(clips, kind)
 
-    def _read(self, clip: ClipFeatures, kind: LabelKind, patch: int) -> SegmentedClip:
+    def _read(
+        self, clip: ClipFeatures, kind: LabelKind, patch: int, recorder: Recorder
+    ) -> SegmentedClip:
         """Count the pixels of every frame of a clip."""
         truth = read_truth(clip, kind, "card", self.config.score_size)
         tables, slim = [], without_tokens(clip)
@@ -105,21 +115,21 @@ class NativeSegmentation:
             grid = (max(1, rows // patch), max(1, cols // patch))
             shown = nearest(ids, true.shape).astype(np.int32)
             tables.append(SegmentTables(contingency(true, shown), oracle_table(true, grid)))
-            self.keep.on_frame(slim, t, shown, true, grid, tables[-1].clusters)
+            recorder.on_frame(slim, t, shown, true, grid, tables[-1].clusters)
         if self.config.scope != "frame":
             tables = [_merged(tables)]
         return SegmentedClip(slim, tables)
 
 
 @dataclass(frozen=True)
-class Scorer:
+class SegmentScorer:
     """From tables to a score."""
 
     config: SegmenterConfig
     dataset: Dataset
     n_classes: int
     """Ids from this one on are surplus."""
-    keep: Recorder = SILENT
+    recorder: Recorder
 
     def together(self, clips: Sequence[SegmentedClip], kind: LabelKind) -> Score:
         """Match once, over all clips."""
@@ -130,7 +140,7 @@ class Scorer:
         assert whole.table is not None
         assert whole.match is not None
         for clip in clips:
-            self._hear(clip, [whole])
+            self._record(clip, [whole])
         rows = [
             UnitScore(
                 clip=clip.name,
@@ -160,7 +170,7 @@ class Scorer:
         """Match every frame or clip on its own; clips weigh alike."""
         units = [[self.unit(tables) for tables in clip.tables] for clip in clips]
         for clip, results in zip(clips, units, strict=True):
-            self._hear(clip, results)
+            self._record(clip, results)
         rows = [_row(clip, results) for clip, results in zip(clips, units, strict=True)]
         metrics = {m: mean(row.metrics[m] for row in rows) for m in METRICS}
         if metrics["miou"] is None:
@@ -192,12 +202,12 @@ class Scorer:
             },
         )
 
-    def _hear(self, clip: SegmentedClip, results: Sequence[UnitResult]) -> None:
+    def _record(self, clip: SegmentedClip, results: Sequence[UnitResult]) -> None:
         """Hand over the matching of a clip's units, which hold equally many frames."""
         each = len(clip.frames) // len(results)
         for i, result in enumerate(results):
             frames = range(i * each, (i + 1) * each)
-            self.keep.on_unit(clip.clip, frames, result.match, self.counted)
+            self.recorder.on_unit(clip.clip, frames, result.match, self.counted)
 
     def unit(self, tables: SegmentTables) -> UnitResult:
         """Match and score one unit, and beside it the constant map and the oracle."""

@@ -10,7 +10,7 @@ from tvseg_bench.protocols.common.config import mean_iou_cards
 from tvseg_bench.protocols.temporal.config import LENGTHS, STANDARD, VSPW, TemporalConfig
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.registry import Evaluation
+    from tvseg_bench.benchmark.evaluation import Evaluation
 
 PAPER = "VSPW, CVPR 2021 (VC); STEP, arXiv 2102.11859 (STQ); VPS, arXiv 2006.11339 (VPQ)"
 

@@ -35,12 +35,13 @@ import numpy as np
 
 from tvseg_bench.benchmark.data.files.flow_files import FlowFolder
 from tvseg_bench.benchmark.errors import DataError, NotApplicableError
+from tvseg_bench.benchmark.evaluation import Needs, RunContext, SharedCache, UnitOutcome
 from tvseg_bench.benchmark.metrics.references import constant_map, patch_grid_oracle
-from tvseg_bench.benchmark.recording.writer import SILENT, Recorder, UnitOutcome
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
 from tvseg_bench.protocols.common.ground_truth import distinct, label_kind
 from tvseg_bench.protocols.common.scoring import average, mean, score_unit
 from tvseg_bench.protocols.kmeans.clusters import cluster_frames
+from tvseg_bench.protocols.kmeans.evaluation import KMeansUnits
 from tvseg_bench.protocols.kmeans.projection import projected
 from tvseg_bench.protocols.temporal.config import LENGTHS
 from tvseg_bench.protocols.temporal.measures import (
@@ -56,6 +57,7 @@ from tvseg_bench.protocols.temporal.objects_over_time import ClipTruth, clip_tru
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tvseg_bench.benchmark.evaluation import Recorder
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind
     from tvseg_bench.protocols.kmeans.projection import Tokens
     from tvseg_bench.protocols.temporal.config import TemporalConfig
@@ -105,15 +107,17 @@ class Temporal:
     """Every clip clustered on its own, its cluster maps measured over time."""
 
     config: TemporalConfig
-    passes: int = 1
-    keep: Recorder = SILENT
-    """Hears what is found."""
+
+    @property
+    def needs(self) -> Needs:
+        """What `kmeans-clip` needs with the same clustering."""
+        return KMeansUnits(self.config, "clip").needs
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown: that of `kmeans-clip`."""
         return self.config.view(dataset)
 
-    def __call__(self, features: FeatureSet, *, seed: int) -> Score:
+    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
         """Measure every clip; average over the clips that say something."""
         dataset, config = features.dataset, self.config
         kind = label_kind(dataset, "clip", config.labels)
@@ -123,10 +127,11 @@ class Temporal:
                 f"{name} holds still images, in which nothing moves; choose a data set of videos"
             )
         self._check_flow(dataset)
-        self.keep.on_begin("clip", kind, METRICS[0])
+        run.recorder.on_begin("clip", kind, METRICS[0])
+        shared = run.shared or SharedCache(limit=0)
         clips = [
-            self._clip(clip, tokens, kind, seed, dataset)
-            for clip, tokens in projected(features, config, "clip")
+            self._clip(clip, tokens, kind, dataset, run)
+            for clip, tokens in projected(features, config, "clip", shared)
         ]
         if not any(clip.measured for clip in clips):
             raise NotApplicableError(
@@ -146,7 +151,12 @@ class Temporal:
         )
 
     def _clip(
-        self, clip: ClipFeatures, tokens: Tokens, kind: LabelKind, seed: int, dataset: Dataset
+        self,
+        clip: ClipFeatures,
+        tokens: Tokens,
+        kind: LabelKind,
+        dataset: Dataset,
+        run: RunContext,
     ) -> TemporalClipScore:
         """Cluster and measure one clip."""
         config = self.config
@@ -158,7 +168,8 @@ class Temporal:
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), "clip", dataset.card.name)
         maps = [
-            self._maps(tokens, truth, k, seed + again, clip) for again in range(1 + config.reseeds)
+            self._maps(tokens, truth, k, run.seed + again, clip)
+            for again in range(1 + config.reseeds)
         ]
         grid = (tokens.shape[1], tokens.shape[2])
         candidates: dict[str, Sequence[Map]] = {
@@ -167,7 +178,7 @@ class Temporal:
             ORACLE: [patch_grid_oracle(true, grid) for true in truth.labels],
         }
         measured = {name: measure(truth, ids, config) for name, ids in candidates.items()}
-        self._hear(clip, tokens, truth, maps[0], measured[MODEL])
+        _record(run.recorder, clip, tokens, truth, maps[0], measured[MODEL])
         measured[MODEL].metrics["seed_ari"] = mean(
             agreement(truth, maps[0], other) for other in maps[1:]
         )
@@ -177,22 +188,6 @@ class Temporal:
         row = _row(clip, measured[MODEL].metrics, "; ".join(filter(None, (_short(truth), note))))
         used = len(measured[MODEL].table.clusters)
         return TemporalClipScore(row, measured, k, used, truth.source)
-
-    def _hear(
-        self,
-        clip: ClipFeatures,
-        tokens: Tokens,
-        truth: ClipTruth,
-        maps: Sequence[Map],
-        found: Measured,
-    ) -> None:
-        """Hand over the clusters of a clip and what they were matched with."""
-        self.keep.on_features(clip, tokens)
-        grid = (tokens.shape[1], tokens.shape[2])
-        for t, (ids, true) in enumerate(zip(maps, truth.labels, strict=True)):
-            self.keep.on_frame(clip, t, ids, true, grid, found.frames[t])
-        own = UnitOutcome(found.metrics[METRICS[0]])
-        self.keep.on_unit(clip, range(len(maps)), found.match, own=own)
 
     def _check_flow(self, dataset: Dataset) -> None:
         """Raise DataError where the folder of flow is another data set's."""
@@ -251,6 +246,23 @@ class Temporal:
                 )
             out["flip_rate"] = None if out["vc2"] is None else 1 - out["vc2"]
         return out
+
+
+def _record(
+    recorder: Recorder,
+    clip: ClipFeatures,
+    tokens: Tokens,
+    truth: ClipTruth,
+    maps: Sequence[Map],
+    found: Measured,
+) -> None:
+    """Hand over the clusters of a clip and what they were matched with."""
+    recorder.on_features(clip, tokens)
+    grid = (tokens.shape[1], tokens.shape[2])
+    for t, (ids, true) in enumerate(zip(maps, truth.labels, strict=True)):
+        recorder.on_frame(clip, t, ids, true, grid, found.frames[t])
+    outcome = UnitOutcome(found.metrics[METRICS[0]])
+    recorder.on_unit(clip, range(len(maps)), found.match, outcome=outcome)
 
 
 def _silent(clip: ClipFeatures, scored: set[int], config: TemporalConfig) -> str:

@@ -13,6 +13,7 @@ import pytest
 import tvseg_bench
 import tvseg_bench.protocols
 from tvseg_bench.benchmark.errors import ProtocolError
+from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.execution.run import check_declared
 from tvseg_bench.benchmark.execution.selection import choose_protocols
 from tvseg_bench.benchmark.registry import protocols
@@ -38,12 +39,9 @@ def evaluate(name: str, features: Any, changes: Mapping[str, Any]) -> Score:
     standard = entry.presets["standard"]
     fast = {key: value for key, value in FAST.items() if key in type(standard).model_fields}
     config = type(standard).model_validate({**standard.model_dump(), **fast, **changes})
-    evaluation: Any = entry.build(config)
     if name == "segmenter":
         features = replace(features, clips=[segmented(clip) for clip in features.clips])
-    learns = {"train": features} if hasattr(evaluation, "learns") else {}
-    score: Score = evaluation(features, seed=0, **learns)
-    return score
+    return entry.build(config).evaluate(features, RunContext(training=features))
 
 
 def segmented(clip: Any) -> Any:

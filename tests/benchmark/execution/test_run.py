@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from tvseg_bench.benchmark.errors import DataError, UsageError
-from tvseg_bench.benchmark.execution.run import RunCallbacks, RunReport, run_selection
+from tvseg_bench.benchmark.evaluation import Needs, RunContext
+from tvseg_bench.benchmark.execution.callbacks import RunCallbacks
+from tvseg_bench.benchmark.execution.run import RunReport, run_selection
 from tvseg_bench.benchmark.execution.selection import make_selection
 from tvseg_bench.benchmark.registry import ModelEntry, datasets, models, protocols
 from tvseg_bench.benchmark.results.result import Result, comparable_fields
@@ -143,12 +145,12 @@ def broken_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
     standard = protocols["kmeans-clip"]
 
     class Broken:
-        passes = 1
+        needs = Needs()
 
         def __init__(self, config: Any) -> None:
             self.view = config.view
 
-        def __call__(self, features: Any, *, seed: int) -> Any:
+        def evaluate(self, features: Any, run: RunContext) -> Any:
             raise ZeroDivisionError("of its own making")
 
     entry = replace(standard, build=Broken)

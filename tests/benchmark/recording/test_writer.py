@@ -15,8 +15,10 @@ import tvseg_bench
 from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match
+from tvseg_bench.benchmark.recording.colours import pca_colours
+from tvseg_bench.benchmark.recording.images import reduced_size
 from tvseg_bench.benchmark.recording.reader import LONG_SIDE, RecordedCell, Recording
-from tvseg_bench.benchmark.recording.writer import pca_colours, reduced_size, spread
+from tvseg_bench.benchmark.recording.writer import spread
 from tvseg_bench.benchmark.results.result import Result
 from tvseg_bench.benchmark.results.text import ResultError
 

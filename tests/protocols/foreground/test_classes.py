@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tvseg_bench.benchmark.errors import MissingExtraError, NotApplicableError
+from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.metrics.contingency import Contingency
 from tvseg_bench.benchmark.statistics.intervals import interval
 from tvseg_bench.benchmark.types import Score
@@ -32,10 +33,8 @@ def evaluate(
 ) -> Score:
     entry = ENTRIES["foreground-classes"]
     values = {**entry.presets[preset].model_dump(), **FEW, **changes}
-    evaluation: Any = entry.build(ForegroundClassesConfig.model_validate(values))
-    if hasattr(evaluation, "learns"):
-        return evaluation(features, seed=seed, train=train or features)
-    return evaluation(features, seed=seed)
+    evaluation = entry.build(ForegroundClassesConfig.model_validate(values))
+    return evaluation.evaluate(features, RunContext(seed=seed, training=train or features))
 
 
 def with_attention(features: Any) -> Any:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.statistics.intervals import interval
 from tvseg_bench.benchmark.types import Score
 from tvseg_bench.protocols.foreground.config import ForegroundConfig
@@ -23,10 +24,8 @@ def evaluate(
 ) -> Score:
     entry = ENTRIES["foreground"]
     values = {**entry.presets[preset].model_dump(), **FEW, **changes}
-    evaluation: Any = entry.build(ForegroundConfig.model_validate(values))
-    if hasattr(evaluation, "learns"):
-        return evaluation(features, seed=seed, train=train)
-    return evaluation(features, seed=seed)
+    evaluation = entry.build(ForegroundConfig.model_validate(values))
+    return evaluation.evaluate(features, RunContext(seed=seed, training=train))
 
 
 def with_attention(features: Any, heads: int = 2, noise: float = 0.1) -> Any:

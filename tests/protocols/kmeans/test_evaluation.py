@@ -9,9 +9,10 @@ import pytest
 
 import tvseg_bench.protocols  # noqa: F401
 from tvseg_bench.benchmark.errors import NotApplicableError
-from tvseg_bench.benchmark.features.shared_cache import SharedCache
+from tvseg_bench.benchmark.evaluation import RunContext, SharedCache
 from tvseg_bench.benchmark.registry import protocols
 from tvseg_bench.benchmark.types import Score
+from tvseg_bench.protocols.common.splits import Subset
 from tvseg_bench.protocols.kmeans.projection import projected
 
 NAMES = [name for name in protocols if name.startswith(("kmeans-", "overcluster-"))]
@@ -19,13 +20,18 @@ UNITS = ["kmeans-frame", "kmeans-clip"]
 
 
 def evaluate(
-    name: str, features: Any, preset: str = "standard", seed: int = 0, **changes: Any
+    name: str,
+    features: Any,
+    preset: str = "standard",
+    seed: int = 0,
+    shared: SharedCache | None = None,
+    **changes: Any,
 ) -> Score:
     entry = protocols[name]
     config = type(entry.presets[preset]).model_validate(
         {**entry.presets[preset].model_dump(), **changes}
     )
-    return entry.build(config)(features, seed=seed)
+    return entry.build(config).evaluate(features, RunContext(seed=seed, shared=shared))
 
 
 def values(score: Score) -> list[float | None]:
@@ -233,12 +239,11 @@ def test_labels_may_be_repeated_instead_of_features_upsampled(toy: Any) -> None:
 
 
 class Counting:
-    """A feature set with a memo that counts what is read."""
+    """A feature set that counts what is read."""
 
-    def __init__(self, inner: Any, limit: int) -> None:
+    def __init__(self, inner: Any) -> None:
         self.reads: dict[str, int] = {"features": 0, "masks": 0}
         self.inner, self.patch_size, self.view = inner, inner.patch_size, None
-        self.memo = SharedCache(limit)
         clips = [replace(c, semantic=self._counted(c.semantic)) for c in inner.dataset.clips]
         self.dataset = replace(inner.dataset, clips=clips)
 
@@ -262,30 +267,54 @@ SWEEP = [("kmeans-clip", {}), ("kmeans-clip", {"k": 5}), ("overcluster-clip", {}
 
 
 @pytest.mark.parametrize("limit", [0, 3000, 1 << 30])
-def test_cells_that_share_a_memo_give_what_they_give_alone(toy: Any, limit: int) -> None:
-    shared = Counting(toy, limit)
+def test_cells_that_share_a_cache_give_what_they_give_alone(toy: Any, limit: int) -> None:
+    counted, shared = Counting(toy), SharedCache(limit)
     frames = sum(clip.n_frames for clip in toy.dataset.clips)
     cells = [(name, seed, changes) for name, changes in SWEEP for seed in (0, 1)]
     for name, seed, changes in [*cells, ("kmeans-dataset", 0, {}), ("kmeans-frame", 0, {})]:
-        together = evaluate(name, shared, seed=seed, **changes)
+        together = evaluate(name, counted, seed=seed, shared=shared, **changes)
         alone = evaluate(name, toy, seed=seed, **changes)
         assert together.metrics == alone.metrics
         assert together.references == alone.references
         assert together.per_class == alone.per_class
-    assert shared.memo.used <= limit
+    assert shared.used <= limit
     if limit == 1 << 30:  # once by clip, twice by data set, once by frame; the masks once
-        assert shared.reads == {"features": 4 * len(toy), "masks": frames}
+        assert counted.reads == {"features": 4 * len(toy), "masks": frames}
     else:
-        assert shared.reads["features"] == (len(cells) + 3) * len(toy)
+        assert counted.reads["features"] == (len(cells) + 3) * len(toy)
 
 
 def test_a_data_set_reads_each_mask_once(toy: Any) -> None:
-    alone = Counting(toy, 0)
-    del alone.memo
+    alone = Counting(toy)
     evaluate("kmeans-dataset", alone)
     assert alone.reads["masks"] == sum(clip.n_frames for clip in toy.dataset.clips)
 
 
 def test_slim_clips_hold_no_raw_tokens(toy: Any) -> None:
     config = protocols["kmeans-clip"].presets["standard"]
-    assert all(clip.tokens.base is None for clip, _ in projected(toy, config, "clip"))
+    assert all(
+        clip.tokens.base is None for clip, _ in projected(toy, config, "clip", SharedCache())
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("kmeans-clip", {}),
+        ("kmeans-frame", {"pca_scope": "dataset"}),
+        ("kmeans-clip", {"pca_scope": "batch", "batch_clips": 2}),
+        ("kmeans-dataset", {}),
+    ],
+)
+def test_a_subset_shares_a_cache_with_the_other_clips(
+    name: str, changes: dict[str, Any], features: Callable[..., Any], moving_blocks: Any
+) -> None:
+    """A subset numbers its clips from 0, so what is shared goes by their names."""
+    three = features([moving_blocks(3, shown) for shown in ([1, 2], [2, 1], [1])])
+    some, shared = Subset(three, (1, 2)), SharedCache()
+    evaluate(name, three, shared=shared, **changes)
+    together = evaluate(name, some, shared=shared, **changes)
+    alone = evaluate(name, some, **changes)
+    assert together.metrics == alone.metrics
+    assert [row.counts for row in together.clips] == [row.counts for row in alone.clips]
+    assert [row.clip for row in together.clips] == ["clip1", "clip2"]

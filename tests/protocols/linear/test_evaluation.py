@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from tvseg_bench.benchmark.errors import ModelError, NotApplicableError
+from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.types import Score
 from tvseg_bench.protocols.linear.config import (
     DINOV3,
@@ -37,7 +38,8 @@ def evaluate(
 ) -> Score:
     config = PRESETS[preset]
     config = LinearConfig.model_validate({**config.model_dump(), **changes})
-    return LinearProbe(config, device="cpu")(data, seed=seed, train=train)
+    run = RunContext(seed=seed, device="cpu", training=train)
+    return LinearProbe(config).evaluate(data, run)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.metrics.davis_jf import semi_supervised, statistics, unsupervised
 from tvseg_bench.benchmark.registry import ProtocolEntry, protocols
 from tvseg_bench.benchmark.types import VOID, Score
@@ -30,9 +31,22 @@ def build(preset: str = "standard", **changes: Any) -> Any:
 
 
 def evaluate(features: Any, preset: str = "standard", **changes: Any) -> Score:
-    score = build(preset, **changes)(features, seed=0)
-    assert isinstance(score, Score)
-    return score
+    return build(preset, **changes).evaluate(features, RunContext())
+
+
+def predicted(
+    features: Any, preset: str = "standard", index: int = 0, **changes: Any
+) -> list[np.ndarray]:
+    """Return the label maps of one clip, as they are written to files."""
+    maps: list[np.ndarray] = []
+    name = features.dataset.clips[index].name
+
+    def collect(clip: Any, frame: int, labels: Any) -> None:
+        if clip.name == name:
+            maps.append(labels)
+
+    build(preset, **changes).evaluate(features, RunContext(predictions=collect))
+    return maps
 
 
 def held(truth: np.ndarray, n: int) -> np.ndarray:
@@ -76,19 +90,18 @@ def test_a_static_clip_is_followed_exactly(preset: str, features: Callable[..., 
     exact = {"upsampling": "nearest", "topk": 1, "size": 32}
     score = evaluate(clip, preset, **exact)
     assert score.metrics == {"jf": 1.0, "j": 1.0, "f": 1.0}
-    maps = list(build(preset, **exact).predictions(clip, 0))
+    maps = predicted(clip, preset, **exact)
     np.testing.assert_array_equal(maps, truth)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_scores_are_those_of_the_official_tool(preset: str, instances: Any) -> None:
     """From the label maps that are written, by the metric functions that pass its cases."""
-    protocol = build(preset)
-    score = protocol(instances, seed=0)
+    score = evaluate(instances, preset)
     rows = []
     for index, clip in enumerate(instances):
         truth = np.stack([clip.clip.instance(t) for t in clip.frames])
-        maps = np.stack(list(protocol.predictions(instances, index)))
+        maps = np.stack(predicted(instances, preset, index))
         np.testing.assert_array_equal(maps[0], truth[0])
         inner = slice(1, None if preset == "standard" else -1)
         found = semi_supervised(truth[inner], maps[inner], int(truth[0].max()))
@@ -112,9 +125,8 @@ def test_unsupervised_scores_are_those_of_the_official_tool(
     truth = moving_blocks(4, [1, 2, 3])
     truth[:, 40:, :20] = VOID
     clip = features([truth], kind="instance", patch=4, noise=0.6)
-    protocol = build("dino", task="unsupervised")
-    score = protocol(clip, seed=0)
-    found = unsupervised(truth, np.stack(list(protocol.predictions(clip, 0))), 3)
+    score = evaluate(clip, "dino", task="unsupervised")
+    found = unsupervised(truth, np.stack(predicted(clip, "dino", task="unsupervised")), 3)
     assert score.clips[0].metrics["j"] == pytest.approx(found.j.mean(), abs=1e-12)
     assert score.clips[0].metrics["f"] == pytest.approx(found.f.mean(), abs=1e-12)
     assert len(score.frames) == 4
@@ -147,7 +159,7 @@ def test_sparse_ids_keep_their_names(features: Callable[..., Any], moving_blocks
     truth = moving_blocks(3, [7, 200])
     clip = features([truth], kind="instance", patch=4)
     assert [row["id"] for row in evaluate(clip).details["objects"]] == [7, 200]
-    assert set(np.unique(list(build().predictions(clip, 0)))) == {0, 7, 200}
+    assert set(np.unique(predicted(clip))) == {0, 7, 200}
     official = evaluate(clip, "dino").details["objects"]
     assert [row["id"] for row in official] == list(range(1, 201))
 
@@ -157,7 +169,7 @@ def test_void_is_neither_followed_nor_scored(
 ) -> None:
     truth = moving_blocks(4, [1, 2])
     clip = features([truth], kind="instance", patch=4, noise=0.4)
-    clean = list(build().predictions(clip, 0))
+    clean = predicted(clip)
     hidden = truth.copy()
     for t in range(1, 4):
         hidden[t][clean[t] != truth[t]] = VOID
@@ -177,7 +189,7 @@ def test_objects_that_come_later_are_background(
     for preset in PRESETS:
         score = evaluate(clip, preset)
         assert [row["id"] for row in score.details["objects"]] == [1]
-        assert 2 not in np.unique(list(build(preset).predictions(clip, 0)))
+        assert 2 not in np.unique(predicted(clip, preset))
 
 
 def test_classes_are_objects_where_there_are_no_instances(
@@ -198,7 +210,7 @@ def test_masks_of_any_size_and_shape(features: Callable[..., Any]) -> None:
         clip = features([np.zeros((3, 48, 32), np.uint8)], kind="instance", patch=8)
         other = replace(clip.clips[0].clip, instance=lambda t: truth[t])
         found = replace(clip, clips=[replace(clip.clips[0], clip=other)])
-        assert [m.shape for m in build(preset).predictions(found, 0)] == [(50, 31)] * 3
+        assert [m.shape for m in predicted(found, preset)] == [(50, 31)] * 3
         assert evaluate(found, preset).metrics["jf"] is not None
 
 
@@ -237,8 +249,6 @@ def test_data_that_say_nothing_are_refused_in_one_sentence(
     empty = features([np.zeros((3, 48, 48), np.uint8)], kind="instance")
     with pytest.raises(NotApplicableError, match="'clip0': its first frame holds no object"):
         evaluate(empty)
-    with pytest.raises(NotApplicableError, match="'clip0' has no prediction"):
-        next(iter(build().predictions(empty, 0)))
     with pytest.raises(NotApplicableError, match="no semantic masks"):
         evaluate(features([moving_blocks(3, [1])], kind="instance"), labels="semantic")
     maskless = features([moving_blocks(3, [1])])

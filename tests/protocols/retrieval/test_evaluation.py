@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.types import Score
 from tvseg_bench.protocols.common.labelled_patches import Patches
 from tvseg_bench.protocols.retrieval.config import HUMMINGBIRD, STANDARD, RetrievalConfig
@@ -27,7 +28,8 @@ def evaluate(
     data: Any, preset: str = "standard", seed: int = 0, train: Any = None, **changes: Any
 ) -> Score:
     config = RetrievalConfig.model_validate({**PRESETS[preset].model_dump(), **changes})
-    return Retrieval(config, device="cpu")(data, seed=seed, train=train)
+    run = RunContext(seed=seed, device="cpu", training=train)
+    return Retrieval(config).evaluate(data, run)
 
 
 @pytest.fixture

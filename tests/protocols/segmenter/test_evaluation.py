@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import match
@@ -21,7 +22,7 @@ SCOPES = ["frame", "clip", "dataset"]
 def evaluate(features: Any, preset: SegmenterConfig = STANDARD, **changes: Any) -> Score:
     config = SegmenterConfig.model_validate({**preset.model_dump(), **changes})
     assert config.view(features.dataset).output == "segments"
-    return NativeSegmentation(config)(features, seed=0)
+    return NativeSegmentation(config).evaluate(features, RunContext())
 
 
 @pytest.fixture

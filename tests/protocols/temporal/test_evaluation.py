@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from tvseg_bench.benchmark.errors import DataError, NotApplicableError
+from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.metrics.temporal import video_consistency
 from tvseg_bench.benchmark.registry import protocols
 from tvseg_bench.benchmark.results.key import CellKey
@@ -30,7 +31,7 @@ FAST = {"n_init": 2, "reseeds": 1}
 
 def evaluate(features: Any, preset: TemporalConfig = STANDARD, **changes: Any) -> Score:
     config = TemporalConfig.model_validate({**preset.model_dump(), **FAST, **changes})
-    return Temporal(config)(features, seed=0)
+    return Temporal(config).evaluate(features, RunContext())
 
 
 def with_flow(features: Any, motion: tuple[float, float]) -> Any:
@@ -67,7 +68,8 @@ def clips(features: Callable[..., Any], moving_blocks: Any) -> Any:
 
 def test_clusters_are_those_of_kmeans_clip(clips: Any) -> None:
     ours = evaluate(clips)
-    theirs = KMeansUnits(KMEANS.model_copy(update={"n_init": 2}), "clip")(clips, seed=0)
+    few = KMEANS.model_copy(update={"n_init": 2})
+    theirs = KMeansUnits(few, "clip").evaluate(clips, RunContext())
     for metric in ("miou", "miou_fg"):
         assert ours.metrics[metric] == theirs.metrics[metric]
         for reference in ("constant", "oracle"):
