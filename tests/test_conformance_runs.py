@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 TESTS = Path(__file__).parent
@@ -14,8 +15,10 @@ MANIFEST = "timet_map_instances.json"
 COMMAND = "import pytest, sys; sys.exit(pytest.main(sys.argv[1:]))"
 
 
-def run(folder: Path, *options: str) -> tuple[int, list[str]]:
-    target = TESTS / "conformance" / "test_timet_map_instances.py"
+def run(
+    folder: Path, *options: str, test: str = "test_timet_map_instances.py"
+) -> tuple[int, list[str]]:
+    target = TESTS / "conformance" / test
     root = ["-c", str(TESTS.parent / "pyproject.toml"), "--rootdir", str(TESTS.parent)]
     argv = [*root, "-p", "no:cacheprovider", "-m", "conformance", *options, str(target)]
     done = subprocess.run(
@@ -82,3 +85,23 @@ def test_a_file_that_is_no_manifest_is_an_error(tmp_path: Path) -> None:
     code, lines = run(write(tmp_path, {"name": "x"}))
     assert code not in (0, 1)
     assert f"{MANIFEST} is no manifest: it has no list `cases`" in "\n".join(lines)
+
+
+def test_one_unit_states_its_clusters_as_a_number_or_as_a_list(tmp_path: Path) -> None:
+    """The published data-set case of a given K, as two whose K comes from their annotations."""
+    with np.load(TESTS / "conformance" / "cases" / "timet_clustering.npz") as stored:
+        features, maps = stored["k2_features"], stored["k2_maps"]
+    shared = {
+        "k_features": features,
+        "k_annotations": np.arange(maps.size).reshape(maps.shape) % 4,
+    }
+    np.savez(tmp_path / "timet_clustering.npz", **shared, k_number_maps=maps, k_list_maps=maps)
+    cases = [
+        {"case": "k_number", "note": "", "K_found": 4},
+        {"case": "k_list", "note": "", "K_found": [4]},
+    ]
+    manifest = tmp_path / "timet_clustering.json"
+    manifest.write_text(json.dumps({"cases": cases}), encoding="utf-8")
+    code, lines = run(tmp_path, test="test_timet_clustering.py")
+    assert code == 0, "\n".join(lines)
+    assert lines[-1] == "conformance cases: 2"
