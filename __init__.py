@@ -4,7 +4,8 @@
     report = tvseg_bench.run("dino/vits16", "kmeans-clip", "davis-2017", weights="dino.pth")
     report.results[0].metrics["miou"].value
 
-The same names as on the command line, the same results. Importing this loads nothing heavy.
+The names are those of the command line, and the results are the same. Importing this package
+loads nothing heavy: neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -44,37 +45,49 @@ def run(
     """Evaluate models by protocols on data sets, as `tvseg-bench run` does.
 
     Args:
-        model: references; None = the embedded default.
+        model: one or several references, such as `dino/vits16`; None = the embedded default.
         protocol: names, each with an optional `:preset`.
         dataset: names, each with an optional `:split`.
-        callbacks: hears plan, progress and results; None = silence.
-        **options: the fields of `benchmark.selection.Selection`, such as `output`, `seeds`,
+        callbacks: an object whose methods are called with the plan, with progress and with each
+            result; None = nothing is shown.
+        **options: fields of `benchmark.execution.selection.Selection`, such as `output`, `seeds`,
             `limit`, `weights`, `data_root`, `device`, `dtype`, or `overrides` as a mapping from
             `protocol.NAME.field` to its value.
 
     Returns:
-        Every cell of the selection, computed now or found finished in `output`.
+        The results of all cells of the selection, whether computed now or found in `output`.
 
     Raises:
         UsageError: a name or parameter that does not exist; nothing was run.
+        ResultError: the output folder cannot be written.
     """
     from tvseg_bench.benchmark.errors import UsageError, did_you_mean
+    from tvseg_bench.benchmark.execution.run import run_selection
     from tvseg_bench.benchmark.execution.selection import Selection, make_selection
     from tvseg_bench.benchmark.paths import data_root
 
-    register_builtins()
+    known = Selection.__dataclass_fields__
     for name in options:
-        if name not in Selection.__dataclass_fields__:
-            raise UsageError(did_you_mean("option", name, Selection.__dataclass_fields__))
+        if name not in known:
+            raise UsageError(did_you_mean("option", name, known))
+    register_builtins()
     values = {"model": model, "protocol": protocol, "dataset": dataset, **options}
-    values.setdefault("data_root", data_root())
-    from tvseg_bench.benchmark.execution.run import run_selection
-
-    return run_selection(make_selection(values), callbacks)
+    return run_selection(make_selection({"data_root": data_root(), **values}), callbacks)
 
 
 def load_model(reference: str, *, weights: str | Path | None = None) -> LoadedModel:
-    """Build, check and freeze a model; see `benchmark.loading.load_model`."""
+    """Build a model, check it against its card, and freeze it.
+
+    Args:
+        reference: as after `--model`, such as `dino/vits16`, `timm:NAME` or `file:./my_model.py`.
+        weights: a file for models that take one; None = the official weights, where they are on
+            this machine.
+
+    Raises:
+        UsageError: no such model.
+        ModelError: it cannot be built, its weights are not there or do not fit, or it breaks the
+            contract.
+    """
     from tvseg_bench.benchmark.plugins.load import load_model as load
 
     register_builtins()
@@ -82,7 +95,16 @@ def load_model(reference: str, *, weights: str | Path | None = None) -> LoadedMo
 
 
 def load_dataset(reference: str, *, data_root: str | Path | None = None) -> Dataset:
-    """Open a data set, `NAME` or `NAME:split`; nothing is decoded before it is asked for."""
+    """Open a data set; no frame is decoded before it is asked for.
+
+    Args:
+        reference: `NAME`, `NAME:split`, or `folder:PATH` for frames and masks of one's own.
+        data_root: the folder with the data sets; None = `$TVSEG_DATA`.
+
+    Raises:
+        UsageError: no such data set or split.
+        DataError: its files are not there, or are not what its layout promises.
+    """
     from tvseg_bench.benchmark import paths
     from tvseg_bench.benchmark.execution.selection import split_reference
     from tvseg_bench.benchmark.registry import datasets
@@ -94,7 +116,10 @@ def load_dataset(reference: str, *, data_root: str | Path | None = None) -> Data
 
 
 def list_models() -> list[dict[str, Any]]:
-    """Return one row per registered model."""
+    """Return `name`, `patch`, `dim`, `params_m`, `weights`, `licence` and `from` of every model.
+
+    What only the card of a plugin says is None: a list imports no plugin.
+    """
     from tvseg_bench.benchmark.cli import cards
 
     register_builtins()
@@ -102,7 +127,7 @@ def list_models() -> list[dict[str, Any]]:
 
 
 def list_protocols() -> list[dict[str, Any]]:
-    """Return one row per registered protocol."""
+    """Return `name`, `version`, `presets` and `title` of every protocol."""
     from tvseg_bench.benchmark.cli import cards
 
     register_builtins()
@@ -110,7 +135,7 @@ def list_protocols() -> list[dict[str, Any]]:
 
 
 def list_datasets() -> list[dict[str, Any]]:
-    """Return one row per registered data set."""
+    """Return `name`, `version`, `splits`, `title` and `licence` of every data set."""
     from tvseg_bench.benchmark.cli import cards
 
     register_builtins()
@@ -118,7 +143,10 @@ def list_datasets() -> list[dict[str, Any]]:
 
 
 def register_builtins() -> None:
-    """Fill the registries; the built-ins go through the same door as plugins."""
+    """Fill the registries of models, protocols and data sets with those of this package.
+
+    They are registered as plugins are; the functions above do it by themselves.
+    """
     import tvseg_bench.benchmark.data
     import tvseg_bench.models
     import tvseg_bench.protocols  # noqa: F401
