@@ -120,6 +120,8 @@ def test_list_runs(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["list", "runs", "-o", str(tmp_path / "out"), "--json"]) == EXIT["ok"]
     rows = json.loads(capsys.readouterr().out)
     assert [row["status"] for row in rows] == ["ok", "ok"]
+    assert {row["metric"] for row in rows} == {"miou"}
+    assert all(0 < row["value"] <= 1 for row in rows)
     (tmp_path / "out/results/0123456789abcdef.json").write_text("{")
     assert main(["list", "runs", "-o", str(tmp_path / "out")]) == EXIT["some failed"]
     assert "0123456789abcdef.json" in capsys.readouterr().err

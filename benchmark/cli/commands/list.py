@@ -67,5 +67,6 @@ def _row(result: Result) -> dict[str, Any]:
         "preset": result.protocol.preset,
         "dataset": f"{result.dataset.id}:{result.dataset.split}",
         "seed": result.seed,
-        headline or "miou": None if value is None else round(value, 4),
+        "metric": headline,
+        "value": None if value is None else round(value, 4),
     }
