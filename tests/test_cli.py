@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,17 @@ def test_leaderboard_from_a_run(
     assert (tmp_path / "board/leaderboard.md").read_text().startswith("<!--")
     assert main(["leaderboard", "check", str(out)]) == EXIT["ok"]
     assert "nothing is wrong" in capsys.readouterr().out
+
+
+def test_a_board_names_what_is_not_on_it(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    main(grid(clips, out, "--limit", "1"))
+    assert "first 1 clip" in capsys.readouterr().out
+    assert main(["leaderboard", "build", str(out)]) == EXIT["ok"]
+    printed = capsys.readouterr().out
+    assert "not on the board: 2 results, such as baseline/pixels, kmeans-clip on folder" in printed
 
 
 def test_json_is_one_event_a_line(
@@ -204,7 +216,7 @@ def test_cache_and_env(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["cache", "path"]) == EXIT["ok"]
     assert capsys.readouterr().out.strip() == str(tmp_path / "home/features")
     assert main(["cache", "prune", "--all"]) == EXIT["ok"]
-    assert "1 entries" in capsys.readouterr().out
+    assert "1 entry" in capsys.readouterr().out
     assert main(["env", "--json"]) == EXIT["ok"]
     assert json.loads(capsys.readouterr().out)["suite"] == __version__
 
@@ -214,6 +226,7 @@ def test_data_status_check_and_path(clips: Path, capsys: pytest.CaptureFixture[s
     printed = capsys.readouterr().out
     assert "moving-shapes" in printed
     assert "DAVIS" in printed
+    assert "below the data root (none is set; type: export TVSEG_DATA=DIR)" in printed
     assert main(["data", "check", f"folder:{clips}"]) == EXIT["ok"]
     assert "2 clips, 6 frames, 6 masks" in capsys.readouterr().out
     (clips / "Annotations/bee/00001.png").unlink()
@@ -221,6 +234,16 @@ def test_data_status_check_and_path(clips: Path, capsys: pytest.CaptureFixture[s
     assert "bee/00001.png" in capsys.readouterr().out
     assert main(["data", "path", f"folder:{clips}"]) == EXIT["ok"]
     assert capsys.readouterr().out.strip() == str(clips)
+
+
+def test_info_of_a_protocol_tells_its_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "temporal"]) == EXIT["ok"]
+    printed = capsys.readouterr().out
+    assert re.search(r"^flip_rate +0\.\.1 +lower +share of pixels", printed, flags=re.MULTILINE)
+    assert main(["info", "temporal", "--json"]) == EXIT["ok"]
+    card = json.loads(capsys.readouterr().out)
+    assert next(iter(card["metrics"])) == card["headline"]
+    assert card["metrics"]["drift"]["range"] == [-1, 1]
 
 
 def test_python_dash_m(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import isinf
 from typing import Any, Literal, get_args, get_origin
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
@@ -130,6 +131,14 @@ def _protocol_info(name: str) -> dict[str, Any]:
         "title": entry.title,
         "paper": entry.paper,
         "headline": entry.headline,
+        "metrics": {
+            metric: {
+                "range": [None if isinf(end) else end for end in (card.lowest, card.highest)],
+                "better": "higher" if card.higher_is_better else "lower",
+                "meaning": card.title,
+            }
+            for metric, card in entry.metrics.items()
+        },
         "parameters": {
             field: {
                 "takes": _accepted(about.annotation),
@@ -158,8 +167,19 @@ def _accepted(annotation: Any) -> str:
 
 
 def card_text(card: Mapping[str, Any]) -> str:
-    """Return a card as lines; the parameters of a protocol as a table, a preset a column."""
-    lines = [f"{key}: {_plain(v)}" for key, v in card.items() if key != "parameters"]
+    """Return a card as lines; metrics and parameters of a protocol as tables."""
+    in_tables = ("metrics", "parameters")
+    lines = [f"{key}: {_plain(value)}" for key, value in card.items() if key not in in_tables]
+    if "metrics" in card:
+        rows = [
+            {
+                "metric": name,
+                "range": _range(*m["range"]),
+                **{k: m[k] for k in ("better", "meaning")},
+            }
+            for name, m in card["metrics"].items()
+        ]
+        lines += ["", text_table(rows)]
     if "parameters" in card:
         parameters: Mapping[str, Mapping[str, Any]] = card["parameters"]
         rows = [
@@ -169,6 +189,16 @@ def card_text(card: Mapping[str, Any]) -> str:
         lines += ["", text_table(rows), ""]
         lines += [f"{name}: {p['meaning']}" for name, p in parameters.items() if p["meaning"]]
     return "\n".join(lines)
+
+
+def _range(lowest: float | None, highest: float | None) -> str:
+    """Return a range, its bounds left out where there are none.
+
+    Example:
+        >>> _range(-1.0, 1.0), _range(0.0, None)
+        ('-1..1', '0..')
+    """
+    return "..".join("" if end is None else f"{end:g}" for end in (lowest, highest))
 
 
 def _value(value: Any) -> str:

@@ -15,6 +15,17 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, default=str))
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Example:
+        >>> counted(1, "cell"), counted(2, "cell"), counted(0, "entry")
+        ('1 cell', '2 cells', '0 entries')
+    """
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count} {noun if count == 1 else plural}"
+
+
 def print_problems(problems: Iterable[object]) -> int:
     """Print problems to stderr, one a line; return the exit code, 1 where there are any."""
     code = OK

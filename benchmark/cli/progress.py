@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from tvseg_bench.benchmark.cli.console import make_console
+from tvseg_bench.benchmark.cli.output import counted
 from tvseg_bench.benchmark.cli.score_tables import protocol_label
 from tvseg_bench.benchmark.execution.callbacks import RunCallbacks
 
@@ -57,8 +58,8 @@ class RichCallbacks(RunCallbacks):
 
     def on_plan(self, plan: Plan, todo: int) -> None:
         """Print how much there is to do."""
-        n, done = len(plan.cells), len(plan.cells) - todo
-        self.console.print(f"{n} cells, {done} done before, {todo} to do")
+        cells, done = counted(len(plan.cells), "cell"), len(plan.cells) - todo
+        self.console.print(f"{cells}, {done} done before, {todo} to do")
         self.cells = self.progress.add_task("cells", total=todo)
 
     def on_progress(self, group: Sequence[Cell], done: int, total: int) -> None:
@@ -81,8 +82,9 @@ class RichCallbacks(RunCallbacks):
         first = group[0]
         shared = ", ".join(dict.fromkeys(cell.protocol.label for cell in group))
         self.console.print(
-            f"[dim]one pass of {escape(first.card.name)} over {total} frames of "
-            f"{escape(first.dataset.card.name)} for {escape(shared)}[/dim]"
+            f"[dim]one pass of {escape(first.card.name)} over {counted(total, 'frame')} of "
+            f"{escape(first.dataset.card.name)} for {escape(shared)}[/dim]",
+            soft_wrap=True,
         )
 
     def on_start(self, cell: Cell) -> None:
@@ -96,12 +98,14 @@ class RichCallbacks(RunCallbacks):
             return
         if self.cells is not None:
             self.progress.advance(self.cells)
-        self.console.print(f"{_mark(result)} {escape(cell.label)}  {_outcome(result)}")
+        line = f"{_mark(result)} {escape(cell.label)}  {_outcome(result)}"
+        self.console.print(line, soft_wrap=True)
 
     def on_unavailable(self, part: UnavailableCell) -> None:
         """Print a part of the grid that cannot run, with the reason."""
         label = f"{part.model} × {part.protocol} × {part.dataset}"
-        self.console.print(f"[red]✗[/red] {escape(label)}  {escape(part.reason)}")
+        line = f"[red]✗[/red] {escape(label)}  {escape(part.reason)}"
+        self.console.print(line, soft_wrap=True)
 
 
 def _mark(result: Result) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from tvseg_bench.benchmark.cli.console import make_console, plain_table
+from tvseg_bench.benchmark.cli.output import counted
 from tvseg_bench.benchmark.statistics.intervals import FEW_CLIPS
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def score_tables(results: Iterable[Result]) -> list[ScoreTable]:
     by_dataset: dict[str, list[Result]] = {}
     for result in results:
         if result.status == "ok":
-            partial = f", first {result.limit} clips" if result.partial else ""
+            partial = f", first {counted(result.limit or 0, 'clip')}" if result.partial else ""
             title = f"{result.dataset.id}:{result.dataset.split}{partial}"
             by_dataset.setdefault(title, []).append(result)
     return [_table(title, rows) for title, rows in by_dataset.items()]
@@ -158,13 +159,11 @@ def print_report(report: RunReport) -> None:
     for reason in dict.fromkeys(r.reason for r in skipped):
         cells = [r for r in skipped if r.reason == reason]
         names = ", ".join(dict.fromkeys(protocol_label(r) for r in cells))
-        console.print(f"skipped {escape(names)} ({_cells(len(cells))}): {escape(reason)}")
+        console.print(f"skipped {escape(names)} ({counted(len(cells), 'cell')}): {escape(reason)}")
     if report.failed:
-        console.print(f"[red]{_cells(report.failed)} failed[/red]; their reasons stand above")
-
-
-def _cells(count: int) -> str:
-    return "1 cell" if count == 1 else f"{count} cells"
+        console.print(
+            f"[red]{counted(report.failed, 'cell')} failed[/red]; their reasons stand above"
+        )
 
 
 def print_table(console: Console, table: ScoreTable) -> None:

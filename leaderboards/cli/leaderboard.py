@@ -6,9 +6,13 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED, print_json, print_problems
+from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED, counted, print_json, print_problems
 from tvseg_bench.benchmark.cli.parser import CommandParser
+
+if TYPE_CHECKING:
+    from tvseg_bench.leaderboards.board import BoardReport
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -36,11 +40,19 @@ def run(arguments: argparse.Namespace) -> int:
     out = arguments.output or arguments.folders[0]
     report = build(arguments.folders, out, split_list(arguments.format))
     if arguments.json:
-        print_json({"files": report.files, "rows": len(report.frame)})
+        left_out = report.board.left_out
+        print_json({"files": report.files, "rows": len(report.frame), "left_out": left_out})
     else:
-        for file in report.files:
-            print(f"wrote {file}")
+        _print_built(report)
     return print_problems(report.board.problems)
+
+
+def _print_built(report: BoardReport) -> None:
+    for file in report.files:
+        print(f"wrote {file}")
+    left_out = report.board.left_out
+    if left_out:
+        print(f"not on the board: {counted(len(left_out), 'result')}, such as {left_out[0]}")
 
 
 def _check(folders: Sequence[Path], as_json: bool) -> int:

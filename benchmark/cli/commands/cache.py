@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.cli.console import print_rows
-from tvseg_bench.benchmark.cli.output import OK, print_json
+from tvseg_bench.benchmark.cli.output import OK, counted, print_json
 from tvseg_bench.benchmark.cli.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -35,16 +35,30 @@ def run(arguments: argparse.Namespace) -> int:
         return OK
     prune = arguments.action == "prune"
     entries = _prune(cache, arguments) if prune else cache.status()
-    rows = [asdict(entry) for entry in entries]
     if arguments.json:
-        print_json(rows)
+        print_json([asdict(entry) for entry in entries])
         return OK
-    if rows:
-        print_rows(rows)
+    if entries:
+        print_rows([_shown(entry) for entry in entries])
     size = sum(entry.bytes for entry in entries) / 1e6
     verb = "removed" if prune else "held"
-    print(f"{len(rows)} entries, {size:.1f} MB {verb}; limit {cache.limit / 1e9:.0f} GB")
+    print(
+        f"{counted(len(entries), 'entry')}, {size:.1f} MB {verb}; limit {cache.limit / 1e9:.0f} GB"
+    )
     return OK
+
+
+def _shown(entry: CacheRow) -> dict[str, str | int]:
+    """Return an entry as a row that fits a terminal; `--json` gives it in full."""
+    return {
+        "model": entry.model,
+        "revision": entry.revision[:19],
+        "dataset": entry.dataset,
+        "view": entry.view,
+        "clips": entry.clips,
+        "MB": f"{entry.bytes / 1e6:.1f}",
+        "last use": f"{entry.last_use:%Y-%m-%d %H:%M} UTC",
+    }
 
 
 def _prune(cache: FeatureCache, arguments: argparse.Namespace) -> list[CacheRow]:

@@ -49,4 +49,5 @@ def run(arguments: argparse.Namespace) -> int:
 def _print_outcome(outcome: CheckOutcome) -> None:
     colour = _COLOURS.get(outcome.status, "dim")
     text = escape(f"{outcome.check}: {outcome.message}")
-    make_console().print(f"[{colour}]{outcome.status:>14}[/{colour}]  {text}")
+    line = f"[{colour}]{outcome.status:>14}[/{colour}]  {text}"
+    make_console().print(line, soft_wrap=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from tvseg_bench.benchmark.cli.console import make_console, print_rows
-from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED, print_json
+from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED, counted, print_json
 from tvseg_bench.benchmark.cli.parser import CommandParser
 from tvseg_bench.benchmark.errors import UsageError
 
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json([asdict(row) for row in rows])
         else:
-            _print_status(rows)
+            _print_status(rows, root)
         return OK
     if arguments.name is None:
         raise UsageError(f"which data set? type: tvseg-bench data {arguments.action} NAME")
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     return OK if report.ok else SOME_FAILED
 
 
-def _print_status(rows: Sequence[DatasetStatus]) -> None:
+def _print_status(rows: Sequence[DatasetStatus], root: Path | None) -> None:
     """Print one row per data set, and which archive is wanted for those that are not there."""
     print_rows(
         [
@@ -77,12 +77,18 @@ def _print_status(rows: Sequence[DatasetStatus]) -> None:
     console = make_console()
     for row in rows:
         if row.problem and row.found:
-            console.print(f"\n[yellow]{row.name}[/yellow]: {escape(row.problem)}")
+            line = f"\n[yellow]{row.name}[/yellow]: {escape(row.problem)}"
+            console.print(line, soft_wrap=True)
     absent = [row for row in rows if not row.found]
     if absent:
-        console.print("\nTo add one, unpack its official archive below the data root:")
+        place = "none is set; type: export TVSEG_DATA=DIR" if root is None else root
+        console.print(
+            "\nTo add one, unpack its official archive below the data root "
+            f"({escape(str(place))}):",
+            soft_wrap=True,
+        )
     for row in absent:
-        console.print(f"  {row.name}: {escape(row.archive or row.problem)}")
+        console.print(f"  {row.name}: {escape(row.archive or row.problem)}", soft_wrap=True)
 
 
 def _check(name: str, split: str | None, root: Path | None, quiet: bool) -> DataReport:
@@ -105,10 +111,15 @@ def _print_check(report: DataReport) -> None:
     """Print what a split holds and what is wrong with it."""
     console = make_console()
     void = report.void_share
+    held = (
+        counted(report.clips, "clip"),
+        counted(report.frames, "frame"),
+        counted(report.masks, "mask"),
+    )
     for key, value in (
         ("data set", f"{report.dataset}:{report.split}, version {report.version}"),
         ("folder", report.root or "none, the data are no image files"),
-        ("holds", f"{report.clips} clips, {report.frames} frames, {report.masks} masks"),
+        ("holds", ", ".join(held)),
         ("bytes", f"{report.bytes:,}"),
         ("manifest", f"sha256:{report.manifest_sha256}"),
         ("frame sizes", ", ".join(f"{k} ({n})" for k, n in report.sizes.items())),
@@ -116,7 +127,7 @@ def _print_check(report: DataReport) -> None:
         ("palette", ", ".join(f"{k} {v}" for k, v in report.palette.items()) or "–"),
         ("void", "–" if void is None else f"{100 * void:.2f} % of the pixels"),
     ):
-        console.print(f"{key}: {escape(str(value))}")
+        console.print(f"{key}: {escape(str(value))}", soft_wrap=True)
     total = sum(report.pixels.values())
     if total:
         print_rows(
@@ -140,7 +151,7 @@ def _print_findings(report: DataReport) -> None:
         shown[finding.kind] = shown.get(finding.kind, 0) + 1
         if shown[finding.kind] <= MOST_SHOWN:
             mark = "[yellow]note[/yellow]" if finding.is_note else "[red]wrong[/red]"
-            console.print(f"{mark} {escape(finding.text)}")
+            console.print(f"{mark} {escape(finding.text)}", soft_wrap=True)
     for kind, count in report.counts.items():
         if count > MOST_SHOWN:
             console.print(

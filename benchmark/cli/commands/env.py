@@ -32,7 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
         return OK
     for key, value in found.items():
         if isinstance(value, dict):
-            print(f"{key}:", *(f"  {k}: {v}" for k, v in value.items()), sep="\n")
+            print(f"{key}:")
+            for name, fact in value.items():
+                print(f"  {name}: {'-' if fact is None else fact}")
         else:
             print(f"{key}: {'-' if value is None else value}")
     return OK

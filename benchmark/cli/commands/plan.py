@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 
 from tvseg_bench.benchmark.cli.console import make_console, print_rows
-from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED, print_json
+from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED, counted, print_json
 from tvseg_bench.benchmark.cli.parser import CommandParser
 from tvseg_bench.benchmark.cli.selection_options import add_selection, selection_of
 
@@ -41,10 +41,14 @@ def _print_estimate(found: Mapping[str, Any]) -> None:
         print_rows(found["passes"], "forward passes")
     for part in found["broken"]:
         label = f"{part['model']} × {part['protocol']} × {part['dataset']}"
-        console.print(f"[red]cannot run[/red] {escape(label)}: {escape(part['reason'])}")
+        console.print(
+            f"[red]cannot run[/red] {escape(label)}: {escape(part['reason'])}", soft_wrap=True
+        )
     totals = found["totals"]
+    cells, frames = counted(totals["cells"], "cell"), counted(totals["frames"], "frame")
     console.print(
-        f"\n{totals['cells']} cells, {totals['done']} done; {totals['frames']} frames to pass "
-        f"through a model, about {totals['seconds']:.0f} s without clustering; "
-        f"{totals['kept_mb']:.0f} MB of features kept"
+        f"\n{cells}, {totals['done']} done; {frames} to pass through a model, about "
+        f"{totals['seconds']:.0f} s without clustering; {totals['kept_mb']:.0f} MB of features "
+        "cached",
+        soft_wrap=True,
     )
