@@ -1,4 +1,4 @@
-"""Kernels: loops that numba compiles, cached so that none outlives an edit of one it calls.
+"""Loops compiled by numba, and cached so that an edit invalidates all that may call them.
 
 numba's cache looks at the file of a kernel alone, although a kernel holds those that it calls from
 other files inside it: `compiled` names them by the text of all files with kernels in the folder.
@@ -48,7 +48,7 @@ def compiled(**options: Any) -> Callable[[_F], _F]:
         function.__qualname__ += f"-{fingerprint(folder)}"
         try:
             kernel: _F = numba.njit(cache=True, nogil=True, **options)(function)
-        except RuntimeError:  # no folder to cache in: every process compiles anew
+        except RuntimeError:  # no folder to cache in: every process compiles again
             kernel = numba.njit(nogil=True, **options)(function)
         return kernel
 

@@ -1,4 +1,4 @@
-"""Where a model runs: names of devices, exact convolutions, and the many words for no memory."""
+"""Devices: their names, exact convolutions, and how to recognise that memory ran out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Return whether a device's or the host's memory ran out, in torch's several words for it."""
+    """Return whether a device's or the host's memory ran out, in any of torch's errors for it."""
     if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
         return True
     text = str(error)
@@ -50,7 +50,7 @@ def out_of_memory(error: Exception) -> bool:
 
 
 def float32_convolutions(device: torch.device) -> contextlib.AbstractContextManager[None]:
-    """Keep cuDNN to float32, whose inputs it rounds to 10 bits by default, and deterministic."""
+    """Make cuDNN deterministic and exact: by default it rounds float32 inputs to 10 bits."""
     if device.type != "cuda":
         return contextlib.nullcontext()
     cudnn = torch.backends.cudnn

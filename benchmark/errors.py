@@ -1,4 +1,4 @@
-"""Errors that speak to the user: one sentence, with what to type next."""
+"""Errors for the user: one sentence each, with what to type next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MOST_NAMED = 20
 
 
 class TvsegError(Exception):
-    """A mistake the user can mend; its text is one clear sentence, shown without a traceback."""
+    """A mistake that the user can correct; its text is one clear sentence, shown without a traceback."""
 
 
 class UsageError(TvsegError):
@@ -50,7 +50,7 @@ def did_you_mean(kind: str, name: str, known: Iterable[str], listing: str = "") 
         kind: what the name should be of.
         name: as it was typed.
         known: names, families before a slash.
-        listing: command that lists the known ones, told where none is near.
+        listing: command that lists the known ones, named where none is near.
 
     Example:
         >>> did_you_mean("model", "dino/vits61", ["dino/vits16", "dino/vitb16"])

@@ -1,4 +1,4 @@
-"""Where the suite lies, and where it keeps its own files: weights and caches."""
+"""Where the suite is installed, and where its own files are: weights and caches."""
 
 from __future__ import annotations
 

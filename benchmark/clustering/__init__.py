@@ -1,7 +1,7 @@
 """Clustering of dense features: exact k-means on implicitly upsampled features, and PCA."""
 
 from tvseg_bench.benchmark.clustering.faiss_reference import published_kmeans
-from tvseg_bench.benchmark.clustering.inputs_outputs import Chunk, KMeansResult
+from tvseg_bench.benchmark.clustering.interface import Chunk, KMeansResult
 from tvseg_bench.benchmark.clustering.kmeans import (
     assign_upsampled,
     kmeans_streamed,

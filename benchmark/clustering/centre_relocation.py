@@ -1,9 +1,9 @@
 """Moving centres from where they are crowded to where they are few.
 
 With hundreds of clusters every restart of k-means++ ends about equally far from the optimum, in
-clusters that share what one could hold while others hold two. Lloyd's iteration cannot mend that:
-no centre crosses the space between. So the centres that would be missed least are taken away and
-set down in the clusters of most error, many at a time, fewer every round (after the breathing
+clusters that share what one could hold while others hold two. Lloyd's iteration cannot repair
+that: no centre crosses the space between. So the centres that would be missed least are moved to
+the clusters of most error, many at a time, fewer every round (after the breathing
 k-means of Fritzke, 2020, arXiv 2006.15666); a round that does not lower the inertia is undone.
 """
 
@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from tvseg_bench.benchmark.clustering.kernels import (
+from tvseg_bench.benchmark.clustering.cell_kernels import (
     BLOCK,
     NEVER,
     Array,
     Scores,
     larger,
 )
-from tvseg_bench.benchmark.clustering.patch_kmeans import ROWS, columns_of, descend
+from tvseg_bench.benchmark.clustering.patch_kernels import ROWS, weighted_lloyd, write_columns
 from tvseg_bench.benchmark.compiled import FINITE, compiled
 
-ROUNDS = 4
+_ROUNDS = 4
 _FIRST, _SHRINK = 0.2, 0.5
 """Share of the centres that the first round moves, and what becomes of it from round to round."""
 _ITERATIONS, _TOL = 2, 1e-4
@@ -29,11 +29,11 @@ _ITERATIONS, _TOL = 2, 1e-4
 
 
 @compiled(**FINITE)
-def weigh(
+def measure_centres(
     points: Scores, norms: Scores, mass: Array, centers: Scores,
     owner: Array, second: Array, apart: Scores, error: Array, missed: Array,
 ) -> None:  # fmt: skip
-    """Find each point's nearest two centres, and what every centre is worth.
+    """Find each point's nearest two centres, and how much every centre lowers the inertia.
 
     Writes owner and second [n], the squared distance apart [n] to the owner, each cluster's
     error [k], and missed [k]: what the inertia would rise by at most without it.
@@ -42,7 +42,7 @@ def weigh(
     padded = -(-k // BLOCK) * BLOCK
     augmented = np.zeros((depth + 1, padded), points.dtype)
     augmented[depth] = NEVER
-    columns_of(centers, augmented)
+    write_columns(centers, augmented)
     scores = np.empty((ROWS, padded), points.dtype)
     never, zero = points.dtype.type(NEVER), points.dtype.type(0)
     error[:] = 0
@@ -67,7 +67,7 @@ def weigh(
 
 
 @compiled(**FINITE)
-def pick(apart: Scores, mass: Array, owner: Array, cluster: int, uniform: float) -> int:
+def draw_point(apart: Scores, mass: Array, owner: Array, cluster: int, uniform: float) -> int:
     """Return a point of a cluster, drawn by its share of the error; -1 where there is none."""
     total = 0.0
     for i in range(len(owner)):
@@ -84,7 +84,9 @@ def pick(apart: Scores, mass: Array, owner: Array, cluster: int, uniform: float)
 
 
 @compiled(**FINITE)
-def move(points: Scores, norms: Scores, mass: Array, centers: Scores, uniforms: Array) -> int:
+def move_centres(
+    points: Scores, norms: Scores, mass: Array, centers: Scores, uniforms: Array
+) -> int:
     """Move up to len(uniforms) of the centers [k, D] that are missed least; return how many.
 
     A cluster takes part once a round: neither the heirs of a centre that was taken away nor a
@@ -95,7 +97,7 @@ def move(points: Scores, norms: Scores, mass: Array, centers: Scores, uniforms: 
     owner, second = np.empty(n, np.int32), np.empty(n, np.int32)
     apart = np.empty(n, np.float32)
     error, missed = np.empty(k), np.empty(k)
-    weigh(points, norms, mass, centers, owner, second, apart, error, missed)
+    measure_centres(points, norms, mass, centers, owner, second, apart, error, missed)
     least, most = np.argsort(missed), np.argsort(-error)
     busy = np.zeros(k, np.bool_)
     moved, at = 0, 0
@@ -107,7 +109,7 @@ def move(points: Scores, norms: Scores, mass: Array, centers: Scores, uniforms: 
         if busy[j]:
             continue
         split = most[at]
-        to = pick(apart, mass, owner, split, uniforms[moved])
+        to = draw_point(apart, mass, owner, split, uniforms[moved])
         if to < 0:
             break
         busy[j] = True
@@ -121,7 +123,7 @@ def move(points: Scores, norms: Scores, mass: Array, centers: Scores, uniforms: 
     return moved
 
 
-def breathe(
+def relocate_centres(
     points: Scores, norms: Scores, mass: Array, centers: Scores, inertia: float, seed: list[int]
 ) -> tuple[float, Scores]:
     """Return a lower inertia and its centres [k, D]; at worst those that were given.
@@ -130,12 +132,12 @@ def breathe(
     is that of the centers given, seed that of the draws.
     """
     rng = np.random.default_rng(seed)
-    for turn in range(ROUNDS):
+    for turn in range(_ROUNDS):
         trial = centers.copy()
         draws = rng.random(max(1, int(len(centers) * _FIRST * _SHRINK**turn)))
-        if not move(points, norms, mass, trial, draws):
+        if not move_centres(points, norms, mass, trial, draws):
             break
-        reached = descend(points, norms, mass, trial, _ITERATIONS, _TOL)
+        reached = weighted_lloyd(points, norms, mass, trial, _ITERATIONS, _TOL)
         if reached < inertia:
             inertia, centers = reached, trial
     return inertia, centers

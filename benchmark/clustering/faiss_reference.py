@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.clustering.inputs_outputs import (
+from tvseg_bench.benchmark.clustering.interface import (
     Features,
+    FitSettings,
     Floating,
     KMeansResult,
-    Settings,
     as_frames,
     check_size,
 )
 from tvseg_bench.benchmark.clustering.kmeans import assign_upsampled
-from tvseg_bench.benchmark.clustering.lloyd import cut, step
+from tvseg_bench.benchmark.clustering.lloyd import blocks_of, cluster_sums
 from tvseg_bench.benchmark.clustering.threads import workers
 from tvseg_bench.benchmark.clustering.upsampling import Grid, grid
 from tvseg_bench.benchmark.errors import MissingExtraError, UsageError
@@ -53,7 +53,7 @@ def published_kmeans(
         UsageError: fewer pixels than clusters, or a count below 1.
     """
     frames = as_frames(features, name).astype(np.float32, copy=False)
-    Settings(k, nredo, niter, seed, 0.0).check()
+    FitSettings(k, nredo, niter, seed, 0.0).check()
     height, width = check_size(size)
     shape = grid((frames.shape[1], frames.shape[2]), (height, width))
     pixels = len(frames) * shape.pixels
@@ -103,7 +103,8 @@ def _outcome(
     shift = frames.mean((0, 1, 2), dtype=np.float64)
     moved = centers - shift
     with workers(threads) as pool:
-        now = step([cut(frames, (shape.y.size, shape.x.size), shift)], pool, moved)
+        blocks = blocks_of(frames, (shape.y.size, shape.x.size), shift)
+        now = cluster_sums([blocks], pool, moved)
     norm = shape.squared_norm(frames - shift.astype(np.float32))
     return max(norm - 2.0 * now.best, 0.0), int((now.counts == 0).sum())
 

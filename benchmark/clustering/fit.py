@@ -1,4 +1,4 @@
-"""How a fit goes: survey, restarts on patches, trials on few frames, refinement on all."""
+"""The stages of a fit: sampled patches, restarts on them, trials on few pixels, all pixels."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.clustering.cells import cells
-from tvseg_bench.benchmark.clustering.inputs_outputs import (
+from tvseg_bench.benchmark.clustering.interface import (
     Chunk,
+    FitSettings,
     Floating,
-    Settings,
     as_array,
     as_frames,
     check_size,
@@ -21,16 +20,22 @@ from tvseg_bench.benchmark.clustering.inputs_outputs import (
 )
 from tvseg_bench.benchmark.clustering.lloyd import (
     FRAMES,
+    FrameBlock,
     LloydFit,
-    Piece,
-    Raw,
-    cut,
-    label_piece,
+    UnpreparedBlock,
+    blocks_of,
+    cluster_sums,
+    label_block,
     lloyd,
-    step,
 )
-from tvseg_bench.benchmark.clustering.seeding import Survey, coarse_restarts, fineness, survey
+from tvseg_bench.benchmark.clustering.patch_sample import (
+    PatchSample,
+    points_per_side,
+    sample_patches,
+)
+from tvseg_bench.benchmark.clustering.seeding import best_starts
 from tvseg_bench.benchmark.clustering.threads import Workers
+from tvseg_bench.benchmark.clustering.upsampling import cell_tables
 
 Floats = NDArray[np.float64]
 _TRIAL_ITERATIONS = 4
@@ -42,28 +47,28 @@ _STRIDE = 1.6
 def fit_frames(
     frames: Floating,
     size: tuple[int, int],
-    settings: Settings,
+    settings: FitSettings,
     init: Floating | None,
     pool: Workers,
 ) -> LloydFit:
     """Cluster frames [F, h, w, D] that fit in memory."""
-    finer = fineness(frames, size, settings.k)
-    found = survey([(frames, size)], settings.k, settings.seed, finer)
-    pieces = [raw.ready() for raw in cut(frames, size, found.shift)]
+    per_side = points_per_side(frames, size, settings.k)
+    sample = sample_patches([(frames, size)], settings.k, settings.seed, per_side)
+    blocks = [block.prepared() for block in blocks_of(frames, size, sample.shift)]
     if init is not None:
-        start = init.astype(np.float64) - found.shift
-        return _refine([pieces], found, settings, [start], 1.0, pool)
-    starts = coarse_restarts(found, settings.k, settings.n_init, settings.seed, pool)
-    starts = _promising(frames, size, pieces, found, settings, starts, pool)
-    return _refine([pieces], found, settings, starts, _STRIDE, pool)
+        start = init.astype(np.float64) - sample.shift
+        return _refine([blocks], sample, settings, [start], 1.0, pool)
+    starts = best_starts(sample, settings.k, settings.n_init, settings.seed, pool)
+    starts = _best_on_few_pixels(frames, size, blocks, sample, settings, starts, pool)
+    return _refine([blocks], sample, settings, starts, _STRIDE, pool)
 
 
-def _promising(
+def _best_on_few_pixels(
     frames: Floating,
     size: tuple[int, int],
-    pieces: list[Piece],
-    found: Survey,
-    settings: Settings,
+    blocks: list[FrameBlock],
+    sample: PatchSample,
+    settings: FitSettings,
     starts: list[Floats],
     pool: Workers,
 ) -> list[Floats]:
@@ -75,16 +80,17 @@ def _promising(
     small = min(size[0], 4 * h), min(size[1], 4 * w)
     if settings.k == 1 or (len(starts) == 1 and small == size):
         return starts[:1]
-    norm = found.squared_norm * (small[0] * small[1]) / (size[0] * size[1])
-    few = [replace(piece, cells=cells((h, w), small, frames.dtype)) for piece in pieces]
+    norm = sample.squared_norm * (small[0] * small[1]) / (size[0] * size[1])
+    few = [replace(block, cells=cell_tables((h, w), small, frames.dtype)) for block in blocks]
     trial = few[:: -(-len(few) * FRAMES // _TRIAL_FRAMES)]
 
     def short(start: Floats) -> LloydFit:
-        return lloyd(partial(step, [trial], Workers(1)), start, norm, _TRIAL_ITERATIONS, 0.0)
+        assign = partial(cluster_sums, [trial], Workers(1))
+        return lloyd(assign, start, norm, _TRIAL_ITERATIONS, 0.0)
 
     def long(start: Floats) -> LloydFit:
-        whole = partial(step, [few], pool)
-        return lloyd(whole, start, norm, settings.max_iter, 10 * settings.tol, _STRIDE)
+        assign = partial(cluster_sums, [few], pool)
+        return lloyd(assign, start, norm, settings.max_iter, 10 * settings.tol, _STRIDE)
 
     fits = sorted(pool.map(short, starts), key=lambda fit: fit.inertia)
     if len(trial) == len(few) and small == size:
@@ -94,28 +100,26 @@ def _promising(
 
 
 def _refine(
-    chunks: Iterable[Sequence[Piece | Raw]],
-    found: Survey,
-    settings: Settings,
+    chunks: Iterable[Sequence[FrameBlock | UnpreparedBlock]],
+    sample: PatchSample,
+    settings: FitSettings,
     starts: list[Floats],
     stride: float,
     pool: Workers,
 ) -> LloydFit:
-    """Return the best of the starts refined on all pixels, in the features' own place."""
-    whole = partial(step, chunks, pool)
+    """Return the best of the starts refined on all pixels, with the shift added again."""
+    assign = partial(cluster_sums, chunks, pool)
     fits = [
-        lloyd(whole, start, found.squared_norm, settings.max_iter, settings.tol, stride)
+        lloyd(assign, start, sample.squared_norm, settings.max_iter, settings.tol, stride)
         for start in starts
     ]
     best = min(fits, key=lambda fit: fit.inertia)
-    return LloydFit(
-        best.centers + found.shift, best.inertia, best.n_iter, best.converged, best.empty
-    )
+    return replace(best, centers=best.centers + sample.shift)
 
 
 def fit_stream(
     chunks: Callable[[], Iterable[Chunk]],
-    settings: Settings,
+    settings: FitSettings,
     init: Floating | None,
     pool: Workers,
 ) -> LloydFit:
@@ -126,17 +130,17 @@ def fit_stream(
             yield as_frames(chunk.features, chunk.name), check_size(chunk.size)
 
     class Passes:
-        def __iter__(self) -> Iterator[list[Raw]]:
-            for chunk in chunks():  # found finite in the survey
-                yield cut(as_array(chunk.features), chunk.size, found.shift)
+        def __iter__(self) -> Iterator[list[UnpreparedBlock]]:
+            for chunk in chunks():  # found finite in the first pass
+                yield blocks_of(as_array(chunk.features), chunk.size, sample.shift)
 
-    found = survey(frames(), settings.k, settings.seed)
-    settings.check_init(init, len(found.shift))
+    sample = sample_patches(frames(), settings.k, settings.seed)
+    settings.check_init(init, len(sample.shift))
     if init is not None:
-        start = init.astype(np.float64) - found.shift
-        return _refine(Passes(), found, settings, [start], 1.0, pool)
-    starts = coarse_restarts(found, settings.k, settings.n_init, settings.seed, pool)
-    return _refine(Passes(), found, settings, starts[:1], _STRIDE, pool)
+        start = init.astype(np.float64) - sample.shift
+        return _refine(Passes(), sample, settings, [start], 1.0, pool)
+    starts = best_starts(sample, settings.k, settings.n_init, settings.seed, pool)
+    return _refine(Passes(), sample, settings, starts[:1], _STRIDE, pool)
 
 
 def label_frames(
@@ -145,12 +149,11 @@ def label_frames(
     """Return the nearest of centers [K, D] for every pixel of frames, [F, H, W]."""
     labels = np.empty((len(frames), *size), np.int32)
     shift = centers.mean(0, dtype=np.float64)
-
-    pieces = cut(frames, size, shift)
+    blocks = blocks_of(frames, size, shift)
 
     def one(i: int) -> None:
-        label_piece(pieces[i], centers - shift, labels[i * FRAMES : (i + 1) * FRAMES])
+        label_block(blocks[i], centers - shift, labels[i * FRAMES : (i + 1) * FRAMES])
 
-    for _ in pool.map(one, range(len(pieces))):
+    for _ in pool.map(one, range(len(blocks))):
         pass
     return labels

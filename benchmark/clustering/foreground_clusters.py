@@ -1,7 +1,7 @@
-"""Cluster-based foreground extraction: which clusters of patches belong to objects.
+"""Which clusters of patches belong to objects: cluster-based foreground extraction.
 
-A noisy mask per picture says roughly where to look; clusters over the whole data set that lie
-mostly within it are foreground. All decisions are functions of two small tables: for each picture
+A noisy mask per image says roughly where objects are; clusters over the whole data set that lie
+mostly within it are foreground. All decisions are functions of two small tables: for each image
 the pixels of each cluster, and how many of them a mask holds.
 
 Sources: Leopart (arXiv 2204.13101; MkuuWaUjinga/leopart experiments/fully_unsup_seg.py) and TimeT
@@ -30,7 +30,7 @@ _ROUND_TO = 0.05
 
 @dataclass(frozen=True, eq=False)
 class ClusterPixels:
-    """Pixels of every cluster in every picture, and how many of them a mask holds.
+    """Pixels of every cluster in every image, and how many of them a mask holds.
 
     Example:
         >>> labels, mask = np.array([[0, 0, 1, 2]]), np.array([[True, False, True, True]])
@@ -53,9 +53,9 @@ class ClusterPixels:
 def count_pixels(
     frames: Iterable[tuple[NDArray[np.integer[Any]], ArrayLike, Mask | None]], k: int
 ) -> ClusterPixels:
-    """Count the clusters of pictures: (cluster ids 0..k-1, mask, pixels that count or None).
+    """Count the clusters of images: (cluster ids 0..k-1, mask, pixels that count or None).
 
-    Pictures may differ in size; the three arrays of one picture may not.
+    Images may differ in size; the three arrays of one image may not.
     """
     hits, pixels = [], []
     for labels, mask, counted in frames:
@@ -105,13 +105,13 @@ def heavy_mask(
     blurred = _blur(values, sigma)
     order = np.argsort(blurred, axis=None, kind="stable")
     below = np.cumsum(blurred.ravel()[order]) / blurred.sum()
-    kept = np.zeros(blurred.size, bool)
-    kept[order] = below > 1 - mass
-    return _drop_small(kept.reshape(values.shape), smallest)
+    heavy = np.zeros(blurred.size, bool)
+    heavy[order] = below > 1 - mass
+    return _drop_small(heavy.reshape(values.shape), smallest)
 
 
 def cluster_precision(table: ClusterPixels) -> Floats:
-    """Return each cluster's share [K] within the mask, a mean over the pictures that hold it.
+    """Return each cluster's share [K] within the mask, a mean over the images that hold it.
 
     NaN for a cluster that occurs nowhere.
 
@@ -122,9 +122,9 @@ def cluster_precision(table: ClusterPixels) -> Floats:
     """
     there = table.pixels > 0
     shares = np.divide(table.hits, table.pixels, out=np.zeros(there.shape), where=there)
-    pictures = there.sum(axis=0)
-    out: Floats = np.full(len(pictures), np.nan)
-    np.divide(shares.sum(axis=0), pictures, out=out, where=pictures > 0)
+    images = there.sum(axis=0)
+    out: Floats = np.full(len(images), np.nan)
+    np.divide(shares.sum(axis=0), images, out=out, where=images > 0)
     return out
 
 
@@ -140,7 +140,7 @@ def foreground_clusters(precision: Floats, threshold: float) -> Mask:
 
 
 def jaccard(table: ClusterPixels, chosen: Mask) -> Floats:
-    """Return the IoU [F] of the chosen clusters with the mask, per picture; NaN for 0/0.
+    """Return the IoU [F] of the chosen clusters with the mask, per image; NaN for 0/0.
 
     Example:
         >>> table = ClusterPixels(np.array([[3, 1]]), np.array([[4, 8]]))
@@ -168,7 +168,7 @@ def tune_threshold(precision: Floats, truth: ClusterPixels) -> Tuned:
     """Choose the precision from which on clusters are foreground, by the ground truth.
 
     Clusters are ordered by precision; every cut that leaves 55 to 75 % of them to the background
-    is scored by the mean IoU per picture (0 for 0/0), and the precision at the best cut is
+    is scored by the mean IoU per image (0 for 0/0), and the precision at the best cut is
     rounded to the nearest 0.05. This is the one number that the published "unsupervised" scores
     take from labels.
 
@@ -177,14 +177,14 @@ def tune_threshold(precision: Floats, truth: ClusterPixels) -> Tuned:
         truth: pixels of the clusters and of the true foreground.
 
     Raises:
-        UsageError: no picture, or too few clusters for a cut.
+        UsageError: no image, or too few clusters for a cut.
     """
     k = len(precision)
     starts = range(int(_CUTS[0] * k), int(_CUTS[1] * k))
     if not len(starts) or not len(truth.pixels):
         raise UsageError(
-            f"a threshold cannot be tuned on {k} clusters in {len(truth.pixels)} pictures; "
-            "it takes 3 clusters and one picture at least"
+            f"a threshold cannot be tuned on {k} clusters in {len(truth.pixels)} images; "
+            "it takes 3 clusters and one image at least"
         )
     known = np.nan_to_num(precision, nan=-1.0)
     order = np.argsort(known, kind="stable")
@@ -213,6 +213,7 @@ def nearest_index(patches: int, pixels: int) -> NDArray[np.int64]:
 def _blur(values: Floats, sigma: float) -> Floats:
     if sigma == 0:
         return values
+    # by hand: scipy's filter differs in the last bit, on which a patch at the limit may depend
     steps = np.arange(-_BLUR_REACH, _BLUR_REACH + 1)
     kernel = np.exp(-0.5 * (steps / sigma) ** 2)
     kernel /= kernel.sum()
@@ -227,5 +228,5 @@ def _drop_small(mask: Mask, smallest: int) -> Mask:
 
     components, _ = ndimage.label(mask, np.ones((3, 3), int))
     sizes = np.bincount(components.ravel())
-    kept: Mask = mask & (sizes[components] >= smallest)
-    return kept
+    large: Mask = mask & (sizes[components] >= smallest)
+    return large

@@ -14,21 +14,22 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.clustering import torch_backend as devices
+from tvseg_bench.benchmark.clustering import torch_backend
 from tvseg_bench.benchmark.clustering.fit import fit_frames, fit_stream, label_frames
-from tvseg_bench.benchmark.clustering.inputs_outputs import (
+from tvseg_bench.benchmark.clustering.interface import (
     Chunk,
     Features,
+    FitSettings,
     Floating,
     KMeansResult,
-    Settings,
     as_frames,
     check_centers,
     check_size,
     device_of,
 )
 from tvseg_bench.benchmark.clustering.lloyd import LloydFit
-from tvseg_bench.benchmark.clustering.seeding import coarse_restarts, fineness, survey
+from tvseg_bench.benchmark.clustering.patch_sample import points_per_side, sample_patches
+from tvseg_bench.benchmark.clustering.seeding import best_starts
 from tvseg_bench.benchmark.clustering.threads import Workers, workers
 from tvseg_bench.benchmark.errors import UsageError
 
@@ -79,7 +80,7 @@ def kmeans_upsampled(
         UsageError: a count below 1, a size without pixels, init of another shape or not finite,
             a negative seed or an unknown backend.
     """
-    settings = Settings(k, n_init, max_iter, seed, tol)
+    settings = FitSettings(k, n_init, max_iter, seed, tol)
     frames, device = as_frames(features, name), _device(features, backend)
     with workers(threads) as pool:
         return _cluster([frames], check_size(size), [settings], init, labels, device, pool)[0]
@@ -108,7 +109,7 @@ def kmeans_upsampled_batch(
     if len(counts) != len(features):
         raise UsageError(f"{len(counts)} values of k for {len(features)} problems; give one each")
     problems = [as_frames(f, f"{name or 'problem'} {i}") for i, f in enumerate(features)]
-    settings = [Settings(each, n_init, max_iter, seed, tol) for each in counts]
+    settings = [FitSettings(each, n_init, max_iter, seed, tol) for each in counts]
     device = _device(features, backend)
     with workers(threads) as pool:
         return _cluster(problems, check_size(size), settings, None, labels, device, pool)
@@ -127,18 +128,19 @@ def kmeans_streamed(
 ) -> KMeansResult:
     """Cluster the upsampled features of a stream that need not fit in memory.
 
-    One pass surveys, every iteration is one more; labels come from `assign_upsampled`, frame by
-    frame. The centres are float32. Arguments not named here are those of `kmeans_upsampled`.
+    One pass samples patches, every iteration is one more; labels come from `assign_upsampled`,
+    frame by frame. The centres are float32. Arguments not named here are those of
+    `kmeans_upsampled`.
 
     Args:
         chunks: called once per pass; yields the same chunks in the same order every time.
             Grids and sizes may differ between chunks, dimensions may not.
 
-    Memory: one chunk (the survey holds three copies of it in float32, one in float64), a sample
+    Memory: one chunk (the sampling holds three copies of it in float32, one in float64), a sample
     of max(2048, 32 k) patches, and per thread four frames, three arrays of h w x k and, in
     float64, one of k x D.
     """
-    settings = Settings(k, n_init, max_iter, seed, tol)
+    settings = FitSettings(k, n_init, max_iter, seed, tol)
     settings.check()
     with workers(threads) as pool:
         fit = fit_stream(chunks, settings, init, pool)
@@ -183,14 +185,14 @@ def _label(
     frames: Floating, centers: Floating, size: tuple[int, int], device: str | None, pool: Workers
 ) -> NDArray[np.int32]:
     if device is not None:
-        return devices.label(frames, centers, size, device)
+        return torch_backend.label(frames, centers, size, device)
     return label_frames(frames, centers, size, pool)
 
 
 def _cluster(
     problems: list[Floating],
     size: tuple[int, int],
-    settings: list[Settings],
+    settings: list[FitSettings],
     init: Floating | None,
     labels: Literal["pixels", "none"],
     device: str | None,
@@ -222,26 +224,26 @@ def _cluster(
 def _fit_on_device(
     problems: list[Floating],
     size: tuple[int, int],
-    settings: list[Settings],
+    settings: list[FitSettings],
     init: Floating | None,
     device: str,
     pool: Workers,
 ) -> list[LloydFit]:
-    """Survey and restart on the host, refine the best starts of many problems in lockstep."""
+    """Search starts on the host, refine the best ones of many problems in lockstep."""
     fits: list[LloydFit] = []
     each = 16 * size[0] * size[1] * max(w.k * w.n_init for w in settings)
     together = max(1, _TOGETHER // each)
     for begin in range(0, len(problems), together):
         some, wanted = problems[begin : begin + together], settings[begin : begin + together]
-        found = [
-            survey([(f, size)], w.k, w.seed, fineness(f, size, w.k))
+        samples = [
+            sample_patches([(f, size)], w.k, w.seed, points_per_side(f, size, w.k))
             for f, w in zip(some, wanted, strict=True)
         ]
         starts = [
             [init.astype(np.float64) - s.shift]
             if init is not None
-            else coarse_restarts(s, w.k, w.n_init, w.seed, pool)[: w.n_init]
-            for s, w in zip(found, wanted, strict=True)
+            else best_starts(s, w.k, w.n_init, w.seed, pool)[: w.n_init]
+            for s, w in zip(samples, wanted, strict=True)
         ]
-        fits += devices.fit_many(some, size, found, starts, wanted[0], device)
+        fits += torch_backend.fit_many(some, size, samples, starts, wanted[0], device)
     return fits

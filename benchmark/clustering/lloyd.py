@@ -1,4 +1,4 @@
-"""Lloyd's iteration over the pixels of prepared frames, in any number of pieces."""
+"""Lloyd's iteration over the pixels of frames, a block of frames at a time."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.clustering.cells import Cells, cells
-from tvseg_bench.benchmark.clustering.inputs_outputs import Floating, precision_of, shape_of
+from tvseg_bench.benchmark.clustering.interface import Floating, precision_of, shape_of
 from tvseg_bench.benchmark.clustering.threads import Workers
+from tvseg_bench.benchmark.clustering.upsampling import CellTables, cell_tables
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 FRAMES = 4
-"""Frames of a piece. A constant, so that sums are grouped alike whatever the threads."""
+"""Frames of a block. A constant, so that sums are grouped alike whatever the threads."""
 _NO_LABELS = np.empty((0, 0, 0), np.int32)
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
-    """A few frames as the compiled step reads them."""
+class FrameBlock:
+    """A few frames as compiled code reads them."""
 
     features: Floating
     """[f, h * w, D + 1] less a common shift; the last column is one."""
-    cells: Cells
+    cells: CellTables
 
-    def ready(self) -> Piece:
+    def prepared(self) -> FrameBlock:
         """Return itself."""
         return self
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
-    """What one pass over the pixels gives."""
+class ClusterSums:
+    """Sums over the pixels of each cluster, from one pass."""
 
     best: float
     """Sum over the pixels of max_k <x, c_k> - |c_k|^2 / 2."""
@@ -58,8 +58,8 @@ class LloydFit:
 
 
 @dataclass(frozen=True, eq=False)
-class Raw:
-    """A few frames that become a piece when a thread gets to them, once per pass."""
+class UnpreparedBlock:
+    """A few frames that are prepared when a thread gets to them, once per pass."""
 
     frames: Floating
     """[f, h, w, D]."""
@@ -67,25 +67,25 @@ class Raw:
     shift: Floats
     """[D]."""
 
-    def ready(self) -> Piece:
-        """Return the piece."""
+    def prepared(self) -> FrameBlock:
+        """Return the frames as compiled code reads them."""
         count, rows, cols, depth = self.frames.shape
         precision = precision_of(self.frames)
         augmented = np.ones((count, rows * cols, depth + 1), precision)
         flat = self.frames.reshape(count, rows * cols, depth)
         np.subtract(flat, self.shift.astype(precision), out=augmented[:, :, :depth])
-        return Piece(augmented, cells(shape_of(self.frames), self.size, precision))
+        return FrameBlock(augmented, cell_tables(shape_of(self.frames), self.size, precision))
 
 
-def cut(frames: Floating, size: tuple[int, int], shift: Floats) -> list[Raw]:
+def blocks_of(frames: Floating, size: tuple[int, int], shift: Floats) -> list[UnpreparedBlock]:
     """Return frames [F, h, w, D], to be taken less the shift [D], a few at a time."""
     starts = range(0, len(frames), FRAMES)
-    return [Raw(frames[start : start + FRAMES], size, shift) for start in starts]
+    return [UnpreparedBlock(frames[start : start + FRAMES], size, shift) for start in starts]
 
 
 def columns(centers: Floating, dtype: np.dtype[Any]) -> Floating:
     """Return centers [K, D] as the columns [D + 1, P] that the compiled step reads."""
-    from tvseg_bench.benchmark.clustering.kernels import BLOCK, NEVER
+    from tvseg_bench.benchmark.clustering.cell_kernels import BLOCK, NEVER
 
     k, depth = centers.shape
     out = np.zeros((depth + 1, -(-k // BLOCK) * BLOCK), dtype)
@@ -96,53 +96,43 @@ def columns(centers: Floating, dtype: np.dtype[Any]) -> Floating:
 
 
 def _pass(
-    piece: Piece, centers: Floating, sums: Floats, counts: Counts, labels: NDArray[np.int32]
+    block: FrameBlock, centers: Floating, sums: Floats, counts: Counts, labels: NDArray[np.int32]
 ) -> float:
-    from tvseg_bench.benchmark.clustering import passes
+    """Fill labels, or sums and counts; see `frame_kernels.assign_frames`."""
+    from tvseg_bench.benchmark.clustering.frame_kernels import assign_frames
 
-    c, by_column = piece.cells, columns(centers, piece.features.dtype)
-    pixels = (c.tx, c.ty, c.txy, c.moments)
-    return float(
-        passes.step(
-            piece.features,
-            by_column,
-            c.corners,
-            c.kind,
-            c.place,
-            c.first,
-            *pixels,
-            sums,
-            counts,
-            labels,
-        )
-    )
+    c, by_column = block.cells, columns(centers, block.features.dtype)
+    tables = (c.corners, c.pattern, c.extent, c.first, c.tx, c.ty, c.txy, c.moments)
+    return float(assign_frames(block.features, by_column, *tables, sums, counts, labels))
 
 
-def step_piece(piece: Piece | Raw, centers: Floats) -> Step:
-    """Assign the pixels of a piece to the best of centers [K, D] and add them up."""
-    from tvseg_bench.benchmark.clustering.kernels import BLOCK
+def sums_of_block(block: FrameBlock | UnpreparedBlock, centers: Floats) -> ClusterSums:
+    """Assign the pixels of a block to the best of centers [K, D] and add them up."""
+    from tvseg_bench.benchmark.clustering.cell_kernels import BLOCK
 
     k, depth = centers.shape
     padded = -(-k // BLOCK) * BLOCK
     sums, counts = np.zeros((padded, depth)), np.zeros(padded, np.int64)
-    best = _pass(piece.ready(), centers, sums, counts, _NO_LABELS)
-    return Step(best, sums[:k], counts[:k])
+    best = _pass(block.prepared(), centers, sums, counts, _NO_LABELS)
+    return ClusterSums(best, sums[:k], counts[:k])
 
 
-def step(chunks: Iterable[Sequence[Piece | Raw]], pool: Workers, centers: Floats) -> Step:
-    """Make the step over all pieces; they are added up in their order."""
+def cluster_sums(
+    chunks: Iterable[Sequence[FrameBlock | UnpreparedBlock]], pool: Workers, centers: Floats
+) -> ClusterSums:
+    """Assign the pixels of all blocks and add them up, in the order of the blocks."""
     best, sums = 0.0, np.zeros(centers.shape)
     counts = np.zeros(len(centers), np.int64)
-    for pieces in chunks:
-        for part in pool.map(partial(step_piece, centers=centers), pieces):
+    for blocks in chunks:
+        for part in pool.map(partial(sums_of_block, centers=centers), blocks):
             best += part.best
             sums += part.sums
             counts += part.counts
-    return Step(best, sums, counts)
+    return ClusterSums(best, sums, counts)
 
 
 def lloyd(
-    make_step: Callable[[Floats], Step],
+    assign: Callable[[Floats], ClusterSums],
     centers: Floats,
     squared_norm: float,
     max_iter: int,
@@ -157,7 +147,7 @@ def lloyd(
     """
     means, reached = centers, None
     for n_iter in range(max_iter + 1):
-        now = make_step(centers)
+        now = assign(centers)
         inertia = max(squared_norm - 2.0 * now.best, 0.0)
         empty = int((now.counts == 0).sum())
         if reached is not None and stride > 1 and inertia > reached.inertia:
@@ -175,6 +165,8 @@ def lloyd(
     return reached
 
 
-def label_piece(piece: Piece | Raw, centers: Floating, labels: NDArray[np.int32]) -> None:
-    """Write the best of centers [K, D] for the pixels of a piece to labels [f, H, W]."""
-    _pass(piece.ready(), centers, np.zeros((0, 0)), np.zeros(0, np.int64), labels)
+def label_block(
+    block: FrameBlock | UnpreparedBlock, centers: Floating, labels: NDArray[np.int32]
+) -> None:
+    """Write the best of centers [K, D] for the pixels of a block to labels [f, H, W]."""
+    _pass(block.prepared(), centers, np.zeros((0, 0)), np.zeros(0, np.int64), labels)

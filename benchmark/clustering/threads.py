@@ -1,4 +1,4 @@
-"""How many threads to use, and how to keep BLAS from using more of its own."""
+"""How many threads to use, while BLAS itself stays on one each."""
 
 from __future__ import annotations
 

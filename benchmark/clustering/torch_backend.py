@@ -1,4 +1,4 @@
-"""The same step in batched torch, on any device: many problems of one shape in one launch.
+"""k-means in batched torch, on any device: many problems of one shape in one launch.
 
 Scores are upsampled densely, K maps at a time within a memory budget; sums are matrix products
 and in float64 between frames, so a device gives the same result every time.
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.clustering.inputs_outputs import Floating, Settings
+from tvseg_bench.benchmark.clustering.interface import FitSettings, Floating
 from tvseg_bench.benchmark.clustering.lloyd import LloydFit
-from tvseg_bench.benchmark.clustering.seeding import Survey
+from tvseg_bench.benchmark.clustering.patch_sample import PatchSample
 from tvseg_bench.benchmark.clustering.upsampling import grid
 
 if TYPE_CHECKING:
@@ -29,15 +29,15 @@ _NEVER = -1e30
 
 
 @dataclass(frozen=True, eq=False)
-class Steps:
-    """One pass over the pixels of Q problems; see `lloyd.Step`."""
+class BatchClusterSums:
+    """Sums over the pixels of each cluster of Q problems; see `lloyd.ClusterSums`."""
 
     best: torch.Tensor
     sums: torch.Tensor
     counts: torch.Tensor
 
 
-class Batch:
+class ProblemBatch:
     """Q problems of F frames each, features [Q, F, h, w, D] on one device, near zero mean."""
 
     def __init__(self, features: torch.Tensor, size: tuple[int, int]) -> None:
@@ -65,7 +65,7 @@ class Batch:
             maps = low.view(problems, -1, h, w, k).permute(0, 1, 4, 2, 3)
             yield span, self.uy @ maps @ self.ux.mT
 
-    def step(self, centers: torch.Tensor) -> Steps:
+    def cluster_sums(self, centers: torch.Tensor) -> BatchClusterSums:
         """Assign all pixels to the best of centers [Q, K, D] (float64) and add them up.
 
         A centre at infinity never wins: problems with fewer clusters are padded with them.
@@ -84,7 +84,7 @@ class Batch:
             flat = self.features[:, span].reshape(problems, -1, depth)
             by_cluster = weights.permute(0, 2, 1, 3, 4).reshape(problems, k, -1)
             sums += (by_cluster @ flat).double()
-        return Steps(best, sums, counts)
+        return BatchClusterSums(best, sums, counts)
 
     def labels(self, centers: torch.Tensor) -> NDArray[np.int32]:
         """Return the best of centers [Q, K, D] for every pixel, [Q, F, H, W]."""
@@ -95,7 +95,7 @@ class Batch:
 
 
 def lloyd_many(
-    batch: Batch, starts: list[Floats], squared_norms: Floats, max_iter: int, tol: float
+    batch: ProblemBatch, starts: list[Floats], squared_norms: Floats, max_iter: int, tol: float
 ) -> list[LloydFit]:
     """Run `lloyd.lloyd` on all problems of a batch in lockstep; their K may differ."""
     import torch
@@ -112,7 +112,7 @@ def lloyd_many(
     moving = torch.ones_like(norms, dtype=torch.bool)
     counts = torch.zeros(padded.shape[:2], dtype=torch.float64, device=device)
     for turn in range(max_iter + 1):
-        now = batch.step(centers)
+        now = batch.cluster_sums(centers)
         value = (norms - 2.0 * now.best).clamp(min=0.0)
         counts = torch.where(moving[:, None], now.counts, counts)
         settled = inertia - value <= tol * inertia if turn else ~moving
@@ -152,26 +152,26 @@ def full_precision() -> Iterator[None]:
 def fit_many(
     frames: list[Floating],
     size: tuple[int, int],
-    found: list[Survey],
+    samples: list[PatchSample],
     starts: list[list[Floats]],
-    settings: Settings,
+    settings: FitSettings,
     device: str,
 ) -> list[LloydFit]:
     """Return for each problem, frames [F, h, w, D], the best of its starts refined on pixels."""
     import torch
 
     owners = [q for q, several in enumerate(starts) for _ in several]
-    moved = np.stack([frames[q] - found[q].shift.astype(frames[q].dtype) for q in owners])
-    norms = np.asarray([found[q].squared_norm for q in owners])
+    moved = np.stack([frames[q] - samples[q].shift.astype(frames[q].dtype) for q in owners])
+    norms = np.asarray([samples[q].squared_norm for q in owners])
     with full_precision():
-        batch = Batch(torch.from_numpy(moved).to(device), size)
+        batch = ProblemBatch(torch.from_numpy(moved).to(device), size)
         flat = [start for several in starts for start in several]
         fits = lloyd_many(batch, flat, norms, settings.max_iter, settings.tol)
     best: dict[int, LloydFit] = {}
     for q, fit in zip(owners, fits, strict=True):
         if q not in best or fit.inertia < best[q].inertia:
             best[q] = fit
-    return [replace(best[q], centers=best[q].centers + s.shift) for q, s in enumerate(found)]
+    return [replace(best[q], centers=best[q].centers + s.shift) for q, s in enumerate(samples)]
 
 
 def label(
@@ -184,5 +184,5 @@ def label(
     moved = torch.from_numpy(frames - shift.astype(frames.dtype)).to(device)
     with full_precision():
         wanted = torch.from_numpy(centers - shift).to(device, torch.float64)
-        labels: NDArray[np.int32] = Batch(moved[None], size).labels(wanted[None])[0]
+        labels: NDArray[np.int32] = ProblemBatch(moved[None], size).labels(wanted[None])[0]
     return labels

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _FRAMES = 16
+_DIGITS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,7 @@ class Grid:
         """Return the mean upsampled feature over the pixels that each patch owns.
 
         A clustering that gives one label to all pixels of a patch is a weighted clustering of
-        these means with the weights `owned`, up to a constant: the coarse problem.
+        these means with the weights `owned`, up to a constant.
 
         Args:
             features: [F, h, w, D].
@@ -141,3 +142,100 @@ def _along_both(
 def grid(patches: tuple[int, int], size: tuple[int, int]) -> Grid:
     """Return the (cached) upsampling from `patches` (h, w) to `size` (H, W)."""
     return Grid(Axis(patches[0], size[0]), Axis(patches[1], size[1]))
+
+
+# ------------------------------------------------------------------- tables of compiled code
+
+
+@dataclass(frozen=True, eq=False)
+class CellTables:
+    """The cells between patches that hold a pixel, row by row, as compiled code reads them.
+
+    The cell (r, c) holds the pixels whose upper left patch is (r, c). Cells with the same offsets
+    share one pattern, so an integer factor needs nine patterns whatever the size.
+    """
+
+    corners: NDArray[np.int32]
+    """[cells, 4] the patches around a cell: upper left, upper right, lower left, lower right."""
+    pattern: NDArray[np.int32]
+    """[cells]."""
+    extent: NDArray[np.int32]
+    """[cells, 4] first row, first column, rows and columns of its pixels."""
+    first: NDArray[np.int32]
+    """[patterns + 1] where a pattern's pixels begin in `tx`, `ty` and `txy`."""
+    tx: NDArray[np.floating[Any]]
+    """[n] weight of the right patches, 0..1."""
+    ty: NDArray[np.floating[Any]]
+    """[n] weight of the lower patches, 0..1."""
+    txy: NDArray[np.floating[Any]]
+    """[n] their product."""
+    moments: NDArray[np.floating[Any]]
+    """[patterns, 4] number of pixels, sums of tx, ty and txy."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Strips:
+    """One axis cut where the patch before a pixel changes."""
+
+    patch: Ints
+    start: Ints
+    length: Ints
+    pattern: Ints
+    offsets: list[Floats]
+    """Weights of the patch after, one array per pattern."""
+
+
+def _strips(axis: Axis) -> _Strips:
+    patch, start, length = np.unique(axis.lo, return_index=True, return_counts=True)
+    known: dict[bytes, int] = {}
+    offsets: list[Floats] = []
+    patterns = []
+    for begin, count in zip(start, length, strict=True):
+        t = axis.t[begin : begin + count]
+        key = t.round(_DIGITS).tobytes()
+        if key not in known:
+            known[key] = len(offsets)
+            offsets.append(t)
+        patterns.append(known[key])
+    return _Strips(patch, start, length, np.asarray(patterns), offsets)
+
+
+def _pairs(rows: Ints, cols: Ints) -> tuple[Ints, ...]:
+    down, right = np.meshgrid(rows, cols, indexing="ij")
+    return down.ravel(), right.ravel()
+
+
+def _tables(shape: Grid, dtype: np.dtype[Any]) -> CellTables:
+    ys, xs = _strips(shape.y), _strips(shape.x)
+    width = shape.x.n
+    top, left = _pairs(ys.patch, xs.patch)
+    below, beyond = np.minimum(top + 1, shape.y.n - 1), np.minimum(left + 1, width - 1)
+    corners = (top * width + left, top * width + beyond, below * width + left)
+    pattern_y, pattern_x = _pairs(ys.pattern, xs.pattern)
+    tx, ty, moments, first = [], [], [], [0]
+    for y in ys.offsets:
+        for x in xs.offsets:
+            right, down = np.tile(x, len(y)), np.repeat(y, len(x))
+            tx.append(right)
+            ty.append(down)
+            first.append(first[-1] + len(right))
+            moments.append([len(right), right.sum(), down.sum(), (right * down).sum()])
+    all_x, all_y = np.concatenate(tx), np.concatenate(ty)
+    return CellTables(
+        np.stack([*corners, below * width + beyond], 1).astype(np.int32),
+        (pattern_y * len(xs.offsets) + pattern_x).astype(np.int32),
+        np.stack([*_pairs(ys.start, xs.start), *_pairs(ys.length, xs.length)], 1).astype(np.int32),
+        np.asarray(first, np.int32),
+        all_x.astype(dtype),
+        all_y.astype(dtype),
+        (all_x * all_y).astype(dtype),
+        np.asarray(moments, dtype),
+    )
+
+
+@lru_cache(maxsize=64)
+def cell_tables(
+    patches: tuple[int, int], size: tuple[int, int], dtype: np.dtype[Any]
+) -> CellTables:
+    """Return the (cached) tables of the upsampling from `patches` (h, w) to `size` (H, W)."""
+    return _tables(grid(patches, size), dtype)

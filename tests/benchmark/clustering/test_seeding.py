@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from tvseg_bench.benchmark.clustering import kmeans_upsampled
-from tvseg_bench.benchmark.clustering.centre_relocation import breathe, move, weigh
-from tvseg_bench.benchmark.clustering.patch_kmeans import descend, seeds
+from tvseg_bench.benchmark.clustering.centre_relocation import (
+    measure_centres,
+    move_centres,
+    relocate_centres,
+)
+from tvseg_bench.benchmark.clustering.patch_kernels import greedy_seeds, weighted_lloyd
 
 
 def prepared(seed, n, depth=3, kinds=None):
@@ -30,7 +34,7 @@ def test_weigh_tells_what_each_centre_is_worth():
     centers = points[:20, :-1].copy()
     owner, second = np.empty(700, np.int32), np.empty(700, np.int32)
     apart, error, missed = np.empty(700, np.float32), np.empty(20), np.empty(20)
-    weigh(points, norms, mass, centers, owner, second, apart, error, missed)
+    measure_centres(points, norms, mass, centers, owner, second, apart, error, missed)
     distance = ((x[:, None] - centers[None]) ** 2).sum(2)
     order = distance.argsort(1)
     np.testing.assert_array_equal(owner, order[:, 0])
@@ -46,16 +50,16 @@ def test_weigh_tells_what_each_centre_is_worth():
 def test_breathing_finds_the_groups_that_a_bad_start_missed():
     points, norms, mass = prepared(1, 1200, kinds=150)
     centers = points[:150, :-1].copy()  # all of them in a few groups
-    stuck = descend(points, norms, mass, centers, 50, 1e-6)
+    stuck = weighted_lloyd(points, norms, mass, centers, 50, 1e-6)
     seeded = np.empty_like(centers)
-    seeds(points, norms, mass, np.random.default_rng(0).random((150, 3)), seeded)
-    rival = descend(points, norms, mass, seeded, 50, 1e-6)
+    greedy_seeds(points, norms, mass, np.random.default_rng(0).random((150, 3)), seeded)
+    rival = weighted_lloyd(points, norms, mass, seeded, 50, 1e-6)
     given = centers.copy()
-    inertia, found = breathe(points, norms, mass, centers, stuck, [1])
+    inertia, found = relocate_centres(points, norms, mass, centers, stuck, [1])
     assert inertia < 0.2 * stuck
     assert inertia_of(points, mass, found) == pytest.approx(inertia, rel=1e-3)
     np.testing.assert_array_equal(given, centers)
-    better, _ = breathe(points, norms, mass, seeded, rival, [1])
+    better, _ = relocate_centres(points, norms, mass, seeded, rival, [1])
     assert better <= rival
 
 
@@ -63,7 +67,7 @@ def test_moving_leaves_what_has_no_error_alone():
     points, norms, mass = prepared(2, 300)
     points[:, :-1] = 1.0
     centers = np.ones((200, 3), np.float32)
-    assert move(points, norms * 0 + 3, mass, centers, np.full(40, 0.5)) == 0
+    assert move_centres(points, norms * 0 + 3, mass, centers, np.full(40, 0.5)) == 0
 
 
 def test_many_clusters_end_below_the_restarts_of_plain_lloyd(explicit, blobs):

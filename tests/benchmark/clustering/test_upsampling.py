@@ -6,8 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tvseg_bench.benchmark.clustering.cells import cells
-from tvseg_bench.benchmark.clustering.upsampling import Axis, grid
+from tvseg_bench.benchmark.clustering.upsampling import Axis, cell_tables, grid
 
 laws = settings(deadline=None, max_examples=60)
 lengths = st.integers(1, 40)
@@ -24,22 +23,22 @@ def test_axis_is_that_of_torch(n, size):
 @laws
 @given(h=st.integers(1, 8), w=st.integers(1, 8), height=lengths, width=lengths)
 def test_cells_hold_every_pixel_once_with_its_weights(h, w, height, width):
-    table = cells((h, w), (height, width), np.dtype(np.float64))
+    table = cell_tables((h, w), (height, width), np.dtype(np.float64))
     shape = grid((h, w), (height, width))
     f = np.random.default_rng(0).normal(size=(h, w))
     expected = shape.y.matrix @ f @ shape.x.matrix.T
     seen = np.full((height, width), np.nan)
-    for corners, kind, (y, x, rows, cols) in zip(
-        table.corners, table.kind, table.place, strict=True
+    for corners, pattern, (y, x, rows, cols) in zip(
+        table.corners, table.pattern, table.extent, strict=True
     ):
         a, b, c, d = f.ravel()[corners]
-        span = slice(table.first[kind], table.first[kind + 1])
+        span = slice(table.first[pattern], table.first[pattern + 1])
         tx, ty, txy = table.tx[span], table.ty[span], table.txy[span]
         values = a + (b - a) * tx + (c - a) * ty + (d - b - c + a) * txy
         assert np.isnan(seen[y : y + rows, x : x + cols]).all()
         seen[y : y + rows, x : x + cols] = values.reshape(rows, cols)
         moments = [len(tx), tx.sum(), ty.sum(), txy.sum()]
-        np.testing.assert_allclose(table.moments[kind], moments, atol=1e-9)
+        np.testing.assert_allclose(table.moments[pattern], moments, atol=1e-9)
     np.testing.assert_allclose(seen, expected, atol=1e-12)
 
 
@@ -58,6 +57,6 @@ def test_norm_and_block_means_are_those_of_the_pixels(explicit, h, w, height, wi
 
 
 def test_an_integer_factor_needs_nine_patterns_at_most():
-    table = cells((14, 25), (56, 100), np.dtype(np.float32))
+    table = cell_tables((14, 25), (56, 100), np.dtype(np.float32))
     assert len(table.first) - 1 <= 9
-    assert len(table.kind) == 14 * 25
+    assert len(table.pattern) == 14 * 25

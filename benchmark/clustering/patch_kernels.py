@@ -1,4 +1,4 @@
-"""The search for good starting centres, on one weighted point per patch.
+"""Compiled k-means on one weighted point per patch, in search of good starting centres.
 
 A patch stands for the pixels that it owns. Greedy k-means++ seeds (Arthur & Vassilvitskii 2007,
 the variant with several trials per centre) are refined by weighted Lloyd iterations; a restart
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tvseg_bench.benchmark.clustering.kernels import (
+from tvseg_bench.benchmark.clustering.cell_kernels import (
     BLOCK,
     NEVER,
     Array,
@@ -24,7 +24,7 @@ ROWS = 256
 
 
 @compiled(**FINITE)
-def columns_of(centers: Scores, augmented: Scores) -> None:
+def write_columns(centers: Scores, augmented: Scores) -> None:
     """Write centers [K, D] to augmented [D + 1, P]: columns with -|c|^2 / 2 below."""
     k, depth = centers.shape
     for j in range(k):
@@ -36,20 +36,9 @@ def columns_of(centers: Scores, augmented: Scores) -> None:
 
 
 @compiled(**FINITE)
-def first_above(rising: Array, value: float) -> int:
-    """Return the first place in rising [n] that holds more than value, else the last place."""
-    low, high = 0, len(rising) - 1
-    while low < high:
-        middle = (low + high) // 2
-        if rising[middle] > value:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-@compiled(**FINITE)
-def seeds(points: Scores, norms: Scores, mass: Array, uniforms: Array, centers: Scores) -> None:
+def greedy_seeds(
+    points: Scores, norms: Scores, mass: Array, uniforms: Array, centers: Scores
+) -> None:
     """Write k of the points [n, D + 1] to centers [k, D] by greedy k-means++.
 
     uniforms [k, trials] in 0..1 are the random numbers; mass [n] the weights. Where fewer points
@@ -70,7 +59,7 @@ def seeds(points: Scores, norms: Scores, mass: Array, uniforms: Array, centers: 
             total += distance[i] * mass[i]
             reach[i] = total
         for t in range(trials):
-            picks[t] = first_above(reach, uniforms[j, t] * total)
+            picks[t] = min(np.searchsorted(reach, uniforms[j, t] * total, "right"), n - 1)
             totals[t] = 0.0
             for d in range(depth):
                 probes[d, t] = points[picks[t], d]
@@ -95,7 +84,7 @@ def seeds(points: Scores, norms: Scores, mass: Array, uniforms: Array, centers: 
 
 
 @compiled(**FINITE)
-def descend(
+def weighted_lloyd(
     points: Scores, norms: Scores, mass: Array, centers: Scores, max_iter: int, tol: float
 ) -> float:
     """Move centers [k, D] by weighted Lloyd iterations in place; return the inertia.
@@ -114,7 +103,7 @@ def descend(
     zero = points.dtype.type(0)
     inertia = np.inf
     for n_iter in range(max_iter + 1):
-        columns_of(centers, augmented)
+        write_columns(centers, augmented)
         sums[:] = 0
         owned[:] = 0
         before = inertia

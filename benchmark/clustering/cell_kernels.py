@@ -1,4 +1,4 @@
-"""The compiled inner loops: one pass over the cells between patches instead of over all pixels.
+"""Compiled loops over one cell: the cells between patches are visited, instead of all pixels.
 
 A cell is the set of pixels with the same four patches (a, b above, c, d below) around them.
 Within it every score is a convex combination of the four corner scores, so
@@ -10,7 +10,7 @@ A pixel at the offsets (x, y) from a scores a + (b - a) x + (c - a) y + (d - b -
 sum of a cluster's scores in a cell, and the weights of its corners in the cluster's mean, follow
 from the moments (n, sum x, sum y, sum xy) of its pixels alone.
 
-Everything here is called with arrays that `cells` and `lloyd` have prepared and checked.
+Everything here is called with arrays that `upsampling` and `lloyd` have prepared and checked.
 """
 
 from __future__ import annotations
@@ -114,15 +114,15 @@ def compact(scores: Scores, floor: Scores, alive: Array, columns: Array, small: 
 def survivors(
     scores: Scores, a: int, b: int, c: int, d: int, rival: int, found: Array, n: int
 ) -> int:
-    """Keep of found[:n] what reaches the rival's score at some corner; return their number."""
+    """Filter found[:n] to what reaches the rival's score at some corner; return their number."""
     ra, rb, rc, rd = scores[a, rival], scores[b, rival], scores[c, rival], scores[d, rival]
-    kept = 0
+    left = 0
     for i in range(n):
         k = found[i]
-        found[kept] = k
+        found[left] = k
         above, below = (scores[a, k] >= ra) | (scores[b, k] >= rb), (scores[c, k] >= rc)
-        kept += above | below | (scores[d, k] >= rd)
-    return kept
+        left += above | below | (scores[d, k] >= rd)
+    return left
 
 
 @compiled(**FINITE)
@@ -164,7 +164,7 @@ def contenders(
 
 
 @compiled(**FINITE)
-def compare(
+def label_pixels(
     scores: Scores, a: int, b: int, c: int, d: int, found: Array, n: int,
     tx: Scores, ty: Scores, txy: Scores, start: int, end: int, value: Scores, label: Array,
 ) -> None:  # fmt: skip
@@ -189,7 +189,7 @@ def compare(
 
 
 @compiled(**FINITE)
-def give(
+def add_pixels(
     scores: Scores, weights: Scores, counts: Array, a: int, b: int, c: int, d: int, k: int,
     n: Number, sx: Number, sy: Number, sxy: Number,
 ) -> Number:  # fmt: skip
@@ -208,12 +208,12 @@ def give(
 
 
 @compiled(**FINITE)
-def split_in_two(
+def split_between_two(
     scores: Scores, weights: Scores, counts: Array, a: int, b: int, c: int, d: int,
     low: int, high: int, tx: Scores, ty: Scores, txy: Scores, start: int, end: int,
     m0: Number, mx: Number, my: Number, mxy: Number,
 ) -> Number:  # fmt: skip
-    """Share the pixels of a cell between two columns; return the sum of the best scores."""
+    """Divide the pixels of a cell between two columns; return the sum of the best scores."""
     base = scores[a, high] - scores[a, low]
     dx = scores[b, high] - scores[b, low] - base
     dy = scores[c, high] - scores[c, low] - base
@@ -226,18 +226,18 @@ def split_in_two(
         sx += tx[p] if won else zero
         sy += ty[p] if won else zero
         sxy += txy[p] if won else zero
-    total = give(scores, weights, counts, a, b, c, d, high, n, sx, sy, sxy)
+    total = add_pixels(scores, weights, counts, a, b, c, d, high, n, sx, sy, sxy)
     n, sx, sy, sxy = m0 - n, mx - sx, my - sy, mxy - sxy
-    return total + give(scores, weights, counts, a, b, c, d, low, n, sx, sy, sxy)
+    return total + add_pixels(scores, weights, counts, a, b, c, d, low, n, sx, sy, sxy)
 
 
 @compiled(**FINITE)
-def share(
+def add_labelled_pixels(
     scores: Scores, weights: Scores, counts: Array, a: int, b: int, c: int, d: int,
     found: Array, n: int, tx: Scores, ty: Scores, txy: Scores, start: int, end: int,
     m0: Number, mx: Number, my: Number, mxy: Number, label: Array,
 ) -> Number:  # fmt: skip
-    """Add up the pixels of n columns as `compare` labelled them; return the sum of the scores."""
+    """Add up the pixels of n columns by their labels; return the sum of the scores."""
     zero, one = scores.dtype.type(0), scores.dtype.type(1)
     total = zero
     for i in range(1, n):
@@ -248,6 +248,6 @@ def share(
             sx += tx[start + p] if won else zero
             sy += ty[start + p] if won else zero
             sxy += txy[start + p] if won else zero
-        total += give(scores, weights, counts, a, b, c, d, found[i], m, sx, sy, sxy)
+        total += add_pixels(scores, weights, counts, a, b, c, d, found[i], m, sx, sy, sxy)
         m0, mx, my, mxy = m0 - m, mx - sx, my - sy, mxy - sxy
-    return total + give(scores, weights, counts, a, b, c, d, found[0], m0, mx, my, mxy)
+    return total + add_pixels(scores, weights, counts, a, b, c, d, found[0], m0, mx, my, mxy)

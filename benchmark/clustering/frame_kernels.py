@@ -1,4 +1,4 @@
-"""The compiled pass over frames: scores of the patches, cells, sums of the clusters.
+"""Compiled loops over frames: scores of the patches, visits of the cells, sums of the clusters.
 
 Sums are made frame by frame, in order, in float64: results depend on no thread count.
 """
@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from tvseg_bench.benchmark.clustering.kernels import (
+from tvseg_bench.benchmark.clustering.cell_kernels import (
     BLOCK,
     Array,
     Scores,
+    add_labelled_pixels,
+    add_pixels,
     compact,
-    compare,
     contenders,
     floors,
-    give,
+    label_pixels,
     larger,
-    share,
-    split_in_two,
+    split_between_two,
     winners,
 )
 from tvseg_bench.benchmark.compiled import FINITE, compiled
@@ -44,11 +44,11 @@ def add_sums(weights: Scores, width: int, columns: Array, features: Scores, sums
 
 
 @compiled(**FINITE)
-def write(
-    labels: Array, place: Array, cell: int, found: Array, columns: Array, label: Array
+def write_labels(
+    labels: Array, extent: Array, cell: int, found: Array, columns: Array, label: Array
 ) -> None:
     """Write the columns found[label] of a cell's pixels to their place in labels [H, W]."""
-    top, left, rows, cols = place[cell, 0], place[cell, 1], place[cell, 2], place[cell, 3]
+    top, left, rows, cols = extent[cell, 0], extent[cell, 1], extent[cell, 2], extent[cell, 3]
     p = 0
     for y in range(top, top + rows):
         for x in range(left, left + cols):
@@ -57,9 +57,9 @@ def write(
 
 
 @compiled(**FINITE)
-def visit(
-    scores: Scores, width: int, won: Array, columns: Array, corners: Array, kind: Array,
-    place: Array, first: Array, tx: Scores, ty: Scores, txy: Scores, moments: Scores,
+def visit_cells(
+    scores: Scores, width: int, won: Array, columns: Array, corners: Array, pattern: Array,
+    extent: Array, first: Array, tx: Scores, ty: Scores, txy: Scores, moments: Scores,
     weights: Scores, tally: Array, found: Array, value: Scores, label: Array, labels: Array,
 ) -> float:  # fmt: skip
     """Visit the cells of a frame: write labels [H, W], or fill weights and tally if it is empty.
@@ -67,30 +67,30 @@ def visit(
     Returns the sum of the best scores (0 where labels are written).
     """
     best = 0.0
-    for cell in range(len(kind)):
+    for cell in range(len(pattern)):
         a, b, c, d = corners[cell, 0], corners[cell, 1], corners[cell, 2], corners[cell, 3]
-        pattern = kind[cell]
-        lo, hi = first[pattern], first[pattern + 1]
-        m, mx, my = moments[pattern, 0], moments[pattern, 1], moments[pattern, 2]
-        mxy = moments[pattern, 3]
+        at = pattern[cell]
+        lo, hi = first[at], first[at + 1]
+        m, mx, my = moments[at, 0], moments[at, 1], moments[at, 2]
+        mxy = moments[at, 3]
         winner = won[a]
         n = 1
         found[0] = winner
         if winner != won[b] or winner != won[c] or winner != won[d]:
             n = contenders(scores, width, a, b, c, d, won, found)
         if n == 1 and not len(labels):
-            best += give(scores, weights, tally, a, b, c, d, winner, m, mx, my, mxy)
+            best += add_pixels(scores, weights, tally, a, b, c, d, winner, m, mx, my, mxy)
         elif n == 2 and not len(labels):
-            best += split_in_two(
+            best += split_between_two(
                 scores, weights, tally, a, b, c, d, found[0], found[1], tx, ty, txy, lo, hi,
                 m, mx, my, mxy,
             )  # fmt: skip
         else:
-            compare(scores, a, b, c, d, found, n, tx, ty, txy, lo, hi, value, label)
+            label_pixels(scores, a, b, c, d, found, n, tx, ty, txy, lo, hi, value, label)
             if len(labels):
-                write(labels, place, cell, found, columns, label)
+                write_labels(labels, extent, cell, found, columns, label)
             else:
-                best += share(
+                best += add_labelled_pixels(
                     scores, weights, tally, a, b, c, d, found, n, tx, ty, txy, lo, hi,
                     m, mx, my, mxy, label,
                 )  # fmt: skip
@@ -98,18 +98,16 @@ def visit(
 
 
 @compiled(**FINITE)
-def step(
-    features: Scores, centers: Scores, corners: Array, kind: Array, place: Array, first: Array,
+def assign_frames(
+    features: Scores, centers: Scores, corners: Array, pattern: Array, extent: Array, first: Array,
     tx: Scores, ty: Scores, txy: Scores, moments: Scores, sums: Array, counts: Array,
     labels: Array,
 ) -> float:  # fmt: skip
     """Assign the pixels of all frames; return the sum of the best scores.
 
     features [F, n, D + 1] have a column of ones; centers [D + 1, P] are columns with
-    -|c|^2 / 2 below, padded with columns that never win. corners [cells, 4] are the patches of
-    each cell, place [cells, 4] its first pixel and extent (y, x, rows, columns), kind [cells]
-    its pattern: the pixels first[kind]:first[kind + 1] of tx, ty and txy = tx * ty, which add
-    up to moments [kinds, 4] (n, x, y, xy).
+    -|c|^2 / 2 below, padded with columns that never win. The arguments from corners to moments
+    are those of `upsampling.CellTables`.
 
     Either labels [F, H, W] are written, or, where F = 0, the pixels of each cluster are added
     up in sums [P, D] and counts [P].
@@ -145,8 +143,8 @@ def step(
         for q in range(n):
             for j in range(width):
                 weights[q, j] = 0
-        best += visit(
-            scores, width, won, columns, corners, kind, place, first, tx, ty, txy, moments,
+        best += visit_cells(
+            scores, width, won, columns, corners, pattern, extent, first, tx, ty, txy, moments,
             weights, tally, found, value, label, labels[frame] if len(labels) else nothing,
         )  # fmt: skip
         if not len(labels):

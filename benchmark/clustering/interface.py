@@ -1,11 +1,12 @@
-"""What a clustering returns, what a stream is made of, and what is refused."""
+"""Types that go into and come out of a clustering, and the checks of its arguments."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, TypeGuard, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class KMeansResult:
     inertia: float
     """Sum over all pixels of the squared distance to the nearest centre."""
     n_iter: int
-    """Updates of the centres in the run that was kept."""
+    """Updates of the centres in the best run."""
     converged: bool
     """Whether that run stopped by itself, before max_iter."""
     empty: int
@@ -52,8 +53,8 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a fit is asked for; see kmeans.kmeans_upsampled."""
+class FitSettings:
+    """Arguments of a fit; see `kmeans.kmeans_upsampled`."""
 
     k: int
     n_init: int
@@ -68,7 +69,7 @@ class Settings:
             if not isinstance(value, Integral) or value < 1:
                 raise UsageError(f"{word}={value!r} clusters nothing; give {word}=1 or more")
         if not isinstance(self.seed, Integral) or self.seed < 0:
-            raise UsageError(f"seed={self.seed!r} is no seed; give seed=0 or more")
+            raise UsageError(f"seed={self.seed!r} is not a seed; give seed=0 or more")
 
     def check_init(self, init: Floating | None, depth: int) -> None:
         """Raise UsageError unless the centres to start from are None or finite [k, depth]."""
@@ -135,7 +136,7 @@ def shape_of(frames: Floating) -> tuple[int, int]:
 def check_size(size: tuple[int, int]) -> tuple[int, int]:
     """Return (H, W) as integers; UsageError unless both are at least 1."""
     if len(size) != 2 or not all(isinstance(side, Integral) for side in size):
-        raise UsageError(f"the size {size!r} is no (height, width) in pixels; give two integers")
+        raise UsageError(f"the size {size!r} is not (height, width) in pixels; give two integers")
     height, width = (int(side) for side in size)
     if height < 1 or width < 1:
         raise UsageError(f"the size {height}x{width} has no pixels; give (height, width)")
@@ -144,12 +145,19 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
 
 def device_of(features: Features) -> str | None:
     """Return the CUDA device that holds the features, None for anything the CPU computes."""
-    device = getattr(features, "device", None)
-    return str(device) if getattr(device, "type", "") == "cuda" else None
+    if not is_tensor(features) or features.device.type != "cuda":
+        return None
+    return str(features.device)
+
+
+def is_tensor(features: Features) -> TypeGuard[torch.Tensor]:
+    """Return whether features are a torch tensor, without loading torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(features, torch.Tensor)
 
 
 def _on_host(features: Features) -> Any:
-    if not hasattr(features, "detach"):
+    if not is_tensor(features):
         return features
     tensor = features.detach().cpu()
     return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
