@@ -10,7 +10,7 @@ _MOST_NAMED = 20
 
 
 class TvsegError(Exception):
-    """A mistake that the user can correct; its text is one clear sentence, shown without a traceback."""
+    """A mistake that the user can correct; its text is one sentence, shown without a traceback."""
 
 
 class UsageError(TvsegError):

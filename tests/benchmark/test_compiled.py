@@ -30,7 +30,7 @@ def test_no_kernel_outlives_an_edit_of_one_it_calls(tmp_path, monkeypatch):
     assert as_a_new_process_sees_it(tmp_path, monkeypatch)(40) == 41
     again = as_a_new_process_sees_it(tmp_path, monkeypatch)
     assert again(40) == 41
-    assert sum(again.stats.cache_hits.values()) == 1  # an unchanged folder is not compiled anew
+    assert sum(again.stats.cache_hits.values()) == 1  # an unchanged folder is not compiled again
     before = (tmp_path / "inner.py").stat()
     (tmp_path / "inner.py").write_text(INNER.format(2), encoding="utf-8")
     os.utime(tmp_path / "inner.py", (before.st_atime, before.st_mtime))

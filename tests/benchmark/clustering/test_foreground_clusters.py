@@ -24,7 +24,7 @@ seeds = st.integers(0, 2**32 - 1)
 K = 5
 
 
-def pictures(seed: int, n: int = 3) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def images(seed: int, n: int = 3) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     rng = np.random.default_rng(seed)
     return [
         (
@@ -39,7 +39,7 @@ def pictures(seed: int, n: int = 3) -> list[tuple[np.ndarray, np.ndarray, np.nda
 @quick
 @given(seeds)
 def test_counts_are_those_of_a_loop(seed: int) -> None:
-    frames = pictures(seed)
+    frames = images(seed)
     table = count_pixels(frames, K)
     for row, (labels, mask, counted) in enumerate(frames):
         for c in range(K):
@@ -56,7 +56,7 @@ def test_counts_of_small_types_do_not_overflow() -> None:
 @given(seeds)
 def test_what_does_not_count_changes_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    frames = pictures(seed)
+    frames = images(seed)
     other = [
         (np.where(counted, labels, rng.integers(0, K, labels.shape)), mask ^ ~counted, counted)
         for labels, mask, counted in frames
@@ -70,7 +70,7 @@ def test_what_does_not_count_changes_nothing(seed: int) -> None:
 @quick
 @given(seeds, st.permutations(range(K)))
 def test_renamed_clusters_are_as_precise(seed: int, names: list[int]) -> None:
-    frames = pictures(seed)
+    frames = images(seed)
     renamed = [(np.array(names)[labels], mask, counted) for labels, mask, counted in frames]
     before, after = (cluster_precision(count_pixels(f, K)) for f in (frames, renamed))
     np.testing.assert_array_equal(after[names], before)
@@ -79,7 +79,7 @@ def test_renamed_clusters_are_as_precise(seed: int, names: list[int]) -> None:
 @quick
 @given(seeds)
 def test_precision_and_jaccard_are_fractions_and_perfection_is_one(seed: int) -> None:
-    table = count_pixels(pictures(seed), K)
+    table = count_pixels(images(seed), K)
     precision = cluster_precision(table)
     assert np.nanmin(precision) >= 0
     assert np.nanmax(precision) <= 1
@@ -87,19 +87,19 @@ def test_precision_and_jaccard_are_fractions_and_perfection_is_one(seed: int) ->
         values = jaccard(table, foreground_clusters(precision, threshold))
         assert np.nanmin(values, initial=0) >= 0
         assert np.nanmax(values, initial=0) <= 1
-    labels = pictures(seed)[0][0]
+    labels = images(seed)[0][0]
     chosen = np.arange(K) % 2 == 1
     perfect = count_pixels([(labels, chosen[labels], None)], K)
     if (labels % 2 == 1).any():
         assert jaccard(perfect, chosen).tolist() == [1.0]
 
 
-def test_precision_weighs_pictures_and_not_pixels() -> None:
+def test_precision_weighs_images_and_not_pixels() -> None:
     table = ClusterPixels(np.array([[1], [0]]), np.array([[1], [99]]))
     assert cluster_precision(table).tolist() == [0.5]
 
 
-def test_without_pictures_there_is_nothing() -> None:
+def test_without_images_there_is_nothing() -> None:
     assert np.isnan(cluster_precision(count_pixels([], 3))).all()
 
 
@@ -180,17 +180,17 @@ def test_the_best_cut_wins() -> None:
     assert tuned.candidates[1][2] == 1.0
 
 
-def test_a_picture_without_objects_scores_zero_in_the_tuning() -> None:
+def test_a_image_without_objects_scores_zero_in_the_tuning() -> None:
     empty = ClusterPixels(np.zeros((1, 20), int), np.ones((1, 20), int))
     assert [score for _, _, score in tune_threshold(np.linspace(0, 1, 20), empty).candidates] == [
         0.0
     ] * 4
 
 
-@pytest.mark.parametrize(("k", "pictures"), [(2, 1), (20, 0)])
-def test_too_little_to_tune_on_is_said(k: int, pictures: int) -> None:
-    table = ClusterPixels(np.zeros((pictures, k), int), np.zeros((pictures, k), int))
-    with pytest.raises(UsageError, match=f"{k} clusters in {pictures} pictures"):
+@pytest.mark.parametrize(("k", "images"), [(2, 1), (20, 0)])
+def test_too_little_to_tune_on_is_an_error(k: int, images: int) -> None:
+    table = ClusterPixels(np.zeros((images, k), int), np.zeros((images, k), int))
+    with pytest.raises(UsageError, match=f"{k} clusters in {images} images"):
         tune_threshold(np.zeros(k), table)
 
 

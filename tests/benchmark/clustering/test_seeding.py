@@ -28,7 +28,7 @@ def inertia_of(points, mass, centers):
     return (mass * ((x[:, None] - centers[None]) ** 2).sum(2).min(1)).sum()
 
 
-def test_weigh_tells_what_each_centre_is_worth():
+def test_a_centre_is_worth_what_the_inertia_rises_by_without_it():
     points, norms, mass = prepared(0, 700)
     x = points[:, :-1].astype(np.float64)
     centers = points[:20, :-1].copy()
@@ -47,7 +47,7 @@ def test_weigh_tells_what_each_centre_is_worth():
         assert missed[j] == pytest.approx(without - whole, rel=1e-4, abs=1e-4)
 
 
-def test_breathing_finds_the_groups_that_a_bad_start_missed():
+def test_relocation_finds_the_groups_that_a_bad_start_missed():
     points, norms, mass = prepared(1, 1200, kinds=150)
     centers = points[:150, :-1].copy()  # all of them in a few groups
     stuck = weighted_lloyd(points, norms, mass, centers, 50, 1e-6)
