@@ -76,13 +76,13 @@ def test_numbers_whose_squares_do_not_fit_are_refused(blobs, scale):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"size": (20.5, 20)}, r"the size \(20.5, 20\) is no \(height, width\)"),
+        ({"size": (20.5, 20)}, r"the size \(20.5, 20\) is not \(height, width\)"),
         ({"size": (4, 4, 3)}, "give two integers"),
         ({"k": 2.5}, "k=2.5 clusters nothing; give k=1 or more"),
         ({"k": "3"}, "k='3' clusters nothing"),
         ({"n_init": 0}, "n_init=0"),
         ({"max_iter": -1}, "max_iter=-1"),
-        ({"seed": -1}, "seed=-1 is no seed; give seed=0 or more"),
+        ({"seed": -1}, "seed=-1 is not a seed; give seed=0 or more"),
         ({"backend": "cuda"}, "unknown backend 'cuda'; known: auto, compiled, torch"),
         ({"init": np.full((2, 2), np.nan)}, "init hold NaN or infinity"),
     ],
