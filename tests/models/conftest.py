@@ -169,16 +169,16 @@ class Family:
 
     def attends(self, model: Any) -> None:
         """The attention is the class token's row of the map that timm's own block computes."""
-        patch, heard = model.card.patch_size, []
+        patch, seen = model.card.patch_size, []
         frame = torch.rand(2, 3, 2 * patch, 3 * patch, generator=torch.Generator().manual_seed(0))
         attn = model.net.blocks[-1].attn
         attn.fused_attn = False
-        hook = attn.attn_drop.register_forward_pre_hook(lambda _m, args: heard.append(args[0]))
+        hook = attn.attn_drop.register_forward_pre_hook(lambda _m, args: seen.append(args[0]))
         with torch.inference_mode():
             plain = model.extract(frame)
             hook.remove()
             found = model.extract_attention(frame)
-        expected = heard[0][:, :, 0, model.card.num_prefix_tokens :]
+        expected = seen[0][:, :, 0, model.card.num_prefix_tokens :]
         assert expected.shape == (2, attn.num_heads, 6)
         torch.testing.assert_close(found.attention, expected, atol=1e-6, rtol=1e-5)
         torch.testing.assert_close(found.tokens, plain.tokens)
@@ -201,7 +201,7 @@ class Family:
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
     def refuses(self, backbone: Backbone, write: Write, name: str = "norm.bias") -> None:
-        """A file that is not wholly the backbone's is refused with what is wrong about it."""
+        """A file that is not exactly the backbone's is refused with what is wrong about it."""
         state = self.state(backbone)
         for spoil, sentence in faults(state, name):
             with pytest.raises(ModelError, match=sentence) as caught:

@@ -1,10 +1,9 @@
-"""The DINO family: complete cards, official files, the teacher's weights."""
+"""DINO: a file of another size, no file at all, and official names that are kept apart."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
-import timm
 import torch
 
 from tvseg_bench.benchmark.errors import ModelError
@@ -12,69 +11,6 @@ from tvseg_bench.benchmark.plugins.load import load_model
 from tvseg_bench.benchmark.plugins.weights.locate import find
 from tvseg_bench.models.dino import BACKBONES
 from tvseg_bench.models.loading.families import Backbone
-
-VITS, RESNET = BACKBONES[:4], BACKBONES[4]
-
-
-def backbone_file(state: dict[str, Any]) -> Any:
-    return state
-
-
-def full_checkpoint(state: dict[str, Any]) -> Any:
-    teacher = {f"backbone.{name}": value for name, value in state.items()}
-    student = {f"module.{name}": value + 1 for name, value in teacher.items()}
-    head = {
-        "head.mlp.0.weight": state["norm.bias"],
-        "head.last_layer.weight_g": state["norm.bias"],
-    }
-    return {"student": student, "teacher": {**teacher, **head}, "epoch": 3}
-
-
-def resnet_file(state: dict[str, Any]) -> Any:
-    """Return a ResNet as it was saved, without the counters that some versions leave out."""
-    return {name: value for name, value in state.items() if "num_batches" not in name}
-
-
-@pytest.mark.parametrize("backbone", VITS, ids=lambda b: b.card.name)
-def test_cards_agree_with_timm(backbone: Backbone, full_size: Any) -> None:
-    full_size(backbone, backbone.arch)
-    card, config = backbone.card, timm.get_pretrained_cfg(backbone.timm)
-    assert (card.mean, card.std, card.interpolation) == (config.mean, config.std, "bicubic")
-    assert card.weights_url == config.url
-    assert card.licence.lower() == config.license
-    assert card.pos_interp == "dino"
-
-
-def test_the_resnet_is_timms(full_size: Any) -> None:
-    full_size(RESNET, "resnet50")
-
-
-@pytest.mark.parametrize("write", [backbone_file, full_checkpoint])
-@pytest.mark.parametrize("backbone", VITS, ids=lambda b: b.card.name)
-def test_reads(backbone: Backbone, write: Any, family: Any) -> None:
-    family.reads(backbone, write)
-
-
-@pytest.mark.parametrize("write", [backbone_file, resnet_file])
-def test_reads_the_resnet(write: Any, family: Any) -> None:
-    family.reads(RESNET, write)
-
-
-@pytest.mark.parametrize(
-    ("backbone", "name"), [(VITS[0], "norm.bias"), (RESNET, "bn1.bias")], ids=["vit", "resnet"]
-)
-def test_refuses(backbone: Backbone, name: str, family: Any) -> None:
-    family.refuses(backbone, backbone_file, name)
-
-
-def test_agrees_with_timm_on_the_native_grid(family: Any) -> None:
-    family.agrees_with_timm(VITS[0], [(4, 4)])
-    family.agrees_with_timm(RESNET, [(2, 3), (3, 5)])
-
-
-@pytest.mark.parametrize("backbone", [VITS[0], RESNET], ids=lambda b: b.card.name)
-def test_clusters(backbone: Backbone, family: Any) -> None:
-    family.clusters(family.load(backbone, family.state(backbone)))
 
 
 def test_another_size_is_named_with_the_model_to_try(family: Any) -> None:
