@@ -45,11 +45,6 @@ class Orientation:
     flip_x: bool = False
     flip_y: bool = False
 
-    @property
-    def is_rotation(self) -> bool:
-        """Whether it mirrors nothing."""
-        return (self.transpose + self.flip_x + self.flip_y) % 2 == 0
-
 
 @dataclass(frozen=True, kw_only=True)
 class StreamInfo:

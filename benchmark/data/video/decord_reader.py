@@ -1,9 +1,10 @@
 """Frames once more by decord: plain H.264 and HEVC, fast at jumping back and forth in a file.
 
-decord fills lost parts of a frame without an error, repeats or shifts frames where there are edit
-lists, open groups of pictures or transport streams, and is unmaintained since 2021. So PyAV reads
-each frame first and notices damage; decord reads it again, and what it gives has to be the same to
-the bit. Nothing is decoded twice for one reading.
+decord (0.6, the last release, of 2021) fills lost parts of a frame without an error, repeats or
+shifts frames where there are edit lists or open groups of pictures, ignores mirrored frames and
+Matroska's rotation, and rounds more than 8 bits in its own way. So PyAV reads each frame first and
+notices damage; decord may read it again, and what it gives has to be the same to the bit. Nothing
+is decoded twice for one reading.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from tvseg_bench.benchmark.data.video.container import MATROSKA, MOV, Orientation, StreamInfo
+from tvseg_bench.benchmark.data.video.container import MATROSKA, MOV, StreamInfo
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.data.video.frame_index import FrameIndex
     from tvseg_bench.benchmark.types import Image
 
 
@@ -31,23 +31,15 @@ def import_decord() -> ModuleType | None:
     return module
 
 
-def unfit(info: StreamInfo, index: FrameIndex) -> str:
+def unfit(info: StreamInfo) -> str:
     """Return why decord is not tried for a stream; empty where it is.
 
-    Measured with decord 0.6: it rounds more than 8 bits otherwise, knows no AV1, cannot be told
-    which stream to read, and ignores mirrored frames and Matroska's rotation.
+    Measured with decord 0.6: it is right in nothing else, and cannot be told which stream to read.
     """
     if info.codec not in ("h264", "hevc") or info.container not in (MOV, MATROSKA):
         kind = info.container.split(",")[0]
         return f"it is {info.codec} in {kind}; decord is exact for H.264 and HEVC in mp4, mov, mkv"
-    if info.n_video_streams > 1:
-        return "it has several video streams"
-    if info.pixel_format not in ("yuv420p", "yuvj420p"):
-        return f"its pixels are {info.pixel_format}"
-    turned = info.orientation != Orientation()
-    if turned and not (info.orientation.is_rotation and info.container == MOV):
-        return "its frames are to be mirrored, or turned by a mark that decord does not know"
-    return index.cut or index.doubt
+    return "it has several video streams" if info.n_video_streams > 1 else ""
 
 
 class DecordReader:

@@ -155,12 +155,12 @@ def open_video(
     index = build_index(path, info)
     if reader == "av":
         return Video(path, info, index, "PyAV was asked for")
-    misfit = unfit(info, index)
+    misfit = unfit(info)
     if reader == "decord" and misfit:
         raise DataError(f"decord does not read {path} exactly: {misfit}; use the reader 'auto'")
     decord = None if misfit else import_decord()
     if decord:
-        reason = f"decord reads {info.codec} in this container exactly"
+        reason = f"decord reads {info.codec} in this container again as PyAV does"
         return Video(path, info, index, reason, DecordReader(path, decord))
     if reader == "decord":
         raise UsageError(
