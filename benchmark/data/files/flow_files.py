@@ -10,7 +10,7 @@ is NaN or unknown (beyond 1e9, as Middlebury marks it), where `occluded` says so
 is backward flow, where there and back does not lead home.
 
 The files are not trusted: nothing is unpickled, sizes are checked before anything is read, and
-no name leads out of the folder.
+no clip's name leads out of the folder. Links in it are followed: the folder is the user's own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from tvseg_bench.benchmark.data.files.listing import walk_files
 from tvseg_bench.benchmark.errors import DataError
+from tvseg_bench.benchmark.metrics.flow import occluded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,12 +62,12 @@ class FlowFolder:
             DataError: The clip's name leads out of the folder. When a frame is read: its file is
                 missing or is not what it should be.
         """
-        folder = (self.root / clip.name).resolve()
-        if not folder.is_relative_to(self.root.resolve()):
+        name = Path(clip.name)
+        if name.anchor or ".." in name.parts:
             raise DataError(
-                f"the flow of clip {clip.name!r} would lie outside {self.root}; rename the clip "
-                "or remove the link"
+                f"the flow of clip {clip.name!r} would lie outside {self.root}; rename the clip"
             )
+        folder = self.root / name
         if not folder.is_dir():
             return None
         return lambda t: self._read(folder, clip, t, size)
@@ -109,8 +111,7 @@ def read_flow(path: Path, size: tuple[int, int]) -> Flow:
 def manifest(root: Path) -> str:
     """Return sha256 over the relative paths and sizes of all flow files below a folder."""
     digest = hashlib.sha256()
-    files = (path for path in root.rglob("*") if path.suffix in SUFFIXES and path.is_file())
-    for name, size in sorted((p.relative_to(root).as_posix(), p.stat().st_size) for p in files):
+    for name, size in sorted(walk_files(root, SUFFIXES)):
         digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
@@ -121,8 +122,6 @@ _Parts = tuple["Flow", "Flow | None", "NDArray[Any] | None"]
 
 def _masked(forward: Flow, backward: Flow | None, hidden: NDArray[Any] | None) -> Flow:
     """Put NaN where the motion is unknown or leads to what is hidden."""
-    from tvseg_bench.benchmark.metrics.flow import occluded
-
     flow = _known(forward)
     if hidden is not None:
         flow[hidden != 0] = np.nan

@@ -367,6 +367,14 @@ def test_names_are_only_names(
     assert number_in(open_video(name)[9]) == 9
 
 
+def test_links_are_followed_until_they_loop(h264: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.mp4").symlink_to(h264)
+    assert [number_in(open_video(tmp_path / "link.mp4")[i]) for i in (9, 0)] == [9, 0]
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    with pytest.raises(DataError, match=r"there is no video file .*loop\.mp4"):
+        open_video(tmp_path / "loop.mp4")
+
+
 HURT = """
     import random, sys
     from pathlib import Path
