@@ -48,7 +48,8 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 docs: $(VENV)/.docs  ## the site, into site/; a broken link is an error
-	$(BIN)/mkdocs build --quiet --clean
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+	@echo "open site/index.html"
 
 board: $(VENV)/.base  ## the repository's own results and board; set TVSEG_DATA for real data as well
 	$(BIN)/tvseg-bench run --model $(BOARD_MODELS) --protocol all --dataset moving-shapes --keep 0 -o $(RESULTS)/moving-shapes

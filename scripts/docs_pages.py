@@ -178,7 +178,7 @@ def dataset(name: str) -> str:
         if key not in ("name", "title") and value not in ((), None, "")
     }
     rows = [[key.replace("_", " "), _linked(_cell(value))] for key, value in shown.items()]
-    return table(["", ""], rows)
+    return table(["field", "value"], rows)
 
 
 def _linked(text: str) -> str:
@@ -202,11 +202,16 @@ def built_in_models() -> str:
                 card.embed_dim,
                 size,
                 weights,
-                _linked(card.licence),
+                _short(card.licence),
             ]
         )
     headers = ["model", "patch", "channels", "parameters (millions)", "weights", "licence"]
     return table(headers, rows)
+
+
+def _short(licence: str) -> str:
+    """Return a licence, an address as a link of one word."""
+    return f"[its own]({licence})" if ADDRESS.fullmatch(licence) else licence
 
 
 def options(command: str) -> str:
@@ -217,7 +222,7 @@ def options(command: str) -> str:
 def printed(*typed: str) -> str:
     """Return what the command line prints."""
     out = io.StringIO()
-    os.environ["COLUMNS"] = "96"
+    os.environ["COLUMNS"] = "80"
     with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
         main(typed)
     return out.getvalue()
