@@ -61,8 +61,17 @@ def test_links_lead_somewhere() -> None:
 @pytest.mark.parametrize("document", [ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=str)
 def test_make_targets_exist(document: Path) -> None:
     makefile = text_of(ROOT / "Makefile")
-    for target in re.findall(r"^make (\w+)", text_of(document), flags=re.MULTILINE):
+    for target in re.findall(r"(?:^|`)make (\w+)", text_of(document), flags=re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_the_ranks_of_imports_are_those_that_are_tested() -> None:
+    ranks = loaded("tests/test_layers.py").RANKS
+    stated = "".join(
+        re.findall(r"lowest first: (.*?)\.\n", text_of(ROOT / "CONTRIBUTING.md"), re.S)
+    )
+    found = [part.split() for part in stated.replace("`", "").split("<")]
+    assert found == [list(rank) for rank in ranks]
 
 
 # ---------------------------------------------------------------------------- reference
@@ -115,9 +124,9 @@ def test_every_command_has_its_section() -> None:
     assert sorted(described) == sorted(COMMANDS)
 
 
-def pages() -> ModuleType:
-    """Return scripts/docs_pages.py, which mkdocs calls."""
-    spec = importlib.util.spec_from_file_location("docs_pages", ROOT / "scripts/docs_pages.py")
+def loaded(path: str) -> ModuleType:
+    """Return a module of the checkout that no package holds."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -131,7 +140,7 @@ def pages() -> ModuleType:
     ids=lambda d: str(d.relative_to(ROOT)),
 )
 def test_what_is_made_can_be_made(document: Path) -> None:
-    made = pages().on_page_markdown(text_of(document))
+    made = loaded("scripts/docs_pages.py").on_page_markdown(text_of(document))
     assert "<!-- made:" not in made
     assert len(made) > len(text_of(document))
 
