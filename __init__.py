@@ -118,7 +118,7 @@ def load_dataset(reference: str, *, data_root: str | Path | None = None) -> Data
 def list_models() -> list[dict[str, Any]]:
     """Return `name`, `patch`, `dim`, `params_m`, `weights`, `licence` and `from` of every model.
 
-    What only the card of a plugin says is None: a list imports no plugin.
+    Of plugins only `name` and `from` are known: a list imports none of them.
     """
     from tvseg_bench.benchmark.cli import cards
 

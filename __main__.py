@@ -33,7 +33,7 @@ COMMANDS = {
     ),
     "weights": (
         f"{_ENGINE}.weights",
-        "Fetch a model's official weights, or say where they lie or belong.",
+        "Fetch a model's official weights, or show where they belong.",
     ),
     "check": (f"{_ENGINE}.check", "Test a model against the contract, before it is submitted."),
     "new-model": ("tvseg_bench.models.template.command", "Write a plugin package to start from."),

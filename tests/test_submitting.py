@@ -33,13 +33,13 @@ import contextlib, io, json, sys
 import tvseg_bench
 from tvseg_bench.__main__ import main
 
-said = []
+outcomes = []
 for line in json.loads(sys.argv[1]):
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(line)
-    said.append([code, out.getvalue(), err.getvalue()])
-print(json.dumps({"suite": tvseg_bench.__file__, "said": said}))
+    outcomes.append([code, out.getvalue(), err.getvalue()])
+print(json.dumps({"suite": tvseg_bench.__file__, "outcomes": outcomes}))
 """
 
 
@@ -73,9 +73,9 @@ class Environment:
 
     def tvseg_bench(self, *lines: Sequence[str]) -> list[tuple[int, str, str]]:
         """Return exit code, output and errors of each command line."""
-        told = json.loads(self.python("-c", DRIVER, json.dumps([*lines])).splitlines()[-1])
-        assert Path(told["suite"]).is_relative_to(self.suite), "this is not the wheel"
-        return [(code, out, err) for code, out, err in told["said"]]
+        answer = json.loads(self.python("-c", DRIVER, json.dumps([*lines])).splitlines()[-1])
+        assert Path(answer["suite"]).is_relative_to(self.suite), "this is not the wheel"
+        return [(code, out, err) for code, out, err in answer["outcomes"]]
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +112,7 @@ def blocks(kind: str) -> list[str]:
 
 
 def write_block(block: str, work: Path) -> None:
-    """Write a Python block where its first line says, whole or in place of one definition."""
+    """Write a Python block to the file its first line names, or replace one definition there."""
     match = re.match(r"# (\S+?)(?:, in place of (\w+))?\n", block)
     assert match is not None, block
     path, code = work / match[1], block[match.end() :]
@@ -242,26 +242,26 @@ from tvseg_bench.benchmark.registry import models
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     rows = {row["name"]: row["from"] for row in tvseg_bench.list_models()}
-    said = {}
+    loaded = {}
     for name in ("bad/net", "same/net", "good/net"):
         try:
             models[name]
-            said[name] = "loaded"
+            loaded[name] = "ok"
         except Exception as error:
-            said[name] = f"{type(error).__name__}: {error}"
-print(json.dumps([rows, said, [str(w.message) for w in caught]]))
+            loaded[name] = f"{type(error).__name__}: {error}"
+print(json.dumps([rows, loaded, [str(w.message) for w in caught]]))
 """
-    rows, said, warned = json.loads(environment.python("-c", code))
+    rows, loaded, warned = json.loads(environment.python("-c", code))
     assert rows["good/net"] == "good-net 1.5"
     assert rows["dino/vits16"] == "tvseg-bench"
     assert "same/net" not in rows
-    assert said["good/net"] == "loaded"
-    assert "cannot be loaded and is skipped: ModuleNotFoundError" in said["bad/net"]
+    assert loaded["good/net"] == "ok"
+    assert "cannot be loaded and is skipped: ModuleNotFoundError" in loaded["bad/net"]
     assert re.search(
         r"registered twice, by (first|second)-net 1\.5 and by (?!\1)(first|second)-net 1\.5",
-        said["same/net"],
+        loaded["same/net"],
     )
-    told = " ".join(warned)
-    assert "'dino/vits16' is registered twice, by tvseg-bench and by first-net 1.5" in told
-    assert "'bad/net' (bad-net 1.5) cannot be loaded" in told
-    assert "'same/net' is registered twice" in told
+    warnings = " ".join(warned)
+    assert "'dino/vits16' is registered twice, by tvseg-bench and by first-net 1.5" in warnings
+    assert "'bad/net' (bad-net 1.5) cannot be loaded" in warnings
+    assert "'same/net' is registered twice" in warnings

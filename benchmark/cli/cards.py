@@ -163,7 +163,9 @@ def _accepted(annotation: Any) -> str:
         return " | ".join(map(str, parts))
     if parts:
         return " | ".join(_accepted(part) for part in parts)
-    return "null" if annotation is type(None) else getattr(annotation, "__name__", str(annotation))
+    if annotation is type(None):
+        return "null"
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
 def card_text(card: Mapping[str, Any]) -> str:

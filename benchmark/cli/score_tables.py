@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tvseg_bench.benchmark.results.result import Metric, Result
 
 BASELINES = ("baseline/random", "baseline/pixels")
-REFERENCES = {"constant": "(constant map)", "oracle": "(patch-grid oracle)"}
+REFERENCES = {"constant": "constant map", "oracle": "patch-grid oracle"}
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _reference_rows(
         for patch in patches if name == "oracle" else [None]:
             shown = [_reference(results, column, name, patch) for column in columns]
             suffix = f", patch {patch}" if patch is not None else ""
-            rows.append((title.replace(")", f"{suffix})"), shown))
+            rows.append((f"({title}{suffix})", shown))
     return rows
 
 
@@ -162,7 +162,7 @@ def print_report(report: RunReport) -> None:
         console.print(f"skipped {escape(names)} ({counted(len(cells), 'cell')}): {escape(reason)}")
     if report.failed:
         console.print(
-            f"[red]{counted(report.failed, 'cell')} failed[/red]; their reasons stand above"
+            f"[red]{counted(report.failed, 'cell')} failed[/red]; the reasons are printed above"
         )
 
 

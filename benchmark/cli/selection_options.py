@@ -28,7 +28,7 @@ def add_selection(parser: CommandParser) -> None:
         "--weights", action="append", metavar="FILE", help="weights, FILE or MODEL=FILE"
     )
     parser.add_argument("--plugin", action="append", metavar="FILE", help="a file with plugins")
-    parser.add_argument("--data-root", metavar="DIR", help="where data sets lie ($TVSEG_DATA)")
+    parser.add_argument("--data-root", metavar="DIR", help="folder of data sets ($TVSEG_DATA)")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--dtype", metavar="NAME", help="fp32 (default) or bf16")
     parser.add_argument("--batch-size", type=int, metavar="N", help="frames per forward pass")

@@ -26,7 +26,7 @@ def add_arguments(parser: CommandParser) -> None:
     """Take a model or a paper, and what to measure with."""
     parser.add_argument("name", metavar="MODEL|PAPER")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="weights for the model")
-    parser.add_argument("--data-root", metavar="DIR", help="where data sets lie ($TVSEG_DATA)")
+    parser.add_argument("--data-root", metavar="DIR", help="folder of data sets ($TVSEG_DATA)")
     parser.add_argument(
         "--published",
         type=Path,

@@ -30,7 +30,7 @@ _OPTIONS = (
     *("model", "weights", "data", "clips", "output", "resume", "validate", "tensorboard"),
     *("data_root", "device", "seed", "workers"),
 )
-"""What may be typed, and stand in a config file."""
+"""Options that are keys of a config file too."""
 _OWNERS = ("recipe", "objective")
 """What overrides begin with; mappings in a config file."""
 
@@ -53,7 +53,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_choice("--resume", ("auto", "never"), help="default: never")
     parser.add_argument("--validate", metavar="PROTOCOL@DATASET", help="score now and then")
     parser.add_argument("--tensorboard", action="store_true", help="also write event files")
-    parser.add_argument("--data-root", metavar="DIR", help="where data sets lie ($TVSEG_DATA)")
+    parser.add_argument("--data-root", metavar="DIR", help="folder of data sets ($TVSEG_DATA)")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--seed", type=int, metavar="N", help="default: 0")
     parser.add_argument(

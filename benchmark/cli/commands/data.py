@@ -27,7 +27,7 @@ def add_arguments(parser: CommandParser) -> None:
     """Take what to do, and a data set."""
     parser.add_choice("action", ("status", "check", "path"))
     parser.add_argument("name", nargs="?", metavar="NAME[:SPLIT]", help="one data set")
-    parser.add_argument("--data-root", metavar="DIR", help="where data sets lie ($TVSEG_DATA)")
+    parser.add_argument("--data-root", metavar="DIR", help="folder of data sets ($TVSEG_DATA)")
 
 
 def run(arguments: argparse.Namespace) -> int:

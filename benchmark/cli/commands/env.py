@@ -11,7 +11,7 @@ from tvseg_bench.benchmark.cli.parser import CommandParser
 from tvseg_bench.benchmark.paths import home
 
 _OF_A_RUN = {"command", "config_sha256", "seeds", "started", "ended", "world_size"}
-"""What provenance says of a run, and not of the machine."""
+"""Fields of the provenance that describe a run, not the machine."""
 
 
 def add_arguments(parser: CommandParser) -> None:

@@ -19,7 +19,9 @@ def add_arguments(parser: CommandParser) -> None:
         "--dataset davis-2017 protocol.kmeans-clip.size=448"
     )
     add_selection(parser)
-    parser.add_argument("--force", action="store_true", help="compute again, keep the old aside")
+    parser.add_argument(
+        "--force", action="store_true", help="compute again; an older result is set aside"
+    )
     parser.add_argument(
         "--keep",
         type=int,

@@ -1,9 +1,13 @@
-"""The table that a run prints."""
+"""The tables that a run prints; one that is too wide goes on below and is never cut."""
 
+import io
 from collections.abc import Callable
 from typing import Any
 
-from tvseg_bench.benchmark.cli.score_tables import score_tables
+import pytest
+from rich.console import Console
+
+from tvseg_bench.benchmark.cli.score_tables import ScoreTable, print_table, score_tables
 from tvseg_bench.benchmark.execution.run import run_selection
 from tvseg_bench.benchmark.execution.selection import make_selection
 
@@ -48,3 +52,28 @@ def test_partial_results_have_a_table_of_their_own(toy_grid: Grid) -> None:
     part = run_selection(make_selection(toy_grid(limit=2)))
     titles = [table.title for table in score_tables([*whole.results, *part.results])]
     assert titles == ["toy:val", "toy:val, first 2 clips"]
+
+
+COLUMNS = [f"protocol-{i} (vc8_iou)" for i in range(7)]
+TABLE = ScoreTable(
+    "davis-2016:train",
+    COLUMNS,
+    [(f"family/model-{m}", [f"{m}{i}.0 [10.0, 90.0]*" for i in range(7)]) for m in range(3)],
+    ["in percent"],
+)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 400])
+def test_every_value_is_printed_whole(width: int) -> None:
+    file = io.StringIO()
+    print_table(Console(file=file, width=width, highlight=False), TABLE)
+    text = file.getvalue()
+    for name, values in TABLE.rows:
+        assert name in text
+        for value in values:
+            assert value in text
+    for column in COLUMNS:
+        assert text.count(column) == 1
+    assert "…" not in text
+    assert text.count("in percent") == 1
+    assert (", continued" in text) == (width < 400)

@@ -29,9 +29,9 @@ def losses(folder: Path) -> list[float]:
 def test_train_then_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     typed = command(tmp_path, "out", "recipe.steps=2")
     assert main(typed) == 0
-    told = capsys.readouterr()
-    assert f"type: tvseg-bench run --model file:{tmp_path / 'out'}"[6:] in told.out
-    assert "3 clips, 2 steps" in told.err
+    printed = capsys.readouterr()
+    assert f"type: tvseg-bench run --model file:{tmp_path / 'out'}"[6:] in printed.out
+    assert "3 clips, 2 steps" in printed.err
     more = ["--protocol", "kmeans-frame", "--dataset", "moving-shapes", "--limit", "1"]
     results = str(tmp_path / "results")
     assert main(["run", "--model", f"file:{tmp_path / 'out'}", *more, "-o", results]) == 0
