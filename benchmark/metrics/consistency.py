@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 from tvseg_bench.benchmark.metrics.contingency import Counts, contingency
 from tvseg_bench.benchmark.metrics.matching import Match
-from tvseg_bench.benchmark.metrics.temporal import Windows
 from tvseg_bench.benchmark.types import VOID
 
 Map: TypeAlias = NDArray[np.integer[Any]]
 Runs: TypeAlias = NDArray[np.uint8]
+
+Windows = Literal["all", "vspw"]
+"""Which windows of a clip count. all: each of the T - C + 1. vspw: all but the last, and none
+of a clip of C frames (as published)."""
 
 LONGEST = 254
 """Frames of the longest window, so that runs fit in a byte."""
@@ -54,7 +57,7 @@ def consistency(
 ) -> dict[int, Consistency]:
     """Score the windows of every length of one clip.
 
-    `stable` and `correct` are those of `temporal.video_consistency`.
+    A data set's VC is the mean over the windows of all clips, NaN left out.
 
     Args:
         truth: T maps [H, W] of true labels.
@@ -66,6 +69,8 @@ def consistency(
 
     Raises:
         UsageError: A length is out of range, or windows is unknown.
+
+    Source: VSPW, sssdddwww2/CVPR2021_VSPW_Implement VC_perclip.py.
 
     Example:
         >>> truth = [np.array([[0, 0, 0, 1]])] * 2

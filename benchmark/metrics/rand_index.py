@@ -1,4 +1,9 @@
-"""Do two clusterings of the same pixels agree? Needs no names of the clusters."""
+"""Do two clusterings of the same pixels agree? Needs no names of the clusters.
+
+scikit-learn's `adjusted_rand_score` takes one label per pixel, so that a table of a clip would
+have to be spread over millions of pixels again, and counts pairs in 64 bits, which a data set's
+pixels exceed; from the table it is five lines in whole numbers of any size.
+"""
 
 from __future__ import annotations
 

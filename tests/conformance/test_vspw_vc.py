@@ -6,19 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tvseg_bench.benchmark.metrics.consistency import consistency
 from tvseg_bench.benchmark.metrics.contingency import contingency, merge
+from tvseg_bench.benchmark.metrics.flow import warp_labels
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
-from tvseg_bench.benchmark.metrics.matching import match
-from tvseg_bench.benchmark.metrics.temporal import video_consistency, warp_labels
+from tvseg_bench.benchmark.metrics.matching import Match, match
 
 pytestmark = pytest.mark.conformance
 
 MANIFEST = "vspw_vc"
 EXACT = {"rtol": 0, "atol": 1e-12, "equal_nan": True}
-VARIANTS: dict[str, dict[str, Any]] = {
-    "official": {"agreement": "stable", "windows": "vspw"},
-    "stable": {"agreement": "stable"},
-    "correct": {"agreement": "correct"},
+VARIANTS: dict[str, tuple[str, str]] = {
+    "official": ("stable", "vspw"),
+    "stable": ("stable", "all"),
+    "correct": ("correct", "all"),
 }
 SCORES = {
     "official": "official",
@@ -29,6 +30,16 @@ SCORES = {
 
 def mean(windows: np.ndarray) -> float | None:
     return None if np.isnan(windows).all() else float(np.nanmean(windows))
+
+
+def shares(truth: np.ndarray, predicted: np.ndarray, length: int, variant: str) -> np.ndarray:
+    """Return VC of every window; ids are labels already."""
+    share, windows = VARIANTS[variant]
+    labels = np.unique(predicted)
+    found = consistency(
+        truth, predicted, Match(labels, labels), [length], windows=windows, void=None
+    )
+    return np.asarray(getattr(found[length], share))
 
 
 def test_case(case: Any, header: Mapping[str, Any], stored: Callable[..., list]) -> None:
@@ -48,8 +59,8 @@ def check_windows(case: Any) -> None:
     assert found["gt"].shape == (entry["T"], entry["H"], entry["W"])
     for length, expected in entry["vc"].items():
         case.knows("field", expected, (*SCORES.values(), "n_windows", "n_windows_full"))
-        for variant, options in VARIANTS.items():
-            ours = video_consistency(found["gt"], found["pred"], int(length), void=None, **options)
+        for variant in VARIANTS:
+            ours = shares(found["gt"], found["pred"], int(length), variant)
             np.testing.assert_allclose(ours, found[f"vc{length}_{variant}_windows"], **EXACT)
             assert mean(ours) == pytest.approx(expected[SCORES[variant]], abs=1e-12)
             count = "n_windows" if variant == "official" else "n_windows_full"
@@ -63,7 +74,7 @@ def check_pooled(case: Any, header: Mapping[str, Any], stored: Callable[..., lis
     assert mean(windows) == pytest.approx(entry["value"], abs=1e-12)
     for video in (e for e in header["cases"] if e["kind"] == "VC" and e["T"] > entry["clip"]):
         gt, pred = stored(f"{video['name']}/gt", f"{video['name']}/pred")
-        ours = video_consistency(gt, pred, entry["clip"], windows="vspw", void=None)
+        ours = shares(gt, pred, entry["clip"], "official")
         starts = range(len(windows) - len(ours) + 1)
         assert any(np.allclose(windows[s : s + len(ours)], ours, **EXACT) for s in starts), video[
             "name"

@@ -11,8 +11,10 @@ from tvseg_bench.benchmark.metrics.flow import (
     NOWHERE,
     flow_consistency,
     occluded,
+    warp_labels,
     warped_table,
 )
+from tvseg_bench.benchmark.types import VOID
 
 quick = settings(max_examples=40, deadline=None)
 SHAPE = (4, 5)
@@ -88,3 +90,34 @@ def test_what_does_not_lead_home_is_occluded() -> None:
     assert occluded(there, back)[0, 2]
     with pytest.raises(UsageError, match="expected one"):
         occluded(there, back[:, :2])
+
+
+@quick
+@given(hnp.arrays(np.uint8, (4, 6), elements=st.integers(0, 9)), st.data())
+def test_whole_pixels_are_fetched(labels: np.ndarray, data: st.DataObject) -> None:
+    dx, dy = data.draw(st.integers(-6, 6)), data.draw(st.integers(-6, 6))
+    flow = np.broadcast_to(np.array([dx, dy], np.float32), (4, 6, 2))
+    warped = warp_labels(labels, flow)
+    for y in range(4):
+        for x in range(6):
+            inside = 0 <= y + dy < 4 and 0 <= x + dx < 6
+            assert warped[y, x] == (labels[y + dy, x + dx] if inside else VOID)
+
+
+def test_no_flow_points_nowhere() -> None:
+    flow = np.full((1, 2, 2), np.nan)
+    assert warp_labels([[3, 4]], flow).tolist() == [[VOID, VOID]]
+
+
+def test_published_sampling_loses_a_column_of_a_static_frame() -> None:
+    labels, flow = np.full((24, 32), 7), np.zeros((24, 32, 2))
+    assert (warp_labels(labels, flow) == 7).all()
+    assert (warp_labels(labels, flow, sampling="vspw", outside=0) == 0).any()
+
+
+def test_labels_and_flow_must_fit() -> None:
+    labels = np.zeros((3, 4), int)
+    with pytest.raises(UsageError, match=r"expected \[H, W\] and \[H, W, 2\]"):
+        warp_labels(labels, np.zeros((2, 3, 4)))
+    with pytest.raises(UsageError, match="unknown sampling 'corners'"):
+        warp_labels(labels, np.zeros((3, 4, 2)), sampling="corners")

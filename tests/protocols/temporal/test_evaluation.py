@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from tvseg_bench.benchmark.errors import DataError, NotApplicableError
 from tvseg_bench.benchmark.evaluation import RunContext
-from tvseg_bench.benchmark.metrics.temporal import video_consistency
+from tvseg_bench.benchmark.metrics.consistency import consistency
+from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.registry import protocols
 from tvseg_bench.benchmark.results.key import CellKey
 from tvseg_bench.benchmark.results.provenance import Provenance
@@ -190,8 +191,9 @@ def test_windows_as_published(clips: Any) -> None:
         truth = np.stack([clip.clip.semantic(t) for t in clip.frames])
         windows = max(len(truth) - 2, 0)
         pooled += [row.metrics["vc2"]] * windows
-        constant = video_consistency(truth, 0 * truth, 2, windows="vspw", void=None)
-        assert len(constant) == windows
+        one = Match(np.zeros(1, int), np.zeros(1, int))
+        constant = consistency(truth, 0 * truth, one, [2], windows="vspw", void=None)
+        assert len(constant[2].stable) == windows
     assert rows.metrics["vc2"] == pytest.approx(np.mean(pooled))
     assert rows.metrics["vc2"] != pytest.approx(np.mean([r.metrics["vc2"] for r in rows.clips]))
     assert rows.metrics["flip_rate"] == pytest.approx(1 - rows.metrics["vc2"])
