@@ -26,6 +26,11 @@ if PROFILE == "repeatable":
     providers.is_local_module_file = lambda path: False
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their number: an archive among them holds the time at which it was made."""
+    return f"{argname} of {len(val)} bytes" if isinstance(val, bytes) else None
+
+
 def _seed(name: str) -> None:
     """Begin the global random numbers again, at a place of their own for each name."""
     seed = zlib.crc32(name.encode())
