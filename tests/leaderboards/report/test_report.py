@@ -70,7 +70,7 @@ def test_single_frames_borrow_the_colours_of_the_clip(run: Path) -> None:
             for clip in shown.kept.clips if shown.kept else ():
                 colours = shown.colours(clip)
                 assert colours is not None
-                assert colours.shape == (10, *clip.grid, 3)
+                assert colours.shape == (5, *clip.grid, 3)
                 if section.table.key.protocol == "kmeans-frame":
                     assert clip.pca is None
 
