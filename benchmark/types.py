@@ -109,6 +109,15 @@ class ClipFeatureModel(FeatureModel, Protocol):
 
 
 @runtime_checkable
+class AttentionModel(FeatureModel, Protocol):
+    """A model that also gives the attention of its class token."""
+
+    def extract_attention(self, images: torch.Tensor) -> PatchFeatures:
+        """Do as `extract`, with `PatchFeatures.attention` filled where there is a class token."""
+        ...
+
+
+@runtime_checkable
 class Segmenter(Protocol):
     """A model that brings its own clusters."""
 

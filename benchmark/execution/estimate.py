@@ -82,7 +82,7 @@ def _passes(plan: Plan, selection: Selection, done: set[str]) -> list[Pass]:
 def _pass(cells: Sequence[Cell], selection: Selection) -> Pass:
     first = cells[0]
     dataset, card, cache = first.dataset, first.card, FeatureCache()
-    view = cache.kept_view(card, dataset, shared_view(cells), selection.dtype)
+    view = cache.cached_view(card, dataset, shared_view(cells), selection.dtype)
     counts = [len(choose_frames(c.n_frames, view, c.name)) for c in dataset.clips]
     key = FeatureCache.key(card, dataset, view, selection.dtype)
     entry = cache.entry(key) if key else None

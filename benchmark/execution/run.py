@@ -100,7 +100,7 @@ class _Runner:
         return feature_set(
             loaded.model,  # type: ignore[arg-type]
             dataset,
-            self.cache.kept_view(loaded.card, dataset, view, options.dtype),
+            self.cache.cached_view(loaded.card, dataset, view, options.dtype),
             options,
             cache=self.cache,
             keep=keep,

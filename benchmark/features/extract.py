@@ -1,9 +1,9 @@
-"""The shared extraction pass: a frozen backbone and the clips of a data set -> features.
+"""Extraction: from a frozen backbone and the clips of a data set to features.
 
 One forward pass feeds every protocol that wants the same view. Frames are decoded and resized by
 a few threads, a thread of its own runs the model ahead of the consumer, and memory is bounded: a
 window of small frames and the tokens of the clip at the consumer, the next one, and the one in
-the making. Batches have a fixed shape, so numbers do not depend on which frames share a batch.
+progress. Batches have a fixed shape, so numbers do not depend on which frames share a batch.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class ExtractOptions:
     device: str = "auto"
     """`auto` is CUDA where there is one, else the CPU."""
     dtype: Literal["fp32", "bf16"] = "fp32"
-    """bf16: autocast, features kept as float16."""
+    """bf16: autocast, features stored as float16."""
     batch_size: int | Literal["auto"] = "auto"
     """Frames at once; auto = 8 on a CPU and 64 on CUDA, fewer where a frame has many tokens."""
     workers: int | Literal["auto"] = "auto"
     """Threads that decode and resize; auto = the processors this process may use, 8 at most."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers and names that mean nothing."""
+        """Check the values."""
         if self.dtype not in ("fp32", "bf16"):
             raise UsageError(f"unknown dtype {self.dtype!r}; known: fp32, bf16")
         for name, value in (("batch_size", self.batch_size), ("workers", self.workers)):
@@ -62,11 +62,11 @@ def feature_set(
 ) -> FeatureSet:
     """Return the features of a data set under a view, computed when they are asked for.
 
-    Every iteration streams clip by clip and computes anew, unless the clips are kept: with
+    Every iteration streams clip by clip and computes again, unless the clips are cached: with
     `keep`, each clip is written to the cache as it is computed (the default cache where none is
     given) and read back from then on, by this and any later process. A given cache is read in
-    any case. Kept and streamed features are the same numbers, of the same type. A model whose
-    card states no revision, or a data set without a manifest, is never kept.
+    any case. Cached and streamed features are the same numbers, of the same type. A model whose
+    card states no revision, or a data set without a manifest, is never cached.
 
     A model with `temporal='clip'` is given all chosen frames of a clip at once, [1, T, 3, H, W];
     for clips that are too long for it, the view's `frames=N` is the means.
@@ -79,18 +79,18 @@ def feature_set(
         NotApplicableError: while iterating: the view wants attention and the model has none.
     """
     device = resolve_device(options.device)
-    forward = ModelRunner(model, view, device, options.dtype, options.batch_size)
+    runner = ModelRunner(model, view, device, options.dtype, options.batch_size)
     cache = FeatureCache() if keep and cache is None else cache
     key = FeatureCache.key(model.card, dataset, view, options.dtype)
     if keep and key is None:
         warnings.warn(
-            f"features of {model.card.name!r} on {dataset.card.name!r} are not kept: the card "
+            f"features of {model.card.name!r} on {dataset.card.name!r} are not cached: the card "
             f"states no revision or the data set no manifest",
             stacklevel=2,
         )
     entry = cache.entry(key) if cache and key else None
-    plan = ExtractionJob(dataset, view, forward, _workers(options), entry, keep)
-    return _Extracted(plan, progress)
+    job = ExtractionJob(dataset, view, runner, _workers(options), entry, keep)
+    return _ExtractedFeatures(job, progress)
 
 
 def _workers(options: ExtractOptions) -> int:
@@ -100,14 +100,14 @@ def _workers(options: ExtractOptions) -> int:
     return min(8, usable or 1)
 
 
-class _Extracted:
+class _ExtractedFeatures:
     """Features of a data set; see `types.FeatureSet`."""
 
-    def __init__(self, plan: ExtractionJob, progress: Progress | None) -> None:
-        self.dataset = plan.dataset
-        self.view = plan.view
-        self.patch_size = plan.forward.card.patch_size
-        self._plan = plan
+    def __init__(self, job: ExtractionJob, progress: Progress | None) -> None:
+        self.dataset = job.dataset
+        self.view = job.view
+        self.patch_size = job.runner.card.patch_size
+        self._job = job
         self._progress = progress
 
     def __len__(self) -> int:
@@ -115,12 +115,12 @@ class _Extracted:
 
     def __iter__(self) -> Iterator[ClipFeatures]:
         return prefetched(
-            lambda stop: ExtractionPass(self._plan, range(len(self)), stop, self._progress).run(),
+            lambda stop: ExtractionPass(self._job, range(len(self)), stop, self._progress).run(),
             weight=lambda features: len(features.frames),
-            limit=2 * self._plan.forward.largest_batch,
+            limit=2 * self._job.runner.largest_batch,
         )
 
     def __getitem__(self, index: int) -> ClipFeatures:
         position = range(len(self))[index]
-        (features,) = ExtractionPass(self._plan, [position], threading.Event(), None).run()
+        (features,) = ExtractionPass(self._job, [position], threading.Event(), None).run()
         return features

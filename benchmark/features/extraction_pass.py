@@ -1,4 +1,4 @@
-"""One walk over clips: frames -> batches of fixed shape -> features, in the order of the clips."""
+"""One pass over clips: frames -> batches of fixed shape -> features, in the order of the clips."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from tvseg_bench.benchmark.errors import DataError, ModelError
 from tvseg_bench.benchmark.features import frames
-from tvseg_bench.benchmark.features.runner import Frame, ModelRunner, Output
+from tvseg_bench.benchmark.features.runner import DecodedFrame, ModelOutput, ModelRunner
 from tvseg_bench.benchmark.types import ClipFeatures
 
 if TYPE_CHECKING:
@@ -31,27 +31,26 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class ExtractionJob:
-    """What is to be extracted, by what means."""
+    """Which features are computed, by which model, and which cache serves them."""
 
     dataset: Dataset
     view: View
-    forward: ModelRunner
+    runner: ModelRunner
     workers: int
     entry: CacheEntry | None
-    """Where kept clips are read from."""
+    """Where cached clips are read from."""
     keep: bool
     """Whether clips are written there as they are computed."""
 
 
 @dataclass
-class _Job:
-    """A clip in the making."""
+class _ClipInProgress:
+    """A clip whose features are being computed or read."""
 
     index: int
     clip: Clip
     chosen: tuple[int, ...]
-    kept: bool
-    """Whether the cache has it."""
+    cached: bool
     size: tuple[int, int] | None = None
     tokens: Floats | None = None
     attention: Floats | None = None
@@ -59,10 +58,10 @@ class _Job:
     """Frames without features yet."""
 
     def __post_init__(self) -> None:
-        self.missing = 0 if self.kept else len(self.chosen)
+        self.missing = 0 if self.cached else len(self.chosen)
 
-    def admit(self, frame: Frame) -> None:
-        """Refuse frames that cannot share one array of tokens."""
+    def check_size(self, frame: DecodedFrame) -> None:
+        """Raise DataError unless the frames so far can share one array of tokens."""
         self.size = self.size or frame.size
         if frame.size != self.size:
             raise DataError(
@@ -72,12 +71,12 @@ class _Job:
                 f"split the clip, or choose a view with resize='square'"
             )
 
-    def fill(self, row: int, output: Output, at: int) -> None:
+    def fill(self, row: int, output: ModelOutput, at: int) -> None:
         """Store the features of one frame."""
         if self.tokens is None:
-            self.tokens = _room(len(self.chosen), output.tokens)
+            self.tokens = _empty_like(len(self.chosen), output.tokens)
             if output.attention is not None:
-                self.attention = _room(len(self.chosen), output.attention)
+                self.attention = _empty_like(len(self.chosen), output.attention)
         if self.tokens.shape[1:] != output.tokens.shape[1:]:
             raise ModelError(f"the model changes its grid within clip {self.clip.name!r}")
         self.tokens[row] = output.tokens[at]
@@ -86,7 +85,7 @@ class _Job:
         self.missing -= 1
 
 
-def _room(n_frames: int, like: Floats) -> Floats:
+def _empty_like(n_frames: int, like: Floats) -> Floats:
     return np.empty((n_frames, *like.shape[1:]), like.dtype)
 
 
@@ -95,9 +94,9 @@ class _Pending:
     """A decoded frame that waits for its batch."""
 
     order: int
-    job: _Job
+    clip: _ClipInProgress
     row: int
-    frame: Frame
+    frame: DecodedFrame
 
 
 class ExtractionPass:
@@ -108,29 +107,29 @@ class ExtractionPass:
     all frames have one size, never more than a batch is waiting.
 
     Args:
-        plan: what is to be extracted.
+        job: what is extracted, and how.
         indices: of the clips.
-        stop: checked before every frame; when it is set the walk ends early.
-        progress: told after every batch.
-        read: whether kept clips are read back.
+        stop: checked before every frame; when it is set the pass ends early.
+        progress: called after every batch.
+        read: whether cached clips are read.
     """
 
     def __init__(
         self,
-        plan: ExtractionJob,
+        job: ExtractionJob,
         indices: Sequence[int],
         stop: threading.Event,
         progress: Progress | None,
         read: bool = True,
     ) -> None:
-        self.plan = plan
+        self.job = job
         self.indices = indices
         self.stop = stop
         self.progress = progress
-        self.entry = plan.entry if read else None
-        self._ahead = plan.forward.largest_batch + plan.workers
-        self._window = max(WINDOW, 8 * plan.forward.largest_batch)
-        self._jobs: deque[_Job] = deque()
+        self.entry = job.entry if read else None
+        self._ahead = job.runner.largest_batch + job.workers
+        self._window = max(WINDOW, 8 * job.runner.largest_batch)
+        self._clips: deque[_ClipInProgress] = deque()
         self._decoding: deque[Future[_Pending]] = deque()
         self._buckets: dict[object, list[_Pending]] = {}  # in the order of their oldest frames
         self._submitted = 0
@@ -140,8 +139,8 @@ class ExtractionPass:
     def run(self) -> Generator[ClipFeatures, None, None]:
         """Yield the features of every clip, in order, each as soon as it can be."""
         if self.progress is not None:
-            self._total = sum(len(self._chosen(self.plan.dataset.clips[i])) for i in self.indices)
-        pool = ThreadPoolExecutor(self.plan.workers)
+            self._total = sum(len(self._chosen(self.job.dataset.clips[i])) for i in self.indices)
+        pool = ThreadPoolExecutor(self.job.workers)
         try:
             for _ in self._steps(pool):
                 yield from self._finished()
@@ -151,12 +150,12 @@ class ExtractionPass:
             pool.shutdown(cancel_futures=True)
 
     def _steps(self, pool: ThreadPoolExecutor) -> Iterator[None]:
-        """Go on by one frame, or one padded batch at the end, from step to step."""
+        """Advance by one frame at every step, by one padded batch at the end."""
         for index in self.indices:
-            job = self._job(index)
-            self._jobs.append(job)
-            for row in range(job.missing):
-                self._decoding.append(pool.submit(self._decode, job, row, self._submitted))
+            clip = self._clip(index)
+            self._clips.append(clip)
+            for row in range(clip.missing):
+                self._decoding.append(pool.submit(self._decode, clip, row, self._submitted))
                 self._submitted += 1
                 if len(self._decoding) > self._ahead:
                     self._admit(self._decoding.popleft().result())
@@ -166,80 +165,81 @@ class ExtractionPass:
             self._admit(self._decoding.popleft().result())
             yield
         while self._buckets:
-            self._forward(next(iter(self._buckets)))
+            self._run_batch(next(iter(self._buckets)))
             yield
 
-    def _job(self, index: int) -> _Job:
-        clip = self.plan.dataset.clips[index]
-        kept = self.entry is not None and self.entry.holds(clip)
-        return _Job(index, clip, self._chosen(clip), kept)
+    def _clip(self, index: int) -> _ClipInProgress:
+        clip = self.job.dataset.clips[index]
+        cached = self.entry is not None and self.entry.holds(clip)
+        return _ClipInProgress(index, clip, self._chosen(clip), cached)
 
     def _chosen(self, clip: Clip) -> tuple[int, ...]:
-        return frames.choose_frames(clip.n_frames, self.plan.view, clip.name)
+        return frames.choose_frames(clip.n_frames, self.job.view, clip.name)
 
-    def _decode(self, job: _Job, row: int, order: int) -> _Pending:
+    def _decode(self, clip: _ClipInProgress, row: int, order: int) -> _Pending:
         """Read and resize one frame; runs in the pool."""
-        card, view, frame = self.plan.forward.card, self.plan.view, job.chosen[row]
-        image = frames.checked(job.clip.image(frame), f"frame {frame} of clip {job.clip.name!r}")
+        card, view, frame = self.job.runner.card, self.job.view, clip.chosen[row]
+        name = clip.clip.name
+        image = frames.checked(clip.clip.image(frame), f"frame {frame} of clip {name!r}")
         size = frames.target_size(image.shape[0], image.shape[1], view, card.patch_size)
         pixels = frames.resized(image, size, card, view)
-        return _Pending(order, job, row, Frame(job.clip.name, frame, pixels))
+        return _Pending(order, clip, row, DecodedFrame(name, frame, pixels))
 
     def _admit(self, pending: _Pending) -> None:
-        """Let a frame find its batch, and run the batches that are full or have waited enough."""
-        forward, job = self.plan.forward, pending.job
-        job.admit(pending.frame)
-        key: object = job.index if forward.whole_clips else pending.frame.size
+        """Put a frame in its batch, and run the batches that are full or have waited enough."""
+        runner, clip = self.job.runner, pending.clip
+        clip.check_size(pending.frame)
+        key: object = clip.index if runner.whole_clips else pending.frame.size
         bucket = self._buckets.setdefault(key, [])
         bucket.append(pending)
-        if forward.whole_clips:
-            full = len(bucket) == len(job.chosen)
+        if runner.whole_clips:
+            full = len(bucket) == len(clip.chosen)
         else:
-            full = len(bucket) >= forward.batch_size(pending.frame.size)
+            full = len(bucket) >= runner.batch_size(pending.frame.size)
         if full:
-            self._forward(key)
-        elif not forward.whole_clips:
+            self._run_batch(key)
+        elif not runner.whole_clips:
             key, (oldest, *_) = next(iter(self._buckets.items()))
             if pending.order - oldest.order >= self._window:
-                self._forward(key)
+                self._run_batch(key)
 
-    def _forward(self, key: object) -> None:
+    def _run_batch(self, key: object) -> None:
         bucket = self._buckets.pop(key)
-        output = self.plan.forward([pending.frame for pending in bucket])
+        output = self.job.runner([pending.frame for pending in bucket])
         for at, pending in enumerate(bucket):
-            pending.job.fill(pending.row, output, at)
-        self._tell(len(bucket))
+            pending.clip.fill(pending.row, output, at)
+        self._report(len(bucket))
 
-    def _tell(self, n_frames: int) -> None:
+    def _report(self, n_frames: int) -> None:
         self._done += n_frames
         if self.progress is not None:
             self.progress(self._done, self._total)
 
     def _finished(self) -> Iterator[ClipFeatures]:
-        while self._jobs and not self._jobs[0].missing:
-            job = self._jobs.popleft()
-            features = self._read(job) if job.kept else self._made(job)
-            if features is None:  # kept, but not to be trusted
+        while self._clips and not self._clips[0].missing:
+            clip = self._clips.popleft()
+            features = self._read(clip) if clip.cached else self._computed(clip)
+            if features is None:  # the file in the cache is damaged
                 yield from ExtractionPass(
-                    self.plan, [job.index], self.stop, None, read=False
+                    self.job, [clip.index], self.stop, None, read=False
                 ).run()
             else:
                 yield features
 
-    def _read(self, job: _Job) -> ClipFeatures | None:
+    def _read(self, clip: _ClipInProgress) -> ClipFeatures | None:
         assert self.entry is not None
-        self._tell(len(job.chosen))
-        return self.entry.get(job.clip, job.index, job.chosen)
+        self._report(len(clip.chosen))
+        return self.entry.get(clip.clip, clip.index, clip.chosen)
 
-    def _made(self, job: _Job) -> ClipFeatures:
-        assert job.tokens is not None
+    def _computed(self, clip: _ClipInProgress) -> ClipFeatures:
+        assert clip.tokens is not None
         features = ClipFeatures(
-            clip=job.clip,
-            index=job.index,
-            frames=job.chosen,
-            tokens=job.tokens,
-            attention=job.attention,
+            clip=clip.clip,
+            index=clip.index,
+            frames=clip.chosen,
+            tokens=clip.tokens,
+            attention=clip.attention,
         )
-        if self.plan.keep and self.plan.entry is not None:
-            self.plan.entry.put(features)
+        if self.job.keep and self.job.entry is not None:
+            self.job.entry.put(features)
         return features

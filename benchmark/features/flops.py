@@ -1,8 +1,13 @@
-"""How much arithmetic a frame costs: counted once per model and view, never guessed."""
+"""How much arithmetic a frame costs, counted once per model and view."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+from tvseg_bench.benchmark.types import FeatureModel
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import Segmenter
 
 
 def frame_size(size: int, patch_size: int) -> int:
@@ -15,7 +20,7 @@ def frame_size(size: int, patch_size: int) -> int:
     return max(round(size / patch_size), 1) * patch_size
 
 
-def gflops(model: Any, size: int) -> float | None:
+def gflops(model: FeatureModel | Segmenter, size: int) -> float | None:
     """Return the GFLOPs of the forward pass of one square frame, two a multiply-add.
 
     Matrix products, convolutions and attention are counted (`torch.utils.flop_counter`). The pass
@@ -33,10 +38,10 @@ def gflops(model: Any, size: int) -> float | None:
     from torch.utils.flop_counter import FlopCounterMode
 
     card = model.card
-    if card.temporal == "clip" or not hasattr(model, "extract"):
+    if card.temporal == "clip" or not isinstance(model, FeatureModel):
         return None
     side = frame_size(size, card.patch_size)
-    first = next(iter(model.parameters()), None) if hasattr(model, "parameters") else None
+    first = next(model.parameters(), None) if isinstance(model, torch.nn.Module) else None
     device = None if first is None else first.device
     try:
         image = torch.zeros(1, 3, side, side, device=device)

@@ -1,4 +1,4 @@
-"""What a model is shown of a clip: which frames, at which size, normalised how.
+"""The input of a model: which frames of a clip, at which size, normalised how.
 
 Everything here is a pure function of a `View`, so that protocols with an equal view share one
 forward pass. Masks are never touched: scores are taken at their own size.
@@ -29,7 +29,7 @@ def choose_frames(n_frames: int, view: View, clip_name: str) -> tuple[int, ...]:
     """Return the sorted frame indices that a view wants of a clip.
 
     equidistant: the middles of `view.frames` equal parts, (2i + 1) n / 2k rounded down; a clip
-    that is not longer is used whole. random: a subset without replacement, with replacement
+    that is not longer is used completely. random: a subset without replacement, with replacement
     where the clip is shorter, as in the TimeT release (data_loader.py:617-627), but drawn from a
     hash of (sampling_seed, clip_name), so that neither the order of clips, nor workers, nor a
     library's version can move it.
@@ -75,7 +75,7 @@ def _random_frames(n_frames: int, wanted: int, seed: int, clip_name: str) -> tup
 
 
 def target_size(height: int, width: int, view: View, patch: int) -> tuple[int, int]:
-    """Return (height, width) of what the model sees, both multiples of the patch.
+    """Return (height, width) of the model's input, both multiples of the patch.
 
     square: both sides `view.size`, made a multiple. short-side: the short side `view.size` made
     a multiple, the long side the multiple nearest to the same aspect. Ties go up, and a side is
@@ -135,7 +135,7 @@ def checked(image: Image, where: str) -> Image:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise DataError(
             f"{where} has to be uint8 [H, W, 3], but the reader gave {image.dtype} "
-            f"{list(image.shape)}; mend the reader of this data set"
+            f"{list(image.shape)}; repair the reader of this data set"
         )
     return image
 
@@ -155,8 +155,8 @@ def resized(image: Image, size: tuple[int, int], card: ModelCard, view: View) ->
     if interpolation(card, view) == "opencv":
         return _from_four(image, size)
     filters = {"bilinear": PILImage.Resampling.BILINEAR, "bicubic": PILImage.Resampling.BICUBIC}
-    picture = PILImage.fromarray(np.ascontiguousarray(image))
-    smaller = picture.resize(size[::-1], filters[interpolation(card, view)])
+    resizable = PILImage.fromarray(np.ascontiguousarray(image))
+    smaller = resizable.resize(size[::-1], filters[interpolation(card, view)])
     return np.asarray(smaller)
 
 
@@ -213,7 +213,7 @@ def normalised(
 def prepare(
     image: NDArray[np.uint8], size: tuple[int, int], card: ModelCard, view: View
 ) -> torch.Tensor:
-    """Map one image [H, W, 3] to what the model is given, float32 [3, h, w].
+    """Map one image [H, W, 3] to the input of the model, float32 [3, h, w].
 
     Raises:
         DataError: the image is not uint8 [H, W, 3].

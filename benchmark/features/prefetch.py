@@ -1,4 +1,4 @@
-"""Draw from an iterator in a thread of its own, ahead of who uses it, within a bound."""
+"""Draw from an iterator in a thread of its own, ahead of the consumer, within a bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forward pass: batches of fixed shape through a frozen model, checked on the way out."""
+"""The forward pass: batches of fixed shape through a frozen model, and checks of its output."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tvseg_bench.benchmark.features import frames
 from tvseg_bench.benchmark.features.cache.entry import SEGMENTS, STORED
 from tvseg_bench.benchmark.plugins.load import to_device
 from tvseg_bench.benchmark.types import (
+    AttentionModel,
     ClipFeatureModel,
     FeatureModel,
     PatchFeatures,
@@ -31,16 +32,17 @@ if TYPE_CHECKING:
 
 AUTO_BATCH = {"cpu": 8, "cuda": 64}
 AUTO_TOKENS = 400
-"""Tokens a frame (480p at 224 with patch 16 has 350) up to which the automatic batch is whole."""
+"""Tokens a frame up to which the automatic batch stays; 480p at 224 with patch 16 has 350."""
 MAX_ID = 2**24
 """First id that float32 cannot tell from its neighbours."""
 
+_DTYPES = {"float32": torch.float32, "float16": torch.float16}
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A decoded frame on its way to the model."""
+class DecodedFrame:
+    """A decoded and resized frame."""
 
     clip: str
     frame: int
@@ -55,8 +57,8 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Output:
-    """Dense features or segments of some frames, in the type in which they are kept."""
+class ModelOutput:
+    """Dense features or segments of some frames, in the type in which they are stored."""
 
     tokens: Floats
     """[n, rows, cols, D]; of segments [n, H, W, 1]."""
@@ -115,22 +117,22 @@ class ModelRunner:
             self._fits[size] = self.largest_batch * AUTO_TOKENS // max(tokens, AUTO_TOKENS) or 1
         return self._fits.get(size, self.largest_batch)
 
-    def __call__(self, batch: Sequence[Frame]) -> Output:
+    def __call__(self, batch: Sequence[DecodedFrame]) -> ModelOutput:
         """Return the output for frames of one size; a short batch is padded to the fixed shape.
 
-        Where memory runs out, the batch is halved for the rest of the model's life; the frames
+        Where memory runs out, the batch is halved from then on; the frames
         of a clip that a model wants to see at once are never split.
 
         Raises:
-            ModelError: the model fails, does not keep its card's promises, or does not fit in
+            ModelError: the model fails, breaks its card's promises, or does not fit in
                 memory with a single frame.
             NotApplicableError: the view wants features, segments or attention, and the model has
                 none.
         """
-        self._check_offer()
+        self._check_abilities()
         size = batch[0].size
         with self._lock:
-            done, parts = 0, list[Output]()
+            done, parts = 0, list[ModelOutput]()
             while done < len(batch):
                 fixed = len(batch) if self.whole_clips else self.batch_size(size)
                 part = batch[done : done + fixed]
@@ -144,14 +146,14 @@ class ModelRunner:
                     self._fits[size] = fixed // 2
         return _joined(parts)
 
-    def _check_offer(self) -> None:
+    def _check_abilities(self) -> None:
         """Raise NotApplicableError where the model lacks the method that the view needs."""
-        if self.view.output == "features" and not hasattr(self._model, "extract"):
+        if self.view.output == "features" and not isinstance(self._model, FeatureModel):
             raise NotApplicableError(
                 f"model {self.card.name!r} brings its own clusters and no features, since it has "
                 "no extract(images) -> PatchFeatures; score it with the protocol 'segmenter'"
             )
-        if self.view.output == "segments" and not hasattr(self._model, "segment"):
+        if self.view.output == "segments" and not isinstance(self._model, Segmenter):
             raise NotApplicableError(
                 f"model {self.card.name!r} brings no clusters of its own, since it has no "
                 "segment(images) -> ids; score its features with 'kmeans-clip' or another protocol"
@@ -163,13 +165,13 @@ class ModelRunner:
             f"of {size[0]}x{size[1]} at once; choose a smaller size, fewer frames, or --device cpu"
         )
 
-    def _attempt(self, part: Sequence[Frame], fixed: int) -> Output | None:
+    def _attempt(self, part: Sequence[DecodedFrame], fixed: int) -> ModelOutput | None:
         """Return the features of a part; None where memory ran out."""
         try:
             return self._run(part, fixed)
         except TvsegError:
             raise
-        except Exception as error:  # a stranger's model may raise anything
+        except Exception as error:  # somebody else's model may raise anything
             if not out_of_memory(error):
                 raise ModelError(
                     f"model {self.card.name!r} failed on {_named(part[0])} in a batch of {fixed}: "
@@ -179,7 +181,7 @@ class ModelRunner:
             torch.cuda.empty_cache()
         return None
 
-    def _run(self, part: Sequence[Frame], fixed: int) -> Output:
+    def _run(self, part: Sequence[DecodedFrame], fixed: int) -> ModelOutput:
         if not self._placed:
             self._model = to_device(self._model, self.device, torch.float32)
             self._placed = True
@@ -195,16 +197,21 @@ class ModelRunner:
             )
             if self.view.output == "segments":
                 return self._segments(cast("Segmenter", self._model).segment(images), part, fixed)
-            model = cast("FeatureModel", self._model)
-            if isinstance(model, ClipFeatureModel) and self.whole_clips:
-                return self._checked(model.extract_clip(images[None]), part, fixed)
-            extract = model.extract
-            if self.view.attention:
-                extract = getattr(model, "extract_attention", extract)
-            return self._checked(extract(images), part, fixed)
+            return self._checked(self._features(images), part, fixed)
 
-    def _segments(self, ids: torch.Tensor, part: Sequence[Frame], fixed: int) -> Output:
-        """Return checked ids as tokens of one dimension, so that they travel as features do."""
+    def _features(self, images: torch.Tensor) -> PatchFeatures:
+        """Call the method of the model that gives what the view wants."""
+        model = cast("FeatureModel", self._model)
+        if self.whole_clips and isinstance(model, ClipFeatureModel):
+            return model.extract_clip(images[None])
+        if self.view.attention and isinstance(model, AttentionModel):
+            return model.extract_attention(images)
+        return model.extract(images)
+
+    def _segments(
+        self, ids: torch.Tensor, part: Sequence[DecodedFrame], fixed: int
+    ) -> ModelOutput:
+        """Return checked ids as tokens of one dimension, to be handled as features are."""
         shape = (fixed, *part[0].size)
         if not isinstance(ids, torch.Tensor):
             raise self._broken(f"returns {type(ids).__name__}", "a tensor of ids")
@@ -212,16 +219,18 @@ class ModelRunner:
             raise self._broken(
                 f"gives {ids.dtype} ids {list(ids.shape)}", f"integers [B, H, W] = {list(shape)}"
             )
-        kept = ids[: len(part)].cpu()
-        low, high = int(kept.min()), int(kept.max())
+        unpadded = ids[: len(part)].cpu()
+        low, high = int(unpadded.min()), int(unpadded.max())
         if low < 0 or high >= MAX_ID:
             raise self._broken(
                 f"gives ids from {low} to {high} for {_named(part[0])} and its batch mates",
                 f"0 to {MAX_ID - 1}",
             )
-        return Output(np.asarray(kept.to(getattr(torch, SEGMENTS)))[..., None], None)
+        return ModelOutput(np.asarray(unpadded.to(_DTYPES[SEGMENTS]))[..., None], None)
 
-    def _checked(self, features: PatchFeatures, part: Sequence[Frame], fixed: int) -> Output:
+    def _checked(
+        self, features: PatchFeatures, part: Sequence[DecodedFrame], fixed: int
+    ) -> ModelOutput:
         if not isinstance(features, PatchFeatures):
             raise self._broken(f"returns {type(features).__name__}", "PatchFeatures")
         (rows, cols), tokens = features.grid, features.tokens
@@ -240,17 +249,17 @@ class ModelRunner:
                 f"floats [B, rows * cols, embed_dim] = {list(shape)}; class and register tokens "
                 f"are removed by the model",
             )
-        kept = self._kept(tokens, part).reshape(len(part), rows, cols, -1)
+        stored = self._stored(tokens, part).reshape(len(part), rows, cols, -1)
         if not self.view.attention:
-            return Output(kept, None)
+            return ModelOutput(stored, None)
         attention = self._attention(features, shape)
         heads = attention.shape[1]
-        maps = self._kept(attention, part).reshape(len(part), heads, rows, cols)
-        return Output(kept, maps)
+        maps = self._stored(attention, part).reshape(len(part), heads, rows, cols)
+        return ModelOutput(stored, maps)
 
     def _attention(self, features: PatchFeatures, shape: tuple[int, ...]) -> torch.Tensor:
         attention = features.attention
-        if attention is None and self.view.attention is not True:  # if-any: no head is kept
+        if attention is None and self.view.attention is not True:  # if-any: no heads
             return features.tokens.new_empty((shape[0], 0, shape[1]))
         if attention is None:
             raise NotApplicableError(
@@ -262,20 +271,20 @@ class ModelRunner:
             )
         return attention
 
-    def _kept(self, values: torch.Tensor, part: Sequence[Frame]) -> Floats:
-        """Drop the padding, round to the kept type, refuse what is not finite."""
+    def _stored(self, values: torch.Tensor, part: Sequence[DecodedFrame]) -> Floats:
+        """Drop the padding and round to the stored type; ModelError where that is not finite."""
         values = values[: len(part)]
-        kept = values.to(getattr(torch, STORED[self.dtype]))
-        if not torch.isfinite(kept).all():
-            row = int(torch.isfinite(kept).flatten(1).all(1).logical_not().nonzero()[0])
-            whole = bool(torch.isfinite(values[row]).all())
+        stored = values.to(_DTYPES[STORED[self.dtype]])
+        if not torch.isfinite(stored).all():
+            row = int(torch.isfinite(stored).flatten(1).all(1).logical_not().nonzero()[0])
+            overflows = bool(torch.isfinite(values[row]).all())
             raise ModelError(
                 f"model {self.card.name!r} gives "
-                + ("values too large for float16" if whole else "NaN or infinity")
+                + ("values too large for float16" if overflows else "NaN or infinity")
                 + f" for {_named(part[row])} in {self.dtype}; "
                 + ("type --dtype fp32" if self.dtype == "bf16" else "check its weights")
             )
-        return np.asarray(kept.cpu())
+        return np.asarray(stored.cpu())
 
     def _broken(self, found: str, wanted: str) -> ModelError:
         return ModelError(
@@ -284,14 +293,14 @@ class ModelRunner:
         )
 
 
-def _named(frame: Frame) -> str:
+def _named(frame: DecodedFrame) -> str:
     return f"frame {frame.frame} of clip {frame.clip!r}"
 
 
-def _joined(parts: Sequence[Output]) -> Output:
+def _joined(parts: Sequence[ModelOutput]) -> ModelOutput:
     if len(parts) == 1:
         return parts[0]
     maps = [part.attention for part in parts if part.attention is not None]
-    return Output(
+    return ModelOutput(
         np.concatenate([part.tokens for part in parts]), np.concatenate(maps) if maps else None
     )

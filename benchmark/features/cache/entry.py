@@ -1,4 +1,4 @@
-"""One entry of the feature cache: the kept features of a model on a data set under a view."""
+"""One entry of the feature cache: the features of a model on a data set under a view."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import Clip, Dataset, ModelCard, View
 
 STORED = {"fp32": "float32", "bf16": "float16"}
-"""Type of kept and of streamed features, by the type that the model computes in."""
+"""Type of cached and of streamed features, by the type that the model computes in."""
 SEGMENTS = "float32"
-"""Type of kept and of streamed ids: float16 would round those above 2 048."""
+"""Type of cached and of streamed ids: float16 would round those above 2 048."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def _versioned(name: str, version: str) -> str:
 
 
 def cache_key(card: ModelCard, dataset: Dataset, view: View, dtype: str) -> CacheKey | None:
-    """Return what the features depend on; None where model or data cannot be told apart.
+    """Return what the features depend on; None where model or data cannot be identified.
 
     Views that mean the same for this model (the seed of an equidistant choice, the card's own
     filter by name) give the same key.
@@ -79,7 +79,7 @@ def cache_key(card: ModelCard, dataset: Dataset, view: View, dtype: str) -> Cach
 
 def _resolved(view: View, card: ModelCard) -> dict[str, Any]:
     mean, std = frames.statistics(card, view)
-    # Not stated for features, so that what was kept before there were segments stays valid.
+    # Not stated for features, so that entries from before there were segments stay valid.
     output = {} if view.output == "features" else {"output": view.output}
     random = view.frames is not None and view.sampling == "random"
     return {
@@ -97,13 +97,13 @@ def _resolved(view: View, card: ModelCard) -> dict[str, Any]:
 
 
 class CacheEntry:
-    """The kept features under one key; in use, and so not pruned, for as long as it lives.
+    """The cached features under one key; in use, and so not pruned, as long as the object lives.
 
     Args:
         root: of the cache.
         key: whose features these are.
         make_room: called with a number of bytes before they are written; OSError = no room.
-        no_room: called with the reason when the first clip could not be kept.
+        no_room: called with the reason when the first clip could not be written.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class CacheEntry:
         self.path = root / key.folder
         self._make_room = make_room
         self._no_room = no_room
-        self._keeps = True
+        self._has_room = True
         _ALIVE.add(self)
 
     def holds(self, clip: Clip) -> bool:
@@ -135,7 +135,7 @@ class CacheEntry:
             return None
         except ValueError as error:
             warnings.warn(
-                f"the kept features of clip {clip.name!r} are not used and computed anew, "
+                f"the cached features of clip {clip.name!r} are not used and computed again, "
                 f"because of {path}: {error}",
                 stacklevel=2,
             )
@@ -150,8 +150,8 @@ class CacheEntry:
         )
 
     def put(self, features: ClipFeatures) -> bool:
-        """Keep one clip; False where there is no room, which costs time later and nothing else."""
-        if not self._keeps:
+        """Write one clip; False where there is no room, which costs nothing but time later."""
+        if not self._has_room:
             return False
         arrays = {"tokens": features.tokens}
         if features.attention is not None:
@@ -160,10 +160,10 @@ class CacheEntry:
             self._make_room(sum(array.nbytes for array in arrays.values()))
             self._write(arrays, features)
         except OSError as error:
-            self._keeps = False
+            self._has_room = False
             self._no_room(error)
         self._touch()
-        return self._keeps
+        return self._has_room
 
     def _file(self, clip: Clip) -> Path:
         return self.path / safe_files.data_file(clip.name)
@@ -211,7 +211,7 @@ class CacheEntry:
         safe_files.write_index(self.path, self.key.identity)
 
     def _touch(self) -> None:
-        """Note the use; a cache that may only be read, or is not there yet, keeps no note."""
+        """Record the time of use, where the cache is there and may be written."""
         with contextlib.suppress(OSError, NotImplementedError):
             os.utime(self.path / safe_files.INDEX, follow_symlinks=False)
 

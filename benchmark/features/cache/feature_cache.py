@@ -1,12 +1,12 @@
-"""The feature cache: kept features of a model, bounded, visible, and never another model's.
+"""The feature cache: computed features of a model, bounded, visible, never another model's.
 
     ROOT/<model>@<revision>/<data set>@<manifest>/<size>-<dtype>-<digest>/index.json
                                                                           <clip>-<hash>.safetensors
 
 A file is served only if the identity inside it (model and revision, data set and manifest, view,
 dtype, clip, frames) is the one asked for and its checksum holds; names are for people. Files are
-written under a temporary name and renamed: a killed process leaves nothing that looks whole, and
-any number of writers may share a cache. Importing this module loads neither torch nor numpy.
+written under a temporary name and renamed: a killed process leaves no file that looks complete,
+and any number of writers may share a cache. Importing this module loads neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def parse_bytes(text: str) -> int:
     """Read a number of bytes with an optional decimal unit.
 
     Raises:
-        UsageError: it is no such number.
+        UsageError: it is not such a number.
 
     Example:
         >>> parse_bytes("50G"), parse_bytes("1.5 MB"), parse_bytes("0")
@@ -56,7 +56,9 @@ def parse_bytes(text: str) -> int:
         if power < 0 or not 0 <= value < 1e18:
             raise ValueError(text)
     except ValueError:
-        raise UsageError(f"{text!r} is no size in bytes; write for example 50G or 800M") from None
+        raise UsageError(
+            f"{text!r} is not a size in bytes; write for example 50G or 800M"
+        ) from None
     return int(value)
 
 
@@ -77,15 +79,15 @@ class CacheRow:
 
 
 class FeatureCache:
-    """Kept features below one root.
+    """Computed features in files below one root.
 
     Args:
-        root: default the folder `features` of the suite's home; made when something is kept.
+        root: default the folder `features` of the suite's home; made when something is written.
         limit: bytes, default `TVSEG_CACHE_LIMIT` (50G where it is not set). Where there is no
             room, the entries not used for longest go first, never one in use by this process.
 
     Raises:
-        UsageError: `TVSEG_CACHE_LIMIT` is no size.
+        UsageError: `TVSEG_CACHE_LIMIT` is not a size.
     """
 
     key = staticmethod(cache_key)
@@ -103,10 +105,10 @@ class FeatureCache:
         """Open an entry, which need not exist yet; it is not pruned while the object lives."""
         return CacheEntry(self.root, key, self._make_room, self._no_room)
 
-    def kept_view(self, card: ModelCard, dataset: Dataset, view: View, dtype: str) -> View:
-        """Return a view under which every clip is kept and which serves this one, else this one.
+    def cached_view(self, card: ModelCard, dataset: Dataset, view: View, dtype: str) -> View:
+        """Return a view under which every clip is cached and which serves this one, else this one.
 
-        What was kept with attention, where the model has any, holds the tokens without it too.
+        What was cached with attention, where the model has any, holds the tokens without it too.
         """
         wider = replace(view, attention="if-any")
         if view.attention is False and view.output == "features" and dataset.clips:
@@ -132,10 +134,10 @@ class FeatureCache:
         older_than: timedelta | None = None,
         to_bytes: int | None = None,
     ) -> list[CacheRow]:
-        """Remove whole entries and return them, the one not used for longest first.
+        """Remove entries completely and return them, the one not used for longest first.
 
-        Only files that the cache wrote are removed, told by name and by header; an entry in use
-        by this process stays. Without an argument, entries go until the limit is kept.
+        Only files that the cache wrote are removed, recognised by name and header; an entry in use
+        by this process stays. Without an argument, entries go until the limit holds.
 
         Args:
             everything: all entries.
@@ -167,7 +169,7 @@ class FeatureCache:
             if _files(folder, safe_files.DATA_FILE):
                 return
             (folder / safe_files.INDEX).unlink(missing_ok=True)
-            folder.rmdir()  # fails, as it should, where strangers' files or other entries are
+            folder.rmdir()  # fails, as it should, where other people's files or other entries are
             folder.parent.rmdir()
             folder.parent.parent.rmdir()
 
@@ -196,7 +198,7 @@ class FeatureCache:
         if not self._warned:
             self._warned = True
             warnings.warn(
-                f"features are computed but no longer kept in {self.root}: {error}; "
+                f"features are computed but no longer cached in {self.root}: {error}; "
                 f"`tvseg-bench cache prune` makes room",
                 stacklevel=3,
             )

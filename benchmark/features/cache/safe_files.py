@@ -71,7 +71,7 @@ def data_file(clip_name: str) -> str:
 
 
 def write(path: Path, arrays: Arrays, metadata: Mapping[str, str]) -> None:
-    """Write arrays and what they are, whole or not at all.
+    """Write arrays and their metadata, completely or not at all.
 
     Raises:
         OSError: the disk is full or may not be written.
@@ -90,7 +90,7 @@ def write(path: Path, arrays: Arrays, metadata: Mapping[str, str]) -> None:
 
 
 def read(path: Path, metadata: Mapping[str, str]) -> dict[str, NDArray[np.floating[Any]]]:
-    """Return the arrays of a file that holds exactly what `metadata` says.
+    """Return the arrays of a file whose metadata are the given ones.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -146,7 +146,7 @@ def is_ours(path: Path) -> bool:
 
 
 def write_index(folder: Path, identity: Mapping[str, Any]) -> None:
-    """State in a folder whose features it holds."""
+    """Write the identity of the features that a folder holds."""
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{uuid.uuid4().hex}.tmp"
     try:

@@ -55,13 +55,13 @@ class TinyVit(torch.nn.Module):
         )
 
 
-def picture(height: int, width: int, seed: Sequence[int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def noise(height: int, width: int, seed: Sequence[int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.random.default_rng(list(seed)).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 def clip(name: str, n_frames: int, shape: tuple[int, int] = (24, 36)) -> Clip:
     seed = sum(map(ord, name))
-    return Clip(name=name, n_frames=n_frames, image=lambda t: picture(*shape, (seed, t)))
+    return Clip(name=name, n_frames=n_frames, image=lambda t: noise(*shape, (seed, t)))
 
 
 def dataset(*clips: Clip) -> Dataset:
@@ -207,7 +207,7 @@ def test_a_rare_shape_does_not_hold_back_the_others():
         stills[i] = replace(still, image=lambda t, i=i: asked.append(i) or stills_image(i))
 
     def stills_image(i: int) -> np.ndarray[Any, Any]:
-        return picture(36, 24, (i,)) if i == 0 else picture(24, 36, (i,))
+        return noise(36, 24, (i,)) if i == 0 else noise(24, 36, (i,))
 
     features = iter(feature_set(TinyVit(), dataset(*stills), VIEW, CPU))
     assert next(features).index == 0
@@ -228,7 +228,7 @@ def test_decoded_frames_and_finished_clips_are_bounded():
 
     def image(t: int) -> Any:
         nonlocal frames_alive, most
-        made = picture(16, 24, (t,)).view(Tracked)  # of the wanted size: handed on as it is
+        made = noise(16, 24, (t,)).view(Tracked)  # of the wanted size: handed on as it is
         with lock:
             frames_alive += 1
             most = max(most, frames_alive)
@@ -252,7 +252,7 @@ def test_the_next_clip_is_made_while_the_consumer_is_busy():
     def image(t: int) -> np.ndarray[Any, Any]:
         if t == 6:
             last_frame.set()
-        return picture(24, 36, (t,))
+        return noise(24, 36, (t,))
 
     data = dataset(clip("a", 8), Clip(name="b", n_frames=7, image=image))
     features = iter(feature_set(TinyVit(), data, VIEW, CPU))
@@ -298,7 +298,7 @@ def test_a_long_clip_is_left_before_its_end():
     def image(t: int) -> np.ndarray[Any, Any]:
         if t > 100:
             started.set()
-        return picture(16, 24, (t,))
+        return noise(16, 24, (t,))
 
     model = TinyVit()
     data = dataset(clip("short", 4), Clip(name="long", n_frames=10**6, image=image))
@@ -315,7 +315,7 @@ def test_errors_of_readers_arrive_unchanged_after_the_clips_before():
     def image(t: int) -> np.ndarray[Any, Any]:
         if t == 2:
             raise error
-        return picture(24, 36, (t,))
+        return noise(24, 36, (t,))
 
     before = threads_now()
     data = dataset(clip("a", 4), Clip(name="bad", n_frames=30, image=image), clip("c", 4))
@@ -331,7 +331,7 @@ def test_errors_of_readers_arrive_unchanged_after_the_clips_before():
 
 
 def test_frames_of_different_shapes_in_a_clip_are_refused_unless_the_view_is_square():
-    mixed = Clip(name="m", n_frames=3, image=lambda t: picture(24, 36 if t < 2 else 60, (t,)))
+    mixed = Clip(name="m", n_frames=3, image=lambda t: noise(24, 36 if t < 2 else 60, (t,)))
     with pytest.raises(DataError, match=r"frame 2 of clip 'm' is resized to 16x40.*resize='sq"):
         extracted(dataset(mixed))
     square = extracted(dataset(mixed), view=View(size=16, resize="square"))
@@ -347,10 +347,10 @@ def test_an_image_that_is_none_is_named():
 def test_progress_counts_frames_made_and_read(tmp_path):
     cache = FeatureCache(tmp_path)
     for _ in ("made", "read"):
-        told: list[Any] = []
-        extracted(cache=cache, keep=True, progress=lambda *said, told=told: told.append(said))
-        assert told[-1] == (13, 13)
-        assert told == sorted(told)
+        calls: list[Any] = []
+        extracted(cache=cache, keep=True, progress=lambda *n, calls=calls: calls.append(n))
+        assert calls[-1] == (13, 13)
+        assert calls == sorted(calls)
 
 
 # ------------------------------------------------------------------------------------ the cache
@@ -384,12 +384,12 @@ def test_the_default_cache_is_in_the_home(tmp_path, monkeypatch):
     assert len(list((tmp_path / "features").glob("*/*/*/*.safetensors"))) == 3
 
 
-def test_a_damaged_file_is_computed_anew_in_its_place(tmp_path):
+def test_a_damaged_file_is_computed_again_in_its_place(tmp_path):
     cache = FeatureCache(tmp_path)
     good = by_name(extracted(cache=cache, keep=True))
     (path,) = tmp_path.glob("*/*/*/a-*.safetensors")
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.warns(UserWarning, match="clip 'a' are not used and computed anew"):
+    with pytest.warns(UserWarning, match="clip 'a' are not used and computed again"):
         again = extracted(cache=cache, keep=True)
     assert [item.clip.name for item in again] == ["a", "b", "c"]
     for name, tokens in by_name(again).items():
@@ -415,9 +415,9 @@ def test_a_consumer_that_writes_into_the_tokens_does_not_change_what_is_kept(tmp
         assert tokens.tobytes() == expected[name].tobytes()
 
 
-def test_a_model_without_a_revision_streams_and_says_so(tmp_path):
+def test_a_model_without_a_revision_streams_with_a_warning(tmp_path):
     model = TinyVit(replace(CARD, revision=""))
-    with pytest.warns(UserWarning, match="'toy/vit' on 'toy' are not kept"):
+    with pytest.warns(UserWarning, match="'toy/vit' on 'toy' are not cached"):
         features = feature_set(model, THREE, VIEW, CPU, cache=FeatureCache(tmp_path), keep=True)
     assert len(list(features)) == 3
     assert list(tmp_path.iterdir()) == []
@@ -566,7 +566,7 @@ def test_what_only_the_padding_breaks_does_not_matter():
     assert np.isfinite(extracted(dataset(clip("a", 1)), model=Broken())[0].tokens).all()
 
 
-def test_an_exception_of_the_model_is_said_with_model_and_frame():
+def test_an_exception_of_the_model_is_raised_with_model_and_frame():
     class Broken(TinyVit):
         def extract(self, images: torch.Tensor) -> PatchFeatures:
             raise KeyError("head")
@@ -588,7 +588,7 @@ def test_a_model_without_attention_is_not_applicable():
     assert extracted(model=Plain())[0].attention is None
 
 
-def test_another_grid_is_taken_where_the_card_says_so():
+def test_another_grid_is_taken_where_the_card_allows_it():
     class Pooled(TinyVit):
         def extract(self, images: torch.Tensor) -> PatchFeatures:
             features = super().extract(images)

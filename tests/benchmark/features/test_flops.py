@@ -27,7 +27,7 @@ def test_two_operations_a_multiply_add() -> None:
 def test_null_where_it_cannot_be_counted() -> None:
     class Refuses(Toy):
         def extract(self, images: torch.Tensor) -> PatchFeatures:
-            raise RuntimeError("whole pictures only")
+            raise RuntimeError("frames of one size only")
 
     assert gflops(Refuses(), 224) is None
     clip = ModelCard(name="toy/clip", patch_size=16, embed_dim=8, temporal="clip")

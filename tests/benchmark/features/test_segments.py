@@ -33,7 +33,7 @@ VIEW = View(size=16, output="segments")
 
 
 class Bright:
-    """The id of a pixel says how bright it is; nothing else is to be had of this model."""
+    """Gives ids alone: that of a pixel is its brightness."""
 
     card = CARD
 
@@ -54,14 +54,14 @@ class Both(Bright):
         )
 
 
-def picture(t: int) -> np.ndarray:
+def noise(t: int) -> np.ndarray:
     image = np.zeros((16, 24, 3), np.uint8)
     image[:, : 4 + t] = 255
     return image
 
 
 def dataset() -> Dataset:
-    clips = [Clip(name=name, n_frames=n, image=picture) for name, n in (("a", 5), ("b", 2))]
+    clips = [Clip(name=name, n_frames=n, image=noise) for name, n in (("a", 5), ("b", 2))]
     return Dataset(card=DATA, split="val", clips=clips, manifest_sha256="cd" * 32)
 
 
@@ -112,7 +112,7 @@ def test_what_was_kept_before_there_were_segments_is_still_found() -> None:
     assert key.folder != other.folder
 
 
-def test_a_model_that_lacks_what_is_wanted_is_told_what() -> None:
+def test_a_model_that_lacks_what_is_wanted_is_not_applicable() -> None:
     class Features:
         card = CARD
         extract = Both.extract

@@ -162,7 +162,7 @@ def test_a_truncated_file_is_not_served_and_is_replaced(cache, length):
     opened.put(made(clip))
     path = the_file(opened)
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.warns(UserWarning, match="computed anew"):
+    with pytest.warns(UserWarning, match="computed again"):
         assert opened.get(clip, 4, (0, 1, 2)) is None
     assert opened.put(made(clip))
     assert opened.get(clip, 4, (0, 1, 2)) is not None
@@ -340,7 +340,7 @@ def test_a_full_disk_stops_keeping_with_one_warning(cache, monkeypatch):
 
     monkeypatch.setattr(safe_files, "write", full)
     opened = entry(cache)
-    with pytest.warns(UserWarning, match="no longer kept .* No space left"):
+    with pytest.warns(UserWarning, match="no longer cached .* No space left"):
         assert not opened.put(made(a_clip("a")))
     assert not opened.put(made(a_clip("b")))  # a second warning would be an error here
     assert not entry(cache, dtype="bf16").put(made(a_clip("c"), dtype="float16"))
@@ -355,7 +355,7 @@ def test_a_nearly_full_disk_is_left_alone(cache, monkeypatch):
 
 def test_a_root_that_cannot_be_made_only_warns(tmp_path):
     (tmp_path / "file").write_text("a user's")
-    with pytest.warns(UserWarning, match="no longer kept"):
+    with pytest.warns(UserWarning, match="no longer cached"):
         assert not entry(FeatureCache(tmp_path / "file" / "features", 10**6)).put(made(a_clip()))
     assert (tmp_path / "file").read_text() == "a user's"
 
@@ -411,7 +411,7 @@ def test_what_this_process_uses_is_never_pruned_and_the_rest_streams(cache):
     assert len(cache.prune(everything=True)) == 1
 
 
-def test_prune_takes_what_is_asked_and_says_what_it_took(cache):
+def test_prune_takes_what_is_asked_and_returns_what_it_took(cache):
     filled(cache, "abcd")
     size = cache.status()[0].bytes
     assert cache.prune() == []
