@@ -488,5 +488,5 @@ def test_the_limit_and_the_root_come_from_the_environment(monkeypatch, tmp_path)
     assert (cache.root, cache.limit) == (tmp_path / "features", 2_500_000_000)
     assert not cache.root.exists()
     for text in ("much", "-1", "1X", "", "inf", "nan"):
-        with pytest.raises(UsageError, match="no size in bytes"):
+        with pytest.raises(UsageError, match="not a size in bytes"):
             parse_bytes(text)
