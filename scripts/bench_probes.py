@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tvseg_bench.protocols.linear.config import LEOPART
+from tvseg_bench.protocols.linear import LEOPART
 from tvseg_bench.protocols.linear.probe import fit_logistic
 from tvseg_bench.protocols.linear.train_probe import ProbeHead, descend
 from tvseg_bench.protocols.retrieval.neighbours import nearest, normalised

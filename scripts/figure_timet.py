@@ -25,8 +25,8 @@ from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.types import Clip, Dataset, FeatureModel
 from tvseg_bench.protocols.common.scoring import score_table
+from tvseg_bench.protocols.kmeans import KMeansConfig
 from tvseg_bench.protocols.kmeans.clusters import cluster_frames
-from tvseg_bench.protocols.kmeans.config import KMeansConfig
 from tvseg_bench.protocols.kmeans.projection import projected
 
 BEFORE, AFTER = "selfdistil/tiny", "timet/tiny"

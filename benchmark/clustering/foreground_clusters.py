@@ -198,18 +198,6 @@ def tune_threshold(precision: Floats, truth: ClusterPixels) -> Tuned:
     return Tuned(round(best[0] / _ROUND_TO) * _ROUND_TO, tuple(tried))
 
 
-def nearest_index(patches: int, pixels: int) -> NDArray[np.int64]:
-    """Return the patch [pixels] along one side that a nearest upsampling repeats.
-
-    The convention of `torch.nn.functional.interpolate(mode="nearest")`.
-
-    Example:
-        >>> nearest_index(2, 5).tolist()
-        [0, 0, 0, 1, 1]
-    """
-    return np.arange(pixels) * patches // pixels
-
-
 def _blur(values: Floats, sigma: float) -> Floats:
     if sigma == 0:
         return values

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from PIL import Image as PilImage
 
 from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.metrics.references import oracle_table
+from tvseg_bench.protocols.common.resize import resize_nearest
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.metrics.contingency import Contingency
@@ -64,7 +64,8 @@ def read_truth(
         source: `timet` maps the instances of a category data set in place, one after the other,
             as the release does.
         size: `gt` = as stored, else the side of a square.
-        resize: how masks reach an integer size.
+        resize: how masks reach an integer size: as Pillow resizes, or through 224 pixels, then
+            as torch's `nearest` does, which is the release's second step.
     """
     clip = features.clip
     if source == "timet" and kind == "semantic" and clip.instance and clip.categories:
@@ -81,23 +82,10 @@ def read_truth(
         masks = [read(t) for t in features.frames]
     if size == "gt":
         return list(masks)
-    steps = (224, size) if resize == "nearest-via-224" and clip.n_frames > 1 else (size,)
-    return [_nearest(mask, steps) for mask in masks]
-
-
-def _nearest(mask: Labels, sides: Sequence[int]) -> Labels:
-    """Resize to squares, one after the other: the first by PIL, then by dropping pixels.
-
-    PIL samples at pixel centres; torch's legacy nearest, the second step of the release, takes
-    the upper left pixel.
-    """
-    first, *rest = sides
-    picture = PilImage.fromarray(mask.astype(np.uint8))
-    out: Labels = np.asarray(picture.resize((first, first), PilImage.Resampling.NEAREST))
-    for side in rest:
-        index = np.arange(side) * out.shape[0] // side
-        out = out[np.ix_(index, index)]
-    return out
+    if resize == "nearest-via-224" and clip.n_frames > 1:
+        between = (resize_nearest(mask, (224, 224), "pillow") for mask in masks)
+        return [resize_nearest(mask, (size, size), "upper-left") for mask in between]
+    return [resize_nearest(mask, (size, size), "pillow") for mask in masks]
 
 
 def distinct(masks: Sequence[Labels]) -> set[int]:

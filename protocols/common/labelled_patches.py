@@ -12,7 +12,8 @@ from tvseg_bench.benchmark.features.frames import choose_frames
 from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.types import VOID
 from tvseg_bench.protocols.common.ground_truth import read_truth
-from tvseg_bench.protocols.common.patch_labels import nearest_resize, patch_counts
+from tvseg_bench.protocols.common.patch_labels import patch_counts
+from tvseg_bench.protocols.common.resize import resize_nearest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,7 +118,7 @@ def training_truth(
     if rows == cols:
         return read_truth(clip, kind, "card", rows * patch)
     stored = read_truth(clip, kind, "card", "gt")
-    return [nearest_resize(mask, (rows * patch, cols * patch)) for mask in stored]
+    return [resize_nearest(mask, (rows * patch, cols * patch)) for mask in stored]
 
 
 def rarity(present: NDArray[np.bool_]) -> NDArray[np.int64]:

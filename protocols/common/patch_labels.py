@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tvseg_bench.benchmark.errors import UsageError
+from tvseg_bench.protocols.common.resize import nearest_index
 
 Counts = NDArray[np.int64]
 Ids = NDArray[np.integer[Any]]
@@ -45,7 +46,11 @@ def patch_counts(
         raise UsageError(f"the patch grid is {rows} x {cols}; it needs at least one cell")
     positions = label_positions(maps, labels)
     width = np.size(labels) + 1
-    cells = _cells(maps.shape[0], rows)[:, None] * cols + _cells(maps.shape[1], cols)
+    down, across = (
+        nearest_index(cells, pixels, "centre")
+        for cells, pixels in zip(grid, maps.shape, strict=True)
+    )
+    cells = down[:, None] * cols + across
     codes = cells * width + positions
     held = np.bincount(codes.ravel(), minlength=rows * cols * width).reshape(rows, cols, width)
     return held[..., :-1], held.sum(axis=-1)
@@ -63,33 +68,3 @@ def label_positions(truth: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
     table = np.full(top + 1, known.size, np.int64)
     table[known] = np.arange(known.size)
     return table[np.where((maps < 0) | (maps > top), top, maps)]
-
-
-def nearest_resize(
-    truth: NDArray[np.integer[Any]], size: tuple[int, int]
-) -> NDArray[np.integer[Any]]:
-    """Resize a label map to (H, W) by the pixel whose cell holds each new pixel's centre.
-
-    Example:
-        >>> nearest_resize(np.array([[1, 2, 3, 4]]), (2, 2)).tolist()
-        [[2, 4], [2, 4]]
-    """
-    height, width = truth.shape
-    return truth[np.ix_(_cells(size[0], height), _cells(size[1], width))]
-
-
-def drop_resize(truth: NDArray[np.integer[Any]], side: int) -> NDArray[np.integer[Any]]:
-    """Resize a label map to a square by torch's `nearest`, which takes the upper left pixel.
-
-    Example:
-        >>> drop_resize(np.array([[1, 2, 3, 4]]), 2).tolist()
-        [[1, 3], [1, 3]]
-    """
-    y, x = (np.arange(side) * old // side for old in truth.shape)
-    return truth[np.ix_(y, x)]
-
-
-def _cells(pixels: int, cells: int) -> NDArray[np.int64]:
-    """Return the cell [pixels] along one side that holds each pixel's centre; pixels and cells
-    may be the patches' and the mask's, either way round."""
-    return (2 * np.arange(pixels) + 1) * cells // (2 * pixels)

@@ -4,21 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from tvseg_bench.benchmark.metrics.contingency import Contingency, merge
-from tvseg_bench.benchmark.metrics.iou import ClassCounts, class_counts, mean_iou
-from tvseg_bench.benchmark.metrics.matching import Match, match
+from tvseg_bench.benchmark.metrics.iou import AbsentClass, ClassCounts, class_counts, mean_iou
+from tvseg_bench.benchmark.metrics.matching import Match, Matching, Unmatched, match
 from tvseg_bench.benchmark.metrics.references import constant_table
 from tvseg_bench.benchmark.types import UnitScore
 
-if TYPE_CHECKING:
-    from tvseg_bench.protocols.kmeans.config import KMeansConfig
-
 METRICS = ("miou", "miou_fg")
 """Mean over all classes present, and the same without the background that the card declares."""
+
+
+class MatchingRules(Protocol):
+    """How clusters become labels, and labels a mean: fields of a configuration."""
+
+    @property
+    def matching(self) -> Matching:
+        """How clusters are matched to labels."""
+        ...
+
+    @property
+    def unmatched(self) -> Unmatched:
+        """What an unmatched cluster becomes."""
+        ...
+
+    @property
+    def absent_class(self) -> AbsentClass:
+        """What a class without a true pixel does to the mean."""
+        ...
+
+
+class AveragingRules(Protocol):
+    """How clips become a number: fields of a configuration."""
+
+    @property
+    def average(self) -> Literal["clips", "batches"]:
+        """Whether clips or batches of clips weigh alike."""
+        ...
+
+    @property
+    def batch_clips(self) -> int:
+        """Clips of a batch."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -56,30 +86,43 @@ def empty_result(note: str) -> UnitResult:
     return UnitResult(metrics=dict.fromkeys(METRICS), note=note)
 
 
+def mean_ious(
+    counts: ClassCounts,
+    absent_class: AbsentClass,
+    background: int | None,
+    classes: Sequence[int] | None = None,
+) -> dict[str, float | None]:
+    """Return `miou` and `miou_fg`; the latter is None where no label is background.
+
+    Args:
+        counts: of one unit.
+        absent_class: what a class without a true pixel does to the mean.
+        background: the label that `miou_fg` leaves out.
+        classes: those of the mean, None = those that the convention leaves.
+    """
+    miou = mean_iou(counts, absent_class, classes=classes)
+    if background is None:
+        return {"miou": miou, "miou_fg": None}
+    foreground = mean_iou(counts, absent_class, exclude=(background,), classes=classes)
+    return {"miou": miou, "miou_fg": foreground}
+
+
 def score_table(
     table: Contingency,
-    config: KMeansConfig,
+    rules: MatchingRules,
     background: int | None,
     classes: Sequence[int] | None = None,
 ) -> tuple[dict[str, float | None], ClassCounts, Match]:
     """Match the clusters of one unit and return its metrics, counts and matching."""
-    matched = match(table, config.matching, config.unmatched)
+    matched = match(table, rules.matching, rules.unmatched)
     counts = class_counts(table, matched)
-
-    def averaged(exclude: Sequence[int]) -> float | None:
-        return mean_iou(counts, config.absent_class, exclude=exclude, classes=classes)
-
-    metrics = {
-        "miou": averaged(()),
-        "miou_fg": None if background is None else averaged((background,)),
-    }
-    return metrics, counts, matched
+    return mean_ious(counts, rules.absent_class, background, classes), counts, matched
 
 
 def score_unit(
     table: Contingency,
     oracle: Contingency,
-    config: KMeansConfig,
+    rules: MatchingRules,
     background: int | None,
     empty: int = 0,
     classes: Sequence[int] | None = None,
@@ -90,11 +133,11 @@ def score_unit(
     the patch grid; both go through the same matching. `classes` are those of the mean, None =
     those that the convention on absent classes leaves.
     """
-    metrics, counts, matched = score_table(table, config, background, classes)
+    metrics, counts, matched = score_table(table, rules, background, classes)
     references = {
         f"{name}/{metric}": value
         for name, reference in (("constant", constant_table(table)), ("oracle", oracle))
-        for metric, value in score_table(reference, config, background, classes)[0].items()
+        for metric, value in score_table(reference, rules, background, classes)[0].items()
     }
     return UnitResult(
         metrics=metrics,
@@ -135,21 +178,21 @@ def mean(values: Iterable[float | None]) -> float | None:
     return float(np.mean(said)) if said else None
 
 
-def average(values: Sequence[float | None], config: KMeansConfig) -> float | None:
+def average(values: Sequence[float | None], rules: AveragingRules) -> float | None:
     """Average clips: with equal weight, or as the mean of the means of batches."""
-    if config.average == "clips":
+    if rules.average == "clips":
         return mean(values)
-    step = config.batch_clips
+    step = rules.batch_clips
     return mean(mean(values[i : i + step]) for i in range(0, len(values), step))
 
 
 def average_rows(
-    rows: Sequence[Sequence[UnitResult]], config: KMeansConfig
+    rows: Sequence[Sequence[UnitResult]], rules: AveragingRules
 ) -> dict[str, float | None]:
     """Return the reference scores of the clips' units, averaged as the metrics are."""
     names = [f"{r}/{m}" for r in ("constant", "oracle") for m in METRICS]
     return {
-        name: average([mean(u.references.get(name) for u in units) for units in rows], config)
+        name: average([mean(u.references.get(name) for u in units) for units in rows], rules)
         for name in names
     }
 
@@ -161,9 +204,11 @@ def per_class(units: Iterable[UnitResult], names: Sequence[str]) -> dict[str, li
     for unit in units:
         if unit.counts is None:
             continue
-        pixels = unit.counts.tp + unit.counts.fn
         for label, value, count in zip(
-            unit.counts.labels.tolist(), unit.counts.iou, pixels.tolist(), strict=True
+            unit.counts.labels.tolist(),
+            unit.counts.iou,
+            unit.counts.support.tolist(),
+            strict=True,
         ):
             if count:
                 iou.setdefault(label, []).append(float(value))

@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.protocols.common.feature_sets import Subset
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, View
-
-_SPARSE = 8
-"""Of how many clips one is read before a subset walks past the others."""
-
-
-@dataclass(eq=False)
-class Subset:
-    """Some clips of a feature set, as a feature set of their own."""
-
-    inner: FeatureSet
-    positions: tuple[int, ...]
-    """Ascending indices into `inner`."""
-    dataset: Dataset = field(init=False)
-    view: View = field(init=False)
-    patch_size: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        whole = self.inner.dataset
-        clips = [whole.clips[i] for i in self.positions]
-        self.dataset = replace(whole, clips=clips)
-        self.view, self.patch_size = self.inner.view, self.inner.patch_size
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def __getitem__(self, index: int) -> ClipFeatures:
-        return replace(self.inner[self.positions[index]], index=range(len(self))[index])
-
-    def __iter__(self) -> Iterator[ClipFeatures]:
-        """Yield the clips; unless few are wanted, the forward pass runs ahead over all."""
-        if len(self) * _SPARSE < len(self.inner):
-            yield from (self[i] for i in range(len(self)))
-            return
-        place = {position: i for i, position in enumerate(self.positions)}
-        for position, clip in enumerate(self.inner):
-            if position in place:
-                yield replace(clip, index=place[position])
+    from tvseg_bench.benchmark.types import FeatureSet
 
 
 @dataclass(frozen=True)

@@ -15,20 +15,20 @@ import numpy as np
 from tvseg_bench.benchmark.clustering import assign_upsampled
 from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
-from tvseg_bench.benchmark.metrics.iou import ClassCounts, class_counts, mean_iou
-from tvseg_bench.benchmark.metrics.matching import Match, match
+from tvseg_bench.benchmark.metrics.iou import ClassCounts, class_counts
+from tvseg_bench.benchmark.metrics.matching import Match, Matching, match
 from tvseg_bench.benchmark.metrics.references import constant_table, oracle_table
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore
+from tvseg_bench.protocols.common.feature_sets import without_tokens
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
 from tvseg_bench.protocols.common.scoring import (
-    METRICS,
     UnitResult,
     aligned,
     counts_row,
+    mean_ious,
     per_class,
 )
 from tvseg_bench.protocols.common.splits import folds
-from tvseg_bench.protocols.kmeans.projection import without_tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -216,21 +216,9 @@ def _metrics(
     table: Contingency,
     config: LearnedConfig,
     background: int | None,
-    matching: str | None = None,
+    matching: Matching | None = None,
 ) -> tuple[dict[str, float | None], ClassCounts, Match]:
     """Score one table under the configuration's conventions."""
-    chosen: Any = matching or config.matching
-    matched = match(table, chosen)
+    matched = match(table, matching or config.matching)
     counts = class_counts(table, matched)
-    whole, foreground = METRICS
-    left_out = () if background is None else (background,)
-    return (
-        {
-            whole: mean_iou(counts, config.absent_class),
-            foreground: None
-            if background is None
-            else mean_iou(counts, config.absent_class, exclude=left_out),
-        },
-        counts,
-        matched,
-    )
+    return mean_ious(counts, config.absent_class, background), counts, matched

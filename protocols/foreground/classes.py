@@ -18,6 +18,7 @@ from tvseg_bench.benchmark.metrics.iou import class_counts
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.metrics.references import patch_grid_oracle
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore
+from tvseg_bench.protocols.common.feature_sets import MaskedFeatures
 from tvseg_bench.protocols.common.ground_truth import distinct, label_kind, read_truth
 from tvseg_bench.protocols.common.scoring import (
     UnitResult,
@@ -36,16 +37,16 @@ from tvseg_bench.protocols.foreground.communities import (
     need_infomap,
     part_graph,
 )
-from tvseg_bench.protocols.kmeans.config import KMeansConfig
+from tvseg_bench.protocols.kmeans import KMeansConfig
 from tvseg_bench.protocols.kmeans.evaluation import KMeansDataset
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tvseg_bench.benchmark.evaluation import Recorder, RunContext
-    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind, View
+    from tvseg_bench.benchmark.types import Dataset, FeatureSet, LabelKind
+    from tvseg_bench.protocols.foreground import ForegroundClassesConfig
     from tvseg_bench.protocols.foreground.clusters import Centers
-    from tvseg_bench.protocols.foreground.config import ForegroundClassesConfig
 
 BACKGROUND = 0
 """The segment of everything that is no foreground; communities count from 1."""
@@ -75,7 +76,7 @@ def score_classes(
         NotApplicableError: the data set has fewer than two classes of objects.
     """
     if config.grouping == "kmeans":
-        masked = _Masked(features, [chosen[ids] for ids in found.labels])
+        masked = MaskedFeatures(features, [chosen[ids] for ids in found.labels])
         alone = replace(run, shared=None)  # others want the features unmasked
         score = KMeansDataset(_kmeans_config(config)).evaluate(masked, alone)
         return replace(score, details={**score.details, **details})
@@ -291,26 +292,3 @@ def _kmeans_config(config: ForegroundClassesConfig) -> KMeansConfig:
         unmatched=config.unmatched,
         absent_class=config.absent_class,
     )
-
-
-class _Masked:
-    """Features that are 0 outside the foreground."""
-
-    def __init__(self, features: FeatureSet, masks: Sequence[NDArray[np.bool_]]) -> None:
-        self.dataset: Dataset = features.dataset
-        self.view: View = features.view
-        self.patch_size = features.patch_size
-        self._features = features
-        self._masks = masks
-
-    def __len__(self) -> int:
-        return len(self._features)
-
-    def __getitem__(self, index: int) -> ClipFeatures:
-        return self._masked(self._features[index], index)
-
-    def __iter__(self) -> Iterator[ClipFeatures]:
-        return (self._masked(clip, i) for i, clip in enumerate(self._features))
-
-    def _masked(self, clip: ClipFeatures, index: int) -> ClipFeatures:
-        return replace(clip, tokens=clip.tokens * self._masks[index][..., None])

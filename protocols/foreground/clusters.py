@@ -18,16 +18,17 @@ from tvseg_bench.benchmark.clustering.foreground_clusters import (
     cluster_precision,
     count_pixels,
     heavy_mask,
-    nearest_index,
 )
+from tvseg_bench.protocols.common.feature_sets import without_tokens
+from tvseg_bench.protocols.common.resize import nearest_index, resize_nearest
 from tvseg_bench.protocols.foreground.noisy_masks import mask_source, over_heads, saliency
-from tvseg_bench.protocols.kmeans.projection import fit, without_tokens
+from tvseg_bench.protocols.kmeans.projection import fit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tvseg_bench.benchmark.types import ClipFeatures
-    from tvseg_bench.protocols.foreground.config import ForegroundConfig
+    from tvseg_bench.protocols.foreground import ForegroundConfig
 
     Tokens = NDArray[np.float32]
     """[T, rows, cols, d]."""
@@ -117,7 +118,7 @@ def _precision(
     Between two patches, upsampled features pass through clusters that own no patch.
     """
     frames = (
-        (label_map(frame, centers, size, config), nearest(mask, size), None)
+        (label_map(frame, centers, size, config), resize_nearest(mask, size, "upper-left"), None)
         for t, masks in zip(tokens, noisy, strict=True)
         for size in [_counted_size(t, config)]
         for frame, mask in zip(t, masks, strict=True)
@@ -129,23 +130,13 @@ def label_map(
     tokens: NDArray[np.float32], centers: Centers, size: tuple[int, int], config: ForegroundConfig
 ) -> NDArray[np.int32]:
     """Return the nearest centre [H, W] of one frame's features [rows, cols, d] at a size."""
+    labels: NDArray[np.int32]
     if config.upsample == "bilinear-features":
-        labels: NDArray[np.int32] = assign_upsampled(tokens[None], centers, size)[0]
+        labels = assign_upsampled(tokens[None], centers, size)[0]
         return labels
     grid = (tokens.shape[0], tokens.shape[1])
-    return nearest(assign_upsampled(tokens[None], centers, grid)[0], size)
-
-
-def nearest(patches: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Repeat the values of patches [rows, cols] to pixels [H, W].
-
-    Example:
-        >>> nearest(np.array([[1, 2]]), (2, 4)).tolist()
-        [[1, 1, 2, 2], [1, 1, 2, 2]]
-    """
-    rows, cols = (nearest_index(n, s) for n, s in zip(patches.shape, size, strict=True))
-    pixels: NDArray[Any] = patches[np.ix_(rows, cols)]
-    return pixels
+    labels = assign_upsampled(tokens[None], centers, grid)[0]
+    return resize_nearest(labels, size, "upper-left")
 
 
 def fit_patches(
@@ -251,7 +242,8 @@ def _pixels(masks: Masks, config: ForegroundConfig) -> NDArray[np.int64]:
     if config.score_size == "gt":
         return np.ones(masks.shape, np.int64)
     tall, wide = (
-        np.bincount(nearest_index(n, config.score_size), minlength=n) for n in (rows, cols)
+        np.bincount(nearest_index(n, config.score_size, "upper-left"), minlength=n)
+        for n in (rows, cols)
     )
     return np.broadcast_to(np.outer(tall, wide), masks.shape)
 

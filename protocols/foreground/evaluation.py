@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,26 +24,26 @@ from tvseg_bench.benchmark.evaluation import Needs, RunContext, UnitOutcome
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.metrics.references import patch_grid_oracle
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
+from tvseg_bench.protocols.common.feature_sets import ClipsOf
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
+from tvseg_bench.protocols.common.resize import resize_nearest
 from tvseg_bench.protocols.common.scoring import mean
 from tvseg_bench.protocols.common.splits import folds
+from tvseg_bench.protocols.foreground import METRICS, ForegroundClassesConfig
 from tvseg_bench.protocols.foreground.classes import check_classes, score_classes
-from tvseg_bench.protocols.foreground.clusters import Clustered, clustered, label_map, nearest
-from tvseg_bench.protocols.foreground.config import ForegroundClassesConfig
+from tvseg_bench.protocols.foreground.clusters import Clustered, clustered, label_map
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tvseg_bench.benchmark.evaluation import Recorder
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, Labels
-    from tvseg_bench.protocols.foreground.config import ForegroundConfig
+    from tvseg_bench.protocols.foreground import ForegroundConfig
 
     Truth = tuple[NDArray[np.bool_], NDArray[np.bool_] | None]
     """Where objects are [H, W], and which pixels count (None = all)."""
     Seen = Callable[[int, int, NDArray[np.int32], Truth], None]
 
-METRICS = ("fg_iou", "noisy_iou")
-"""IoU of the foreground clusters, and of the noisy masks that they come from."""
 OBJECT = 1
 """The label that stands for every object in the counts of a row."""
 
@@ -94,7 +93,7 @@ class TunedForeground:
         fold = folds(features, run.training, seed)[0]
         train, features = fold.train, fold.test
         if config.training == "joined":
-            pool = clustered(_Joined((train, features)), config, seed)
+            pool = clustered(ClipsOf((train, features)), config, seed)
             known, found = pool.part(slice(len(train))), pool.part(slice(len(train), None))
         else:
             known = clustered(train, config, seed)
@@ -130,16 +129,6 @@ def background_of(dataset: Dataset) -> int:
             "is no foreground to find; choose a data set of objects, such as davis-2016"
         )
     return background
-
-
-@dataclass(frozen=True)
-class _Joined:
-    """Feature sets one after the other."""
-
-    parts: tuple[FeatureSet, ...]
-
-    def __iter__(self) -> Iterator[ClipFeatures]:
-        return chain.from_iterable(self.parts)
 
 
 def _score(
@@ -179,7 +168,7 @@ def _score_masks(
         clip = found.clips[i]
         noisy = count_pixels(
             (
-                (nearest(n, m.shape) * 1, m, c)
+                (resize_nearest(n, m.shape, "upper-left") * 1, m, c)
                 for n, (m, c) in zip(found.noisy[i], truth, strict=True)
             ),
             2,

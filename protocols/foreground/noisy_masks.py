@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tvseg_bench.benchmark.types import ClipFeatures
-    from tvseg_bench.protocols.foreground.config import ForegroundConfig
+    from tvseg_bench.protocols.foreground import ForegroundConfig
 
 
 def mask_source(attention: Sequence[NDArray[np.float64] | None], config: ForegroundConfig) -> str:

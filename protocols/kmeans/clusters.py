@@ -15,11 +15,12 @@ from tvseg_bench.benchmark.clustering import (
     kmeans_upsampled,
     published_kmeans,
 )
+from tvseg_bench.protocols.common.resize import resize_nearest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tvseg_bench.protocols.kmeans.config import KMeansConfig
+    from tvseg_bench.protocols.kmeans import KMeansConfig
     from tvseg_bench.protocols.kmeans.projection import Tokens
 
 
@@ -39,13 +40,7 @@ class FittedClusters:
         for frame, wanted in zip(tokens, sizes, strict=True):
             height, width = frame.shape[:2] if nearest else wanted
             labels = assign_upsampled(frame[None], self.centers, (height, width))[0]
-            yield _repeated(labels, wanted) if nearest else labels
-
-
-def _repeated(labels: NDArray[np.int32], size: tuple[int, ...]) -> NDArray[np.int32]:
-    """Return labels at another size: pixel i takes patch floor(i * patches / pixels)."""
-    rows, cols = (np.arange(n) * m // n for n, m in zip(size, labels.shape, strict=True))
-    return labels[np.ix_(rows, cols)]
+            yield resize_nearest(labels, wanted, "upper-left") if nearest else labels
 
 
 def _fit_size(tokens: Tokens, config: KMeansConfig) -> tuple[int, int]:

@@ -39,7 +39,7 @@ from tvseg_bench.protocols.kmeans.projection import projected
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind, Labels
-    from tvseg_bench.protocols.kmeans.config import KMeansConfig, Scope
+    from tvseg_bench.protocols.kmeans import KMeansConfig, Scope
     from tvseg_bench.protocols.kmeans.projection import Tokens
 
 

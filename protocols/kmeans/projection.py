@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tvseg_bench.benchmark.clustering import Moments, Projection, fit_projection
+from tvseg_bench.protocols.common.feature_sets import Subset, without_tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tvseg_bench.benchmark.evaluation import SharedCache
     from tvseg_bench.benchmark.types import ClipFeatures, FeatureSet
-    from tvseg_bench.protocols.kmeans.config import KMeansConfig, Scope
+    from tvseg_bench.protocols.kmeans import KMeansConfig, Scope
 
     Tokens = NDArray[np.float32]
     """[T, rows, cols, d]."""
@@ -33,7 +33,7 @@ def projected(
     """
     kept = config.kept(len(features))
     if kept < len(features):
-        features = FirstClips(features, kept)
+        features = Subset(features, tuple(range(kept)))
     wanted = scope if config.pca_scope == "unit" else config.pca_scope
     group = {"batch": config.batch_clips, "dataset": kept}.get(wanted, 1)
     keys = [
@@ -83,24 +83,6 @@ def _made(
             yield from ((without_tokens(c), shared(c.tokens)) for c in group)
 
 
-class FirstClips:
-    """The first clips of a feature set."""
-
-    def __init__(self, features: FeatureSet, count: int) -> None:
-        self.dataset, self.view = features.dataset, features.view
-        self.patch_size = features.patch_size
-        self._features, self._count = features, count
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[ClipFeatures]:
-        return islice(self._features, self._count)
-
-    def __getitem__(self, index: int) -> ClipFeatures:
-        return self._features[range(self._count)[index]]
-
-
 def fit(clips: Iterable[ClipFeatures], dims: int) -> Projection:
     """Fit standardisation and PCA on every token of the clips, in one pass."""
     moments = Moments()
@@ -114,8 +96,3 @@ def groups(clips: Iterable[ClipFeatures], size: int) -> Iterator[list[ClipFeatur
     source = iter(clips)
     while group := list(islice(source, size)):
         yield group
-
-
-def without_tokens(clip: ClipFeatures) -> ClipFeatures:
-    """Drop the raw tokens, so that a list of clips costs no memory; a view would hold them."""
-    return replace(clip, tokens=clip.tokens[:0].copy(), attention=None)

@@ -20,7 +20,7 @@ from tvseg_bench.benchmark.statistics.intervals import mean_and_sd
 from tvseg_bench.benchmark.types import VOID, Score, View
 from tvseg_bench.protocols.common.ground_truth import distinct
 from tvseg_bench.protocols.common.labelled_patches import Patches, collect, training_truth
-from tvseg_bench.protocols.common.patch_labels import drop_resize
+from tvseg_bench.protocols.common.resize import resize_nearest
 from tvseg_bench.protocols.common.supervised import (
     TrainingClips,
     evaluate,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet
-    from tvseg_bench.protocols.linear.config import LinearConfig
+    from tvseg_bench.protocols.linear import LinearConfig
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,8 @@ def _fill(frames: FrameStore, lesson: TrainingClips, config: LinearConfig) -> se
         masks = training_truth(clip, lesson.kind, "input", lesson.features.patch_size)
         for tokens, mask in zip(clip.tokens, masks, strict=True):
             if config.train_size != "input":
-                mask = drop_resize(mask, config.train_size)
+                side = config.train_size
+                mask = resize_nearest(mask, (side, side), "upper-left")
             seen |= distinct([mask])
             frames.add(tokens, mask)
     return seen - {VOID}

@@ -24,7 +24,7 @@ from tvseg_bench.protocols.linear.probe import Probe
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tvseg_bench.protocols.linear.config import LinearConfig
+    from tvseg_bench.protocols.linear import LinearConfig
     from tvseg_bench.protocols.linear.frame_store import FrameStore
 
     Batch = Sequence[tuple[NDArray[Any], NDArray[Any]]]

@@ -23,7 +23,7 @@ from tvseg_bench.benchmark.metrics.references import patch_grid_oracle
 from tvseg_bench.benchmark.propagation.propagate import PropagationRule, Propagator
 from tvseg_bench.benchmark.propagation.soft_labels import hard_labels, resized_labels, soft_labels
 from tvseg_bench.benchmark.types import VOID
-from tvseg_bench.protocols.kmeans.projection import without_tokens
+from tvseg_bench.protocols.common.feature_sets import without_tokens
 from tvseg_bench.protocols.propagation.followed_objects import UNKNOWN, label_kind, track
 from tvseg_bench.protocols.propagation.object_scores import ObjectClipScore, ObjectTally, total
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         Score,
         View,
     )
-    from tvseg_bench.protocols.propagation.config import PropagationConfig
+    from tvseg_bench.protocols.propagation import PropagationConfig
     from tvseg_bench.protocols.propagation.followed_objects import Numbers, Track
 
 

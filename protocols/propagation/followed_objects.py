@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tvseg_bench.benchmark.types import Clip, ClipFeatures, Dataset, LabelKind, Labels
-    from tvseg_bench.protocols.propagation.config import PropagationConfig
+    from tvseg_bench.protocols.propagation import PropagationConfig
 
 Numbers: TypeAlias = NDArray[np.int32]
 """[H, W] 0 for the background, 1.. for the objects in the order of their ids, UNKNOWN."""

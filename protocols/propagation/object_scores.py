@@ -11,16 +11,15 @@ import numpy as np
 from tvseg_bench.benchmark.metrics.boundary import TOLERANCE, FrameObjects, tolerance_radius
 from tvseg_bench.benchmark.metrics.davis_jf import JF, object_scores, statistics
 from tvseg_bench.benchmark.types import Score, UnitScore
+from tvseg_bench.protocols.propagation import METRICS
 from tvseg_bench.protocols.propagation.followed_objects import UNKNOWN
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.metrics.boundary import Pairs
     from tvseg_bench.benchmark.types import LabelKind
-    from tvseg_bench.protocols.propagation.config import PropagationConfig
+    from tvseg_bench.protocols.propagation import PropagationConfig
     from tvseg_bench.protocols.propagation.followed_objects import Numbers
 
-METRICS = ("jf", "j", "f")
-"""The mean of the two others; region similarity; boundary measure."""
 REFERENCES = ("constant", "oracle", "first-frame")
 """Background everywhere; the truth pooled to the patch grid; the first frame's labels held."""
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet
-    from tvseg_bench.protocols.retrieval.config import RetrievalConfig
+    from tvseg_bench.protocols.retrieval import RetrievalConfig
 
 _VOTES = 1 << 24
 """Numbers of neighbours' labels that are gathered at once: 64 MB."""

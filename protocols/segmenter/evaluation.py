@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.evaluation import Needs, RunContext
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
-from tvseg_bench.benchmark.metrics.iou import ClassCounts, accuracy, class_counts, mean_iou
-from tvseg_bench.benchmark.metrics.matching import Match, match
+from tvseg_bench.benchmark.metrics.iou import ClassCounts, accuracy, class_counts
+from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.metrics.references import constant_table, oracle_table
 from tvseg_bench.benchmark.types import Score, UnitScore, View
+from tvseg_bench.protocols.common.feature_sets import without_tokens
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
+from tvseg_bench.protocols.common.resize import resize_nearest
 from tvseg_bench.protocols.common.scoring import (
     METRICS,
     UnitResult,
@@ -30,15 +32,13 @@ from tvseg_bench.protocols.common.scoring import (
     empty_result,
     mean,
     per_class,
+    score_table,
 )
-from tvseg_bench.protocols.kmeans.projection import without_tokens
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from tvseg_bench.benchmark.evaluation import Recorder
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind
-    from tvseg_bench.protocols.segmenter.config import SegmenterConfig
+    from tvseg_bench.protocols.segmenter import SegmenterConfig
 
 REFERENCES = ("constant", "oracle")
 
@@ -113,7 +113,7 @@ class NativeSegmentation:
         for t, (ids, true) in enumerate(zip(clip.tokens[..., 0], truth, strict=True)):
             rows, cols = ids.shape
             grid = (max(1, rows // patch), max(1, cols // patch))
-            shown = nearest(ids, true.shape).astype(np.int32)
+            shown = resize_nearest(ids, true.shape).astype(np.int32)
             tables.append(SegmentTables(contingency(true, shown), oracle_table(true, grid)))
             recorder.on_frame(slim, t, shown, true, grid, tables[-1].clusters)
         if self.config.scope != "frame":
@@ -234,17 +234,9 @@ class SegmentScorer:
         return table.select(range(self.n_classes), range(self.n_classes))
 
     def _score(self, table: Contingency) -> tuple[dict[str, float | None], ClassCounts, Match]:
-        found = match(table, self.config.matching, self.config.unmatched)
-        counts, absent = class_counts(table, found), self.config.absent_class
-        classes = range(self.n_classes) if absent == "zero" else None
-        background = self.dataset.card.background
-        metrics = {
-            "miou": mean_iou(counts, absent, classes=classes),
-            "miou_fg": None
-            if background is None
-            else mean_iou(counts, absent, exclude=(background,), classes=classes),
-        }
-        return metrics, counts, found
+        zero = self.config.absent_class == "zero"
+        classes = range(self.n_classes) if zero else None
+        return score_table(table, self.config, self.dataset.card.background, classes)
 
     def _counts_of(self, clip: SegmentedClip, whole: Contingency, found: Match) -> ClassCounts:
         return class_counts(aligned(self.counted(clip.tables[0].clusters), whole), found)
@@ -257,21 +249,6 @@ class SegmentScorer:
             f"{self.dataset.card.name}:{self.dataset.split} holds {why}, so there is nothing to "
             "tell apart; choose another data set"
         )
-
-
-def nearest(ids: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
-    """Resize a map [h, w] to [H, W]: each pixel takes the one that its centre falls in.
-
-    Example:
-        >>> nearest(np.array([[1, 2]]), (1, 4)).tolist()
-        [[1, 1, 2, 2]]
-    """
-    rows, cols = (
-        (2 * np.arange(new) + 1) * old // (2 * new)
-        for new, old in zip(size, ids.shape, strict=True)
-    )
-    resized: NDArray[Any] = ids[np.ix_(rows, cols)]
-    return resized
 
 
 def _merged(tables: Sequence[SegmentTables]) -> SegmentTables:

@@ -43,7 +43,7 @@ from tvseg_bench.protocols.common.scoring import average, mean, score_unit
 from tvseg_bench.protocols.kmeans.clusters import cluster_frames
 from tvseg_bench.protocols.kmeans.evaluation import KMeansUnits
 from tvseg_bench.protocols.kmeans.projection import projected
-from tvseg_bench.protocols.temporal.config import LENGTHS
+from tvseg_bench.protocols.temporal import LENGTHS, METRICS
 from tvseg_bench.protocols.temporal.measures import (
     WINDOWED,
     Measured,
@@ -60,31 +60,11 @@ if TYPE_CHECKING:
     from tvseg_bench.benchmark.evaluation import Recorder
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind
     from tvseg_bench.protocols.kmeans.projection import Tokens
-    from tvseg_bench.protocols.temporal.config import TemporalConfig
+    from tvseg_bench.protocols.temporal import TemporalConfig
 
     Map = NDArray[np.integer[Any]]
 
-METRICS = (
-    "vc8_iou",
-    *(f"vc{c}_iou" for c in LENGTHS if c != 8),
-    *(f"vc{c}_correct" for c in LENGTHS),
-    *(f"vc{c}" for c in LENGTHS),
-    "flip_rate",
-    "tube_iou",
-    "aq",
-    "stq",
-    "vpq",
-    "persistence",
-    "dominant",
-    "drift",
-    "frame_gap",
-    "seed_ari",
-    "flow_consistency",
-    "miou",
-    "miou_fg",
-    "largest_cluster",
-)
-"""The first is the headline."""
+HEADLINE = next(iter(METRICS))
 MODEL, CONSTANT, ORACLE = "", "constant/", "oracle/"
 
 
@@ -127,7 +107,7 @@ class Temporal:
                 f"{name} holds still images, in which nothing moves; choose a data set of videos"
             )
         self._check_flow(dataset)
-        run.recorder.on_begin("clip", kind, METRICS[0])
+        run.recorder.on_begin("clip", kind, HEADLINE)
         shared = run.shared or SharedCache(limit=0)
         clips = [
             self._clip(clip, tokens, kind, dataset, run)
@@ -261,7 +241,7 @@ def _record(
     grid = (tokens.shape[1], tokens.shape[2])
     for t, (ids, true) in enumerate(zip(maps, truth.labels, strict=True)):
         recorder.on_frame(clip, t, ids, true, grid, found.frames[t])
-    outcome = UnitOutcome(found.metrics[METRICS[0]])
+    outcome = UnitOutcome(found.metrics[HEADLINE])
     recorder.on_unit(clip, range(len(maps)), found.match, outcome=outcome)
 
 

@@ -29,12 +29,12 @@ from tvseg_bench.benchmark.metrics.tubes import (
 from tvseg_bench.benchmark.metrics.vpq import mean_quality, tube_quality
 from tvseg_bench.benchmark.types import VOID
 from tvseg_bench.protocols.common.scoring import mean
-from tvseg_bench.protocols.temporal.config import LENGTHS, VPQ_LENGTHS
+from tvseg_bench.protocols.temporal import LENGTHS, VPQ_LENGTHS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tvseg_bench.protocols.temporal.config import TemporalConfig
+    from tvseg_bench.protocols.temporal import TemporalConfig
     from tvseg_bench.protocols.temporal.objects_over_time import ClipFlow, ClipTruth
 
     Map = NDArray[np.integer[Any]]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tvseg_bench.benchmark.types import ClipFeatures, Flow, LabelKind, Labels
-    from tvseg_bench.protocols.temporal.config import TemporalConfig
+    from tvseg_bench.protocols.temporal import TemporalConfig
 
     Map = NDArray[np.integer[Any]]
 

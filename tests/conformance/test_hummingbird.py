@@ -13,7 +13,7 @@ from tvseg_bench.benchmark.types import VOID
 from tvseg_bench.protocols.common.labelled_patches import Patches, join, pick_patches, rarity
 from tvseg_bench.protocols.common.patch_labels import patch_counts
 from tvseg_bench.protocols.common.supervised import upsampled_argmax
-from tvseg_bench.protocols.retrieval.config import HUMMINGBIRD
+from tvseg_bench.protocols.retrieval import HUMMINGBIRD
 from tvseg_bench.protocols.retrieval.evaluation import fill_memory
 from tvseg_bench.protocols.retrieval.neighbours import nearest, normalised, transfer_labels
 

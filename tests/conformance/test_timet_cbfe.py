@@ -13,7 +13,7 @@ from tvseg_bench.benchmark.clustering.foreground_clusters import (
     jaccard,
     tune_threshold,
 )
-from tvseg_bench.protocols.foreground.config import ForegroundConfig
+from tvseg_bench.protocols.foreground import ForegroundConfig
 from tvseg_bench.protocols.foreground.evaluation import objects
 
 pytestmark = pytest.mark.conformance

@@ -1,7 +1,5 @@
 """Noisy masks, precision of clusters, and the threshold: laws and closed forms."""
 
-from itertools import permutations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +12,6 @@ from tvseg_bench.benchmark.clustering.foreground_clusters import (
     foreground_clusters,
     heavy_mask,
     jaccard,
-    nearest_index,
     tune_threshold,
 )
 from tvseg_bench.benchmark.errors import UsageError
@@ -192,12 +189,3 @@ def test_too_little_to_tune_on_is_an_error(k: int, images: int) -> None:
     table = ClusterPixels(np.zeros((images, k), int), np.zeros((images, k), int))
     with pytest.raises(UsageError, match=f"{k} clusters in {images} images"):
         tune_threshold(np.zeros(k), table)
-
-
-@pytest.mark.parametrize(("patches", "pixels"), [*permutations([1, 4, 7, 28, 100], 2), (28, 28)])
-def test_nearest_is_torchs(patches: int, pixels: int) -> None:
-    import torch
-
-    line = torch.arange(patches, dtype=torch.float32)[None, None]
-    expected = torch.nn.functional.interpolate(line, size=pixels, mode="nearest")[0, 0]
-    assert nearest_index(patches, pixels).tolist() == expected.int().tolist()

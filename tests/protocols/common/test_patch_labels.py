@@ -2,20 +2,17 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
 
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.metrics.references import patch_grid_oracle
 from tvseg_bench.protocols.common.patch_labels import (
-    drop_resize,
     label_positions,
-    nearest_resize,
     patch_counts,
 )
+from tvseg_bench.protocols.common.resize import resize_nearest
 
 SIDES = st.integers(1, 12)
 TRUTHS = st.tuples(SIDES, SIDES).flatmap(
@@ -42,7 +39,7 @@ def test_the_majority_of_the_counts_is_the_oracle(truth: np.ndarray, rows: int, 
     majority = np.where(held.any(-1), labels[held.argmax(-1)], 255)
     oracle = patch_grid_oracle(truth, (rows, cols))
     where = np.arange(rows * cols).reshape(rows, cols)
-    cells = nearest_resize(where, truth.shape)
+    cells = resize_nearest(where, truth.shape)
     np.testing.assert_array_equal(majority.ravel()[cells], oracle)
 
 
@@ -57,26 +54,3 @@ def test_what_is_no_frame_or_no_grid_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=r"expected one frame|at least one cell"):
         patch_counts(np.zeros(shape, np.uint8), grid, [0])
-
-
-@settings(deadline=None, max_examples=40)
-@given(TRUTHS, SIDES, SIDES)
-def test_nearest_is_that_of_pil(truth: np.ndarray, height: int, width: int) -> None:
-    """But for pixels whose centre falls on an edge, which PIL's floats put on either side."""
-    picture = Image.fromarray(truth).resize((width, height), Image.Resampling.NEAREST)
-    inside = np.ix_(off_edges(truth.shape[0], height), off_edges(truth.shape[1], width))
-    ours = nearest_resize(truth, (height, width))
-    np.testing.assert_array_equal(ours[inside], np.asarray(picture)[inside])
-
-
-def off_edges(old: int, new: int) -> np.ndarray:
-    return np.flatnonzero((2 * np.arange(new) + 1) * old % (2 * new))
-
-
-@pytest.mark.parametrize("side", [56, 100, 112, 224])
-def test_dropping_pixels_is_that_of_torch(side: int) -> None:
-    truth = np.random.default_rng(0).integers(0, 256, (448, 448), np.uint8)
-    dropped = torch.nn.functional.interpolate(
-        torch.from_numpy(truth)[None, None], size=(side, side), mode="nearest"
-    )
-    np.testing.assert_array_equal(drop_resize(truth, side), dropped[0, 0].numpy())

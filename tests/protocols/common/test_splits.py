@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tvseg_bench.benchmark.errors import NotApplicableError
-from tvseg_bench.protocols.common.splits import Subset, folds, fraction, halves
+from tvseg_bench.protocols.common.feature_sets import Subset
+from tvseg_bench.protocols.common.splits import folds, fraction, halves
 
 
 @pytest.fixture

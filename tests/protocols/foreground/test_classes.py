@@ -14,9 +14,8 @@ from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.metrics.contingency import Contingency
 from tvseg_bench.benchmark.statistics.intervals import interval
 from tvseg_bench.benchmark.types import Score
+from tvseg_bench.protocols.foreground import ENTRIES, ForegroundClassesConfig
 from tvseg_bench.protocols.foreground.classes import joined
-from tvseg_bench.protocols.foreground.config import ForegroundClassesConfig
-from tvseg_bench.protocols.foreground.entries import ENTRIES
 
 FEW = {"k": 20, "parts": 10, "n_init": 5}
 OFFLINE = {"communities": "greedy-modularity", "n_communities": "gt"}

@@ -12,8 +12,7 @@ from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.statistics.intervals import interval
 from tvseg_bench.benchmark.types import Score
-from tvseg_bench.protocols.foreground.config import ForegroundConfig
-from tvseg_bench.protocols.foreground.entries import ENTRIES
+from tvseg_bench.protocols.foreground import ENTRIES, ForegroundConfig
 
 PUBLISHED = ("timet", "leopart")
 FEW = {"k": 20, "n_init": 5}

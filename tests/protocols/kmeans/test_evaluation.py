@@ -12,7 +12,7 @@ from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.evaluation import RunContext, SharedCache
 from tvseg_bench.benchmark.registry import protocols
 from tvseg_bench.benchmark.types import Score
-from tvseg_bench.protocols.common.splits import Subset
+from tvseg_bench.protocols.common.feature_sets import Subset
 from tvseg_bench.protocols.kmeans.projection import projected
 
 NAMES = [name for name in protocols if name.startswith(("kmeans-", "overcluster-"))]

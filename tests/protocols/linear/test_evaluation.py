@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tvseg_bench.benchmark.errors import ModelError, NotApplicableError
 from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.types import Score
-from tvseg_bench.protocols.linear.config import (
+from tvseg_bench.protocols.linear import (
     DINOV3,
     LEOPART,
     NECO,
@@ -211,7 +211,7 @@ def test_a_class_that_is_nowhere_counts_as_the_preset_says(
 @pytest.mark.parametrize("name", ["linear", "retrieval"])
 def test_presets_are_read_without_numpy(name: str) -> None:
     code = (
-        f"import sys; from tvseg_bench.protocols.{name}.entries import register; "
+        f"import sys; from tvseg_bench.protocols.{name} import register; "
         "assert not {'numpy', 'torch', 'scipy'} & set(sys.modules), 'heavy'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

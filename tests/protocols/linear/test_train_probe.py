@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tvseg_bench.protocols.common.supervised import upsampled_argmax
-from tvseg_bench.protocols.linear.config import DINOV3, LEOPART
+from tvseg_bench.protocols.linear import DINOV3, LEOPART
 from tvseg_bench.protocols.linear.frame_store import FrameStore
 from tvseg_bench.protocols.linear.sliding_window import slide, windows
 from tvseg_bench.protocols.linear.train_probe import (

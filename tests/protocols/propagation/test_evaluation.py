@@ -7,21 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tvseg_bench.protocols  # noqa: F401
 from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.metrics.davis_jf import semi_supervised, statistics, unsupervised
 from tvseg_bench.benchmark.registry import ProtocolEntry, protocols
 from tvseg_bench.benchmark.types import VOID, Score
-from tvseg_bench.protocols.propagation import entries
 
 PRESETS = ["standard", "dino", "dinov3"]
 SMALL = {"radius": 3, "n_context": 2}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _registered() -> None:
-    if "propagation" not in protocols:
-        entries.register()
 
 
 def build(preset: str = "standard", **changes: Any) -> Any:

@@ -14,7 +14,7 @@ from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.types import Score
 from tvseg_bench.protocols.common.labelled_patches import Patches
-from tvseg_bench.protocols.retrieval.config import HUMMINGBIRD, STANDARD, RetrievalConfig
+from tvseg_bench.protocols.retrieval import HUMMINGBIRD, STANDARD, RetrievalConfig
 from tvseg_bench.protocols.retrieval.evaluation import Memory, Retrieval, fill_memory
 
 PRESETS = {

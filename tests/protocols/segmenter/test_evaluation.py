@@ -13,7 +13,7 @@ from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import match
 from tvseg_bench.benchmark.types import VOID, Score
-from tvseg_bench.protocols.segmenter.config import STANDARD, STEGO, SegmenterConfig
+from tvseg_bench.protocols.segmenter import STANDARD, STEGO, SegmenterConfig
 from tvseg_bench.protocols.segmenter.evaluation import NativeSegmentation
 
 SCOPES = ["frame", "clip", "dataset"]
