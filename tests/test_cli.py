@@ -288,13 +288,16 @@ def test_python_takes_the_same_names_and_gives_the_same_results(
 
 
 @pytest.mark.parametrize("action", ["get", "path"])
+@pytest.mark.parametrize(
+    ("model", "verb"), [("baseline/pixels", "takes"), ("timet/tiny", "needs")]
+)
 def test_a_model_without_weights_has_none_to_fetch(
-    action: str, capsys: pytest.CaptureFixture[str]
+    action: str, model: str, verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["weights", action, "baseline/pixels"]) == EXIT["usage"]
+    assert main(["weights", action, model]) == EXIT["usage"]
     out, err = capsys.readouterr()
     assert out == ""
-    assert "baseline/pixels takes no weights file, so there is none to fetch; type: " in err
+    assert f"{model} {verb} no weights file, so there is none to fetch; type: " in err
 
 
 def test_a_refused_submission_prints_its_sentence_and_nothing_else(

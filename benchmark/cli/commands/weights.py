@@ -79,9 +79,10 @@ def _card(name: str, entry: ModelEntry, hint: str) -> ModelCard:
     card = entry.card
     if card is None:
         raise ModelError(f"the card of {name} names no weights; {hint}")
-    if not entry.takes_weights and card.weights_url is None:
+    if not entry.needs_weights and card.weights_url is None:
+        verb = "needs" if entry.takes_weights else "takes"
         raise UsageError(
-            f"{name} takes no weights file, so there is none to fetch; type: tvseg-bench run "
+            f"{name} {verb} no weights file, so there is none to fetch; type: tvseg-bench run "
             f"--model {name}"
         )
     return card
