@@ -54,7 +54,7 @@ def register(models: Registry[ModelEntry]) -> None:
 class PixelFeatures:
     """Mean colour, spread of the colours and position of each patch: D = 8.
 
-    All eight lie within 0..1 and spread by a few tenths over an ordinary picture, so colour and
+    All eight lie within 0..1 and spread by a few tenths over an ordinary image, so colour and
     place weigh about the same where a protocol does not standardise.
     """
 
@@ -64,7 +64,7 @@ class PixelFeatures:
     def extract(self, images: Tensor) -> PatchFeatures:
         """Map images [B, 3, H, W] in 0..1 to tokens [B, N, 8] in float32.
 
-        Pixels beyond the last whole patch are not looked at.
+        Pixels beyond the last complete patch are not used.
 
         Example:
             >>> import torch

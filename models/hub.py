@@ -3,7 +3,7 @@
 REPO is `owner/name`, as torch.hub keeps it in its folder after an earlier `torch.hub.load`, or
 the path of a folder with a `hubconf.py`. Its code is run, as with a plugin file; nothing is
 downloaded: weights come from `--weights FILE` or from torch's cache. The features are found by
-what the model offers (`models/hub_features.py`).
+what the model offers (`networks.hub_features`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def resolve(rest: str) -> ModelEntry:
     """Turn what follows `hub:` into an entry; whether it is there shows when it is built.
 
     Raises:
-        UsageError: if it is no repository and entry.
+        UsageError: if it is not a repository and an entry.
 
     Example:
         >>> resolve("facebookresearch/dinov2:dinov2_vits14").takes_weights
@@ -38,7 +38,7 @@ def resolve(rest: str) -> ModelEntry:
     """
     match = _REST.fullmatch(rest)
     if match is None:
-        raise UsageError(f"'hub:{rest}' is no reference; expected hub:OWNER/NAME:ENTRY")
+        raise UsageError(f"'hub:{rest}' is not a reference; expected hub:OWNER/NAME:ENTRY")
     return ModelEntry(
         card=None,
         build=partial(build, match["repo"], match["entry"]),

@@ -86,7 +86,7 @@ def build(backbone: Backbone, weights: Path | None = None) -> FeatureModel:
 
 
 def _sizes(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, int]:
-    """Return what shapes say about the code and the probes."""
+    """Return the sizes of the code and the probes, read from the shapes of their tensors."""
     wanted = {
         "dim": "net.cluster1.0.weight",
         "clusters": "cluster_probe.clusters",

@@ -2,7 +2,7 @@
 
 Weights come from a file on this machine: `--weights FILE`, else timm's own caches (Hugging Face
 hub, torch hub) where an earlier download left them. Nothing is downloaded here.
-`timm:NAME?weights=random` uses the untrained architecture, and says so in the revision.
+`timm:NAME?weights=random` uses the untrained architecture, and the revision states it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def resolve(name: str) -> ModelEntry:
     """Turn what follows `timm:` into an entry; whether timm has it shows when it is built.
 
     Raises:
-        UsageError: if it is no name, or its option is not `weights=random`.
+        UsageError: if it is not a name, or its option is not `weights=random`.
 
     Example:
         >>> [resolve(n).needs_weights for n in ("resnet18.a1_in1k", "resnet18?weights=random")]
@@ -41,7 +41,7 @@ def resolve(name: str) -> ModelEntry:
     match = _REST.fullmatch(name)
     if match is None or match["weights"] not in (None, "random"):
         raise UsageError(
-            f"'timm:{name}' is no reference; expected timm:NAME or timm:NAME?weights=random"
+            f"'timm:{name}' is not a reference; expected timm:NAME or timm:NAME?weights=random"
         )
     if match["weights"]:
         return ModelEntry(card=None, build=partial(build_untrained, match["name"]))
@@ -132,7 +132,7 @@ def _provenance(config: dict[str, Any]) -> dict[str, Any]:
 def _stride(net: Any) -> int:
     info = getattr(net, "feature_info", None)
     if not info:
-        raise ModelError(f"timm's {type(net).__name__} does not say the stride of its features")
+        raise ModelError(f"timm's {type(net).__name__} does not state the stride of its features")
     return int(info[-1]["reduction"])
 
 

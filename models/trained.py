@@ -1,7 +1,7 @@
-"""What `tvseg-bench train` leaves behind, as a model: `--model file:FOLDER`.
+"""A model that `tvseg-bench train` has written: `--model file:FOLDER`.
 
 A folder holds `card.json` (what the model was before, and how it was trained) and
-`model.safetensors` (the whole backbone, strictly loaded). The code that runs is the code of the
+`model.safetensors` (all of the backbone, strictly loaded). The code that runs is the code of the
 model that it was before; of a plugin file the hash has to be the one that was trained with.
 """
 
@@ -75,7 +75,7 @@ def resolve(folder: str) -> ModelEntry:
 
 
 def read_trained(folder: Path) -> Trained:
-    """Return what the card of a folder says.
+    """Return the card of a folder.
 
     Raises:
         ModelError: if there is none, or it is not what training writes.
@@ -106,7 +106,7 @@ def build(folder: Path) -> FeatureModel:
     trained = read_trained(folder)
     weights = folder / WEIGHTS
     if not weights.is_file():
-        raise ModelError(f"{folder} holds {CARD} but no {WEIGHTS}; copy the folder whole")
+        raise ModelError(f"{folder} holds {CARD} but no {WEIGHTS}; copy the complete folder")
     _check_code(folder, trained.base)
     entry = find_model(trained.base.reference).entry
     # a builder may name tensors as its own checkpoint does; the file names them as the model does

@@ -1,6 +1,6 @@
 """From what a user types after `--model` to a model that is ready to extract features.
 
-`benchmark/plugins.py` says what may be typed. Importing this module loads no torch.
+`benchmark.plugins.resolve` lists what may be typed. Importing this module loads no torch.
 """
 
 from __future__ import annotations
@@ -11,24 +11,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from tvseg_bench.benchmark.errors import ModelError, UsageError
 from tvseg_bench.benchmark.plugins.resolve import Origin, ResolvedModel, find_model, guarded
 from tvseg_bench.benchmark.registry import parameters_of
-from tvseg_bench.benchmark.types import DatasetCard, FeatureModel, ModelCard, Segmenter
+from tvseg_bench.benchmark.types import FeatureModel, ModelCard, Segmenter
 
 if TYPE_CHECKING:
     import torch
 
 M = TypeVar("M")
 
-_CARD_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]*(/[a-z0-9][a-z0-9._+-]*)+")
+
+@runtime_checkable
+class _Movable(Protocol):
+    """A model that moves itself, as torch modules do."""
+
+    def to(self, device: str | torch.device, dtype: torch.dtype) -> Any: ...
+
+
+CARD_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]*(/[a-z0-9][a-z0-9._+-]*)+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModel:
-    """A model that is built, checked and frozen, with what a result says about it."""
+    """A model that is built, checked and frozen, with what a result records about it."""
 
     reference: str
     """As typed."""
@@ -70,28 +78,14 @@ def load_model(reference: str, *, weights: Path | None = None) -> LoadedModel:
     return LoadedModel(reference=reference, model=model, card=card, origin=found.origin)
 
 
-def card_as_dict(card: ModelCard | DatasetCard) -> dict[str, Any]:
-    """Return a card as plain values for JSON, with lists for tuples.
-
-    Example:
-        >>> card_as_dict(ModelCard(name="a/b", patch_size=16, embed_dim=8))["std"]
-        [0.229, 0.224, 0.225]
-    """
-    return {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in dataclasses.asdict(card).items()
-    }
-
-
 def to_device(model: M, device: str | torch.device, dtype: torch.dtype) -> M:
     """Move a model's tensors: by its own `to(device, dtype)`, else every torch module it holds.
 
     Returns:
-        What is to be used from now on, the same object unless its own `to` says otherwise.
+        What is to be used from now on: what the model's own `to` returns, else the same object.
     """
-    own = getattr(model, "to", None)
-    if callable(own):
-        moved = own(device, dtype)
+    if isinstance(model, _Movable):
+        moved = model.to(device, dtype)
         return model if moved is None else moved
     for module in _modules(model):
         module.to(device, dtype)
@@ -176,7 +170,7 @@ def _check_card(target: str, card: ModelCard) -> None:
 
 
 def _wrong_value(card: ModelCard) -> str | None:
-    if not _CARD_NAME.fullmatch(card.name):
+    if not CARD_NAME.fullmatch(card.name):
         return f"the name {card.name!r}, expected family/arch in lower case"
     if card.patch_size < 1 or card.embed_dim < 1:
         return f"patch_size {card.patch_size} and embed_dim {card.embed_dim}, expected both > 0"

@@ -1,4 +1,4 @@
-"""What a model reference points to: parsing it, and importing a stranger's code with care.
+"""What a model reference points to: parsing it, and importing somebody else's code with care.
 
 A reference is a registered name (`dino/vits16`), `timm:NAME`, `file:./my_model.py:build`,
 `file:FOLDER` that training left behind, or `pkg.module:build` (`build` is the default attribute:
@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import packages_distributions, version
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -99,7 +100,7 @@ def split_pin(reference: str) -> tuple[str, str | None]:
     """Split `NAME@sha256:…` into the name and the digits.
 
     Raises:
-        UsageError: if the pin is no beginning of a sha256.
+        UsageError: if the pin is not the beginning of a sha256.
 
     Example:
         >>> split_pin("dino/vits16@sha256:0123abcd")
@@ -120,7 +121,7 @@ def split_pin(reference: str) -> tuple[str, str | None]:
 
 
 def split_file(rest: str) -> tuple[Path, str]:
-    """Split `./my_model.py:build`; a drive letter is no path.
+    """Split `./my_model.py:build`; a drive letter is not a path.
 
     Example:
         >>> split_file("plugins/net.py:Net")[1]
@@ -155,7 +156,7 @@ def import_file(path: Path) -> tuple[ModuleType, Origin]:
     """
     if not path.is_file():
         raise UsageError(
-            f"the plugin file {path} does not exist or is no file; expected file:PATH.py:build"
+            f"the plugin file {path} does not exist or is not a file; expected file:PATH.py:build"
         )
     source = path.read_bytes()
     content = hashlib.sha256(source).hexdigest()
@@ -203,16 +204,14 @@ def _import_dotted(name: str) -> ModuleType:
 
 
 def _attribute(module: ModuleType, dotted: str, target: str) -> Any:
-    value: Any = module
-    for part in dotted.split("."):
-        if not hasattr(value, part):
-            public = [n for n, v in vars(module).items() if n[0] != "_" and callable(v)]
-            raise UsageError(
-                f"{target!r}: there is no {dotted!r} in it; expected a function or class that "
-                f"builds the model, it has: {', '.join(public) or 'none'}"
-            )
-        value = getattr(value, part)
-    return value
+    try:
+        return attrgetter(dotted)(module)
+    except AttributeError:
+        public = [n for n, v in vars(module).items() if n[0] != "_" and callable(v)]
+        raise UsageError(
+            f"{target!r}: there is no {dotted!r} in it; expected a function or class that builds "
+            f"the model, it has: {', '.join(public) or 'none'}"
+        ) from None
 
 
 def _code_origin(top: str) -> Origin:
@@ -221,7 +220,7 @@ def _code_origin(top: str) -> Origin:
     if owners:
         return _origin(owners[0], version(owners[0]))
     module = sys.modules[top]
-    folders = [Path(folder) for folder in getattr(module, "__path__", ())]
+    folders = [Path(folder) for folder in vars(module).get("__path__", ())]
     files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
     if not folders and module.__file__:
         files = [Path(module.__file__)]
@@ -239,7 +238,7 @@ def _origin(package: str | None, number: str | None, sha256: str | None = None) 
 
 
 def guarded(target: str, doing: str, action: Callable[[], T]) -> T:
-    """Run a stranger's code; whatever it raises becomes one sentence.
+    """Run somebody else's code; whatever it raises becomes one sentence.
 
     Raises:
         ModelError: naming the file, the line and the exception; our own errors pass unchanged.
@@ -265,12 +264,12 @@ def plugin_error(target: str, doing: str, error: BaseException) -> ModelError:
     else:
         where = _where(error)
         text = " ".join(str(error).split())
-    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return ModelError(f"the model {target!r} could not be {doing}{where}: {said}")
+    cause = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return ModelError(f"the model {target!r} could not be {doing}{where}: {cause}")
 
 
 def _where(error: BaseException) -> str:
-    """Return the innermost line in the file in which the stranger's code begins."""
+    """Return the innermost line in the file in which the model's code begins."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

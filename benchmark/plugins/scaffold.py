@@ -1,4 +1,4 @@
-"""`new-model`: a plugin package to start from, written where nothing was before."""
+"""`new-model`: a plugin package to start from, written into a new folder."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from string import Template
 
 from tvseg_bench.benchmark.errors import UsageError
+from tvseg_bench.benchmark.plugins.load import CARD_NAME
 from tvseg_bench.benchmark.registry import models
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]*(/[a-z0-9][a-z0-9._+-]*)+")
 _MAX_NAME = 80
 
 FILES = {
@@ -32,7 +32,7 @@ class Scaffold:
     folder: Path
     files: tuple[Path, ...]
     to_fill_in: tuple[Path, Path]
-    """The network and the card."""
+    """The card and the network, in this order."""
 
 
 def new_model(name: str, directory: Path, template: Path) -> Scaffold:
@@ -53,7 +53,7 @@ def new_model(name: str, directory: Path, template: Path) -> Scaffold:
             f"the model {name!r} is there already, from {models.origin(name)}; choose another name"
         )
     if not directory.is_dir():
-        raise UsageError(f"{directory} is no folder; make it, or leave --dir out")
+        raise UsageError(f"{directory} is not a folder; make it, or leave --dir out")
     folder = directory / words["folder"]
     texts = {
         Template(path).substitute(words): Template(
@@ -79,7 +79,7 @@ def new_model(name: str, directory: Path, template: Path) -> Scaffold:
         name=name,
         folder=folder,
         files=tuple(folder / path for path in texts),
-        to_fill_in=(source / "network.py", source / "__init__.py"),
+        to_fill_in=(source / "__init__.py", source / "network.py"),
     )
 
 
@@ -99,10 +99,10 @@ def words_of(name: str) -> dict[str, str]:
         ... }
         True
     """
-    if not _NAME.fullmatch(name) or len(name) > _MAX_NAME:
+    if not CARD_NAME.fullmatch(name) or len(name) > _MAX_NAME:
         raise UsageError(
-            f"{name!r} is no name for a model; expected family/arch of lower case letters, digits "
-            f"and . _ + -, {_MAX_NAME} characters at most, such as mine/vits16"
+            f"{name!r} is not a name for a model; expected family/arch of lower case letters, "
+            f"digits and . _ + -, {_MAX_NAME} characters at most, such as mine/vits16"
         )
     parts = re.split(r"[^a-z0-9]+", name.strip("._+-"))
     return {

@@ -18,7 +18,7 @@ from tvseg_bench.benchmark.types import ModelCard, PatchFeatures
 from tvseg_bench.models.loading.weights import find_weights, load_weights
 
 # The weights want BGR in 0..255 minus (104, 117, 123). The suite hands over RGB, normalised as
-# (image / 255 - mean) / std, so the scale is said here and the order in `extract`.
+# (image / 255 - mean) / std, so the scale is set here and the order in `extract`.
 BGR_MEAN = (104, 117, 123)
 
 CARD = ModelCard(

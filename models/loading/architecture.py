@@ -1,4 +1,4 @@
-"""What a file holds, read from the shapes of its tensors, in the words that people use for it."""
+"""Recognising an architecture from the shapes of a file's tensors, to name it in messages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RESNETS: dict[tuple[int, ...], str] = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """What shapes say about a backbone; how many heads it has is not among it."""
+    """A backbone as far as shapes show it; how many heads it has they do not."""
 
     family: str
     """`ViT`, `video ViT`, `ConvNeXt`, `ResNet`."""
@@ -57,7 +57,7 @@ class Architecture:
 
 
 def architecture(shapes: Shapes) -> Architecture | None:
-    """Return what a backbone's shapes say, None where they say nothing.
+    """Return the architecture of a backbone from its shapes, None where it is not known.
 
     Example:
         >>> shapes = {"patch_embed.proj.weight": (768, 3, 16, 16)}

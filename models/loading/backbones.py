@@ -1,4 +1,4 @@
-"""From what a family says about a model and its file to dense features."""
+"""Building a family's model: its network, filled from a file, wrapped as dense features."""
 
 from __future__ import annotations
 

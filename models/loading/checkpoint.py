@@ -83,7 +83,7 @@ def _other_format(head: bytes) -> str:
         return "is a web page that was saved under the name of the weights"
     if start.startswith(b"version https://git-lfs"):
         return "is a Git LFS pointer, not the file it points to"
-    return "is no weights file that can be read safely"
+    return "is not a weights file that can be read safely"
 
 
 def _refuse_compressed(path: Path) -> None:

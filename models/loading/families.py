@@ -1,4 +1,4 @@
-"""What a family's file says about each of its models, and how that becomes a registry entry.
+"""How a family describes each of its models, and how that becomes a registry entry.
 
 A family is one file of this folder with its cards, its architectures and `register`; the folder
 is searched for it, so that a new family touches no other file. Importing loads no torch.

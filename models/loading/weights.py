@@ -1,4 +1,4 @@
-"""Strict loading: every tensor of the backbone is in the file, or loading fails and says why.
+"""Strict loading: every tensor of the backbone is in the file, or loading fails with the reason.
 
 Wherever a checkpoint keeps the backbone (`teacher`, `state_dict`, `module.`, `backbone.`,
 `feature_extractor.backbone.`, …), it is found by content: it is the prefix below which the
@@ -105,7 +105,7 @@ def load_weights(
     """Load a backbone from a file, completely or not at all.
 
     Args:
-        module: the backbone; its state dict says which names and shapes are wanted.
+        module: the backbone; its state dict gives the names and shapes that are wanted.
         path: safetensors or torch file.
         prefer: beginnings of the prefix to choose by, in this order, where the file holds
             several complete and different backbones (student and teacher).
@@ -257,7 +257,7 @@ def _fits(found: Tensor, wanted: Tensor) -> bool:
 def _preferred(places: Sequence[_Match], prefer: Sequence[str], wanted: int) -> list[_Match]:
     """Return the place that is meant where a file holds several, none without a preference.
 
-    It is meant even if it is damaged: a whole student must not stand in for a broken teacher.
+    It is meant even if it is damaged: a complete student must not stand in for a broken teacher.
     """
     for beginning in prefer:
         there = [place for place in places if place.prefix.startswith(beginning)]
@@ -297,7 +297,7 @@ def _refusal(
     best: _Match | None,
     card: ModelCard | None,
 ) -> str:
-    """Say what is missing, wrong or too much, and what the file seems to be."""
+    """Describe what is missing, wrong or too much, and what the file seems to be."""
     theirs = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     ours = {name: tuple(tensor.shape) for name, tensor in wanted.items()}
     if best is None:

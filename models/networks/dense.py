@@ -49,7 +49,7 @@ class DenseViT(nn.Module):
     def extract_attention(self, images: Tensor) -> PatchFeatures:
         """Do as `extract`, and add the class token's attention in the last block.
 
-        [B, heads, N]: softmax row of the class token over all tokens, patches kept, recomputed
+        [B, heads, N]: softmax row of the class token over all tokens, at the patches, recomputed
         from query and key (get_last_selfattention of facebookresearch/dino). None for models
         without a class token.
         """
@@ -175,7 +175,7 @@ class RotaryViT(DenseMap):
     def extract_attention(self, images: Tensor) -> PatchFeatures:
         """Do as `extract`, and add the class token's attention in the last block.
 
-        [B, heads, N]: softmax row of the class token over all tokens, patches kept. Query and
+        [B, heads, N]: softmax row of the class token over all tokens, at the patches. Query and
         key are those that the block itself computes, positions turned into the key as there.
         """
         net: Any = self.net
@@ -255,9 +255,9 @@ def dense_model(net: Any, card: ModelCard, *, norm: nn.Module | None = None) -> 
 
 
 def _is_rotary(net: Any) -> bool:
-    """Whether the last block's query and key can be heard, and there is a class token."""
-    whole = type(net) is Eva and net.cls_token is not None
-    return whole and type(net.blocks[-1].attn) is EvaAttention
+    """Whether the last block's query and key can be read, and there is a class token."""
+    has_class = type(net) is Eva and net.cls_token is not None
+    return has_class and type(net.blocks[-1].attn) is EvaAttention
 
 
 def _is_plain(net: Any) -> bool:

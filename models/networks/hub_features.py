@@ -115,7 +115,7 @@ def _entry(folder: Path, repo: str, entry: str) -> Callable[..., Any]:
 
 
 def _has_switch(make: Callable[..., Any]) -> bool:
-    """Whether an entry can be told to give the architecture without weights."""
+    """Whether an entry has a switch for the architecture without weights."""
     parameters = parameters_of(make).values()
     return any(p.name == "pretrained" or p.kind is p.VAR_KEYWORD for p in parameters)
 
@@ -149,7 +149,7 @@ def _patch(net: Any, repo: str, entry: str) -> int:
         size = size[0] if isinstance(size, tuple | list) else size
         if isinstance(size, int) and size > 0:
             return size
-    raise ModelError(f"hub:{repo}:{entry} does not say its patch size; write a plugin")
+    raise ModelError(f"hub:{repo}:{entry} does not state its patch size; write a plugin")
 
 
 def _content(net: nn.Module) -> str:

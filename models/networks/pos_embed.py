@@ -33,7 +33,7 @@ def interpolate_pos_embed(
         table: [1, prefix + rows * cols, D] of the native grid, row-major after the prefix.
         grid: wanted (rows, cols).
         native: (rows, cols) of the table.
-        prefix: entries before the patches (class token), which are kept as they are.
+        prefix: entries before the patches (class token), which stay as they are.
         family: `dino` or `timm`.
 
     Returns:

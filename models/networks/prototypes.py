@@ -62,7 +62,7 @@ def find_head(
     """Return the head and the prototypes that belong to a backbone, None without prototypes.
 
     Args:
-        tensors: of the whole file.
+        tensors: all of the file.
         backbone: prefix of the backbone, `feature_extractor.backbone.`.
         dim: of the backbone's features.
         path: for messages.

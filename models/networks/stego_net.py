@@ -97,11 +97,6 @@ class StegoFeatures(nn.Module):
         """
         return nearest_clusters(self._large_code(images), self.stego.cluster_probe.clusters)
 
-    def segment_linear(self, images: Tensor) -> Tensor:
-        """Map images to the classes [B, H, W] of the linear probe, which was trained on labels."""
-        logits: Tensor = self.stego.linear_probe(self._large_code(images))
-        return logits.argmax(dim=1)
-
     def _code(self, images: Tensor) -> Tensor:
         extract = self.dense.extract if self.of == "tokens" else self.dense.extract_keys
         features = extract(images)

@@ -139,7 +139,7 @@ def _rotation(times: int, rows: int, cols: int, channels: int) -> tuple[Tensor, 
 
 
 class VideoFeatures(nn.Module):
-    """Features of whole clips; both frames of a tubelet have its features.
+    """Features of complete clips; both frames of a tubelet have its features.
 
     A clip of more than `window` frames is looked at in windows of so many frames, the last of
     which ends with the clip; an odd number of frames is made even by repeating the last.

@@ -32,6 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
         return OK
     for file in made.files:
         print(f"wrote {file}")
-    network, card = made.to_fill_in
-    print(f"fill in {network} and {card}, then type: pip install --editable {made.folder}")
+    card, network = made.to_fill_in
+    print(
+        f"fill in the card first, {card}, and the network, {network}; then type: pip install "
+        f"--editable {made.folder}"
+    )
     return OK

@@ -67,7 +67,7 @@ def test_an_image_is_a_clip_of_one_frame(model: Any) -> None:
         torch.testing.assert_close(model.extract(images).tokens, torch.cat(alone))
 
 
-def test_the_suite_hands_over_whole_clips(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_suite_hands_over_complete_clips(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, ...]] = []
     extract = type(model).extract_clip
 

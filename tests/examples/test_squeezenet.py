@@ -81,7 +81,7 @@ def test_without_weights(example: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_installed(example: Path, random_weights: Path, tmp_path: Path) -> None:
-    """As its pyproject says: an entry point, listed without an import, built by name."""
+    """As in its pyproject: an entry point, listed without an import, built by name."""
     entry = next(
         line
         for line in (example / "pyproject.toml").read_text().splitlines()
@@ -125,8 +125,8 @@ def test_real_weights_know_a_bear(example: Path, real_weights: Path, data: Path)
     right = turned = 0
     frames = sorted((data / "DAVIS2016/DAVIS/JPEGImages/480p/bear").glob("*.jpg"))[::10]
     for frame in frames:
-        picture = np.array(Image.open(frame).convert("RGB").resize((400, 224)))
-        image = (torch.from_numpy(picture).permute(2, 0, 1) / 255 - mean) / std
+        pixels = np.array(Image.open(frame).convert("RGB").resize((400, 224)))
+        image = (torch.from_numpy(pixels).permute(2, 0, 1) / 255 - mean) / std
         right += classify(image.flip(0)) == BROWN_BEAR
         turned += classify(image) == BROWN_BEAR
     assert right >= 0.8 * len(frames) > turned

@@ -15,6 +15,7 @@ from torch import Tensor
 
 import tvseg_bench.protocols  # noqa: F401  (registers them)
 from tvseg_bench.benchmark.errors import ModelError
+from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 from tvseg_bench.benchmark.plugins.load import load_model
 from tvseg_bench.benchmark.registry import models, protocols
@@ -162,7 +163,7 @@ class Family:
         features = feature_set(
             model, data, evaluation.view(data), ExtractOptions(device="cpu", workers=1)
         )
-        score = evaluation(features, seed=0)
+        score = evaluation.evaluate(features, RunContext())
         value = score.metrics["miou"]
         assert value is not None
         assert 0 < value <= 1

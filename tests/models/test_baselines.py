@@ -1,4 +1,4 @@
-"""The backbones that know nothing: the same numbers everywhere, and what they say they are."""
+"""The untrained baselines: the same numbers everywhere, and their cards."""
 
 import math
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from tvseg_bench.models.baselines import (
 sides = st.integers(1, 5)
 
 
-def picture(rows: int, cols: int, seed: int = 0) -> torch.Tensor:
+def image_of(rows: int, cols: int, seed: int = 0) -> torch.Tensor:
     values = np.random.default_rng(seed).random((1, 3, rows * 16, cols * 16), dtype=np.float32)
     return torch.from_numpy(values)
 
@@ -29,7 +29,7 @@ def picture(rows: int, cols: int, seed: int = 0) -> torch.Tensor:
 @settings(max_examples=20, deadline=None)
 @given(rows=sides, cols=sides, seed=st.integers(0, 99))
 def test_pixels_are_mean_spread_and_place(rows: int, cols: int, seed: int) -> None:
-    image = picture(rows, cols, seed)
+    image = image_of(rows, cols, seed)
     features = PixelFeatures().extract(image)
     assert features.grid == (rows, cols)
     assert features.tokens.shape == (1, rows * cols, PIXELS.embed_dim)
@@ -42,14 +42,14 @@ def test_pixels_are_mean_spread_and_place(rows: int, cols: int, seed: int) -> No
 
 
 def test_pixels_know_nothing_of_the_order_within_a_patch() -> None:
-    image = picture(1, 1)
+    image = image_of(1, 1)
     shuffled = image.flatten(2)[..., torch.randperm(256)].reshape(image.shape)
     a, b = (PixelFeatures().extract(x).tokens for x in (image, shuffled))
     torch.testing.assert_close(a, b)
 
 
 def test_pixels_of_half_precision_are_float32() -> None:
-    assert PixelFeatures().extract(picture(2, 2).bfloat16()).tokens.dtype == torch.float32
+    assert PixelFeatures().extract(image_of(2, 2).bfloat16()).tokens.dtype == torch.float32
 
 
 def test_random_weights_depend_on_seed_and_name_only(

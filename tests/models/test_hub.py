@@ -181,5 +181,5 @@ def test_several_copies_are_named(repository: Path) -> None:
 
 @pytest.mark.parametrize("rest", ["a/b", "a/b:", ":x", "a/b:1x"])
 def test_no_reference(rest: str) -> None:
-    with pytest.raises(UsageError, match=r"is no reference; expected hub:OWNER/NAME:ENTRY"):
+    with pytest.raises(UsageError, match=r"is not a reference; expected hub:OWNER/NAME:ENTRY"):
         resolve(rest)

@@ -44,7 +44,7 @@ def test_the_files_are_small() -> None:
 
 
 @pytest.mark.parametrize("card", [*TRAINED, tiny.RANDOM], ids=lambda card: card.name)
-def test_it_is_loaded_by_name_and_sees_pictures_that_are_not_square(card: Any) -> None:
+def test_it_is_loaded_by_name_and_sees_images_that_are_not_square(card: Any) -> None:
     loaded = tvseg_bench.load_model(card.name)
     assert loaded.card == card
     found = loaded.model.extract(torch.rand(2, 3, 48, 80))

@@ -103,7 +103,7 @@ def test_each_axis_has_its_third() -> None:
 
 
 def naive(net: VideoViT, clips: torch.Tensor) -> torch.Tensor:
-    """Say the network again, token by token and head by head."""
+    """Compute the network a second time, token by token and head by head."""
     cells = torch.nn.functional.conv3d(
         clips, net.patch_embed.proj.weight, net.patch_embed.proj.bias, stride=(2, 16, 16)
     )[0]
@@ -145,7 +145,7 @@ def naive(net: VideoViT, clips: torch.Tensor) -> torch.Tensor:
     return net.norm(tokens)
 
 
-def test_the_network_said_again(model: Any) -> None:
+def test_the_network_agrees_with_a_naive_one(model: Any) -> None:
     clip = torch.rand(1, 3, 4, 32, 48)
     with torch.no_grad():
         torch.testing.assert_close(

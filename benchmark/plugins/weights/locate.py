@@ -82,7 +82,7 @@ def in_hugging_face_cache(repository: str) -> Path | None:
 
 
 def _is_unique(card: ModelCard, official: str) -> bool:
-    """Whether no other model's file has this name (`checkpoint.pth` says nothing)."""
+    """Whether no other model's file has this name (`checkpoint.pth` may be any model's)."""
     entries = (models.loaded(name) for name in models)
     cards = (entry.card for entry in entries if entry is not None and entry.card is not None)
     return not any(official_name(other) == official for other in cards if other.name != card.name)

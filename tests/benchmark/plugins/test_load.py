@@ -1,6 +1,5 @@
 """A model is built, checked and frozen, and its card is complete."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import pytest
 import torch
 
 from tvseg_bench.benchmark.errors import ModelError, UsageError
-from tvseg_bench.benchmark.plugins.load import card_as_dict, load_model, to_device
+from tvseg_bench.benchmark.plugins.load import load_model, to_device
 from tvseg_bench.benchmark.registry import ModelEntry, models
 from tvseg_bench.benchmark.types import FeatureModel, ModelCard
 
@@ -131,7 +130,7 @@ def test_a_sealed_card_is_named(plugin: Write) -> None:
         load_model(reference)
 
 
-def test_a_stranger_fails_while_building(plugin: Write) -> None:
+def test_somebody_elses_model_fails_while_building(plugin: Write) -> None:
     sentence = r"could not be built at .*net\.py, line 10: ZeroDivisionError: division by zero"
     with pytest.raises(ModelError, match=sentence):
         load_model(plugin(body="1 / 0"))
@@ -189,10 +188,3 @@ def test_an_own_to_is_asked() -> None:
     assert to_device(silent, "cpu", torch.float32) is silent
     assert silent.asked == ("cpu", torch.float32)
     assert to_device(other, "cpu", torch.float32) == "another"
-
-
-def test_cards_are_plain_values() -> None:
-    card = ModelCard(name="a/b", patch_size=16, embed_dim=8, pretraining_data=("x",))
-    plain = json.loads(json.dumps(card_as_dict(card)))
-    assert plain == card_as_dict(card)
-    assert plain["pretraining_data"] == ["x"]

@@ -1,4 +1,4 @@
-"""References, and a stranger's code imported with care."""
+"""References, and somebody else's code imported with care."""
 
 import hashlib
 import sys
@@ -69,7 +69,7 @@ def test_files(rest: str, path: str, attribute: str) -> None:
             r"unknown scheme 'huub:'; expected a registered name, file:",
         ),
         ("no_such_module.x:build", r"there is no module 'no_such_module'.*PYTHONPATH"),
-        ("file:nowhere.py", r"plugin file nowhere\.py does not exist or is no file"),
+        ("file:nowhere.py", r"plugin file nowhere\.py does not exist or is not a file"),
         ("json:nothing", r"there is no 'nothing' in it; .* it has: .*loads"),
         ("json:decoder", r"expected a function or class that builds a model"),
         ("dino/vits1", r"unknown model 'dino/vits1'"),

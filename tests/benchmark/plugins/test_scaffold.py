@@ -34,8 +34,8 @@ def made(tmp_path: Path) -> Scaffold:
 
 
 def fill_in(made: Scaffold) -> None:
-    """Do what the README asks of an author: the network and the card."""
-    network, card = made.to_fill_in
+    """Do what the README asks of an author: the card and the network."""
+    card, network = made.to_fill_in
     text = network.read_text()
     start, end = text.index("    raise ModelError("), text.index("class Backbone")
     network.write_text(text[:start] + NETWORK + "\n\n" + text[end:])
@@ -147,7 +147,7 @@ def test_filled_in_it_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
      "mine/.net", "~/net", "mine\\net", "a/" + "b" * 80, "a:b/c", "ä/b", "-o/net"],
 )  # fmt: skip
 def test_names_that_do_not_fit(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no name for a model; expected family/arch"):
+    with pytest.raises(UsageError, match="is not a name for a model; expected family/arch"):
         new_model(name, tmp_path, TEMPLATE)
     assert list(tmp_path.iterdir()) == []
 
@@ -179,5 +179,5 @@ def test_nothing_is_overwritten(made: Scaffold, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="mine-other is there already"):
         new_model("mine/other", tmp_path, TEMPLATE)
     assert not (tmp_path / "elsewhere").exists()
-    with pytest.raises(UsageError, match="nowhere is no folder; make it, or leave --dir out"):
+    with pytest.raises(UsageError, match="nowhere is not a folder; make it, or leave --dir out"):
         new_model("mine/other", tmp_path / "nowhere", TEMPLATE)

@@ -92,7 +92,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b"", r"is empty; fetch it again"),
     "web page": (lambda: b"\n<!DOCTYPE html><html></html>", r"is a web page that was saved"),
     "pointer": (lambda: b"version https://git-lfs.github.com/spec/v1\n", r"is a Git LFS pointer"),
-    "text": (lambda: b"hello there, no weights", r"is no weights file that can be read safely"),
+    "text": (lambda: b"hello there, no weights", r"is not a weights file that can be read safely"),
     "truncated zip": (lambda: as_bytes(STATE)[:-200], r"is truncated or damaged"),
     "truncated legacy": (lambda: as_bytes(STATE, legacy=True)[:-20], r"is truncated or damaged"),
     "truncated safetensors": (lambda: save(STATE)[:-4], r"is truncated or damaged"),

@@ -136,7 +136,7 @@ def test_student_and_teacher(make_vit: Maker, saved: Callable[[Any], Path]) -> N
     assert same(net.state_dict(), teacher)
 
 
-def test_a_whole_student_does_not_stand_in_for_a_broken_teacher(
+def test_a_complete_student_does_not_stand_in_for_a_broken_teacher(
     make_vit: Maker, saved: Callable[[Any], Path]
 ) -> None:
     student, teacher = (make_vit(seed=s).state_dict() for s in (1, 2))

@@ -97,7 +97,7 @@ def test_the_place(url: str | None, name: str, places: dict[str, Path]) -> None:
 
 
 def test_a_card_never_says_where_on_the_disk(places: dict[str, Path]) -> None:
-    """Addresses are text from a stranger's card: their folders are not used."""
+    """Addresses are text from an untrusted card: their folders are not used."""
     hostile = card(url="https://example.org/a/..%2f..%2fetc/passwd.pth")
     assert locate.place(hostile).parent == places["folder"]
     assert locate.official_name(hostile) == "passwd.pth"
