@@ -1,4 +1,4 @@
-"""`data check`: is a split whole, and is every file what its layout promises?
+"""`data check`: is a split complete, and is every file what its layout promises?
 
 Nothing stops at the first finding, and nothing is changed or deleted.
 """
@@ -91,7 +91,7 @@ def check(
         name: a data set of the registry, or `folder:PATH`.
         split: None = the customary one.
         root: the data root; None = `TVSEG_DATA`.
-        progress: is told how far it is.
+        progress: called with how far it is.
 
     Raises:
         DataError: the data set or its list is not there at all.
@@ -144,7 +144,7 @@ class _Tally:
             modes=dict(self.modes),
             sizes=dict(self.sizes),
             palette={key: self.palette[key] for key in sorted(self.stored) if key in self.palette},
-            findings=self.findings.kept,
+            findings=self.findings.listed,
             counts=self.findings.counts,
         )
 
@@ -192,7 +192,7 @@ def _jobs(inventory: Inventory) -> Iterator[Callable[[], _Frame]]:
         labelling = inventory.labelling(files)
         ids = labelling.of(inventory.dataset_labels or kind) or labelling.of(kind)
         for frame in range(len(files.frames)):
-            yield partial(_look_at, inventory.source, files, frame, ids)
+            yield partial(_read_frame, inventory.source, files, frame, ids)
 
 
 def _in_order(jobs: Iterator[Callable[[], _Frame]]) -> Iterator[_Frame]:
@@ -202,7 +202,7 @@ def _in_order(jobs: Iterator[Callable[[], _Frame]]) -> Iterator[_Frame]:
             yield from pool.map(lambda job: job(), window)
 
 
-def _look_at(source: Source, files: ClipFiles, frame: int, ids: LabelMap | None) -> _Frame:
+def _read_frame(source: Source, files: ClipFiles, frame: int, ids: LabelMap | None) -> _Frame:
     image, mask_path = files.image_path(frame), files.mask_path(frame)
     findings = []
     shape = None
@@ -264,7 +264,7 @@ def _count(labels: Labels) -> dict[int, int]:
 def _check_clips(
     dataset: Dataset, root: Path | None, size: int, progress: Progress | None
 ) -> DataReport:
-    """Check data that are no image files (videos, generated, a plugin's) through their clips."""
+    """Check data that are not image files (videos, generated, a plugin's) through their clips."""
     tally = _Tally(Findings())
     for index in range(len(dataset.clips)):
         try:

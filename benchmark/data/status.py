@@ -76,7 +76,7 @@ def _of_listing(name: str, entry: FileDatasetEntry, root: Path | None) -> Datase
 
 
 def _of_clips(name: str, dataset: Dataset) -> DatasetStatus:
-    """Look at data that are no image files through their clips."""
+    """Look at data that are not image files through their clips."""
     return DatasetStatus(
         name=name,
         found=True,

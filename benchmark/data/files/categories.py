@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tvseg_bench.benchmark.data.files.clip_frames import ClipFiles
 from tvseg_bench.benchmark.data.files.inventory import Labelling
-from tvseg_bench.benchmark.data.files.layout import number_categories
 from tvseg_bench.benchmark.data.files.masks import AsStored, LabelMap
+from tvseg_bench.benchmark.errors import DataError
 from tvseg_bench.benchmark.types import VOID
 
 
@@ -32,8 +32,10 @@ class Categories:
             >>> Categories.of({"a": {1: "zebra"}, "b": {1: "ape"}}, "meta.json").classes
             ('background', 'ape', 'zebra')
         """
-        every = {name for objects in names.values() for name in objects.values()}
-        return cls(names, number_categories(every, where))
+        every = sorted({name for objects in names.values() for name in objects.values()})
+        if len(every) >= VOID:
+            raise DataError(f"{where} names {len(every)} categories; there are ids for {VOID - 1}")
+        return cls(names, {name: i for i, name in enumerate(every, start=1)})
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClipFiles:
-    """The file names of one clip: all of it that is kept in memory."""
+    """The file names of one clip: all of a clip that stays in memory."""
 
     name: str
     image_dir: str
@@ -41,19 +41,19 @@ class ClipFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where frames come from, and how errors speak about it."""
+    """Where frames come from, and what errors call it."""
 
     dataset: str
     root: Path
     reference: str
     """What the user types to name these data."""
     no_mask: str = "there is no mask"
-    """Said, with the frame, where a mask is missing."""
+    """The error, without the frame, where a mask is missing."""
     unknown: str = "no id of this data set"
-    """Said of a stored value that has no id; may use {value}."""
+    """The error where a stored value has no id; may use {value}."""
 
     def unknown_text(self, mask: str, values: Sequence[int]) -> str:
-        """Say which stored values of a mask have no id."""
+        """Return the error about stored values of a mask that have no id."""
         shown = ", ".join(map(str, values[:8])) + (", ..." if len(values) > 8 else "")
         return f"{mask} holds the value {shown}: {self.unknown.format(value=values[0])}"
 
@@ -105,7 +105,7 @@ class FrameReader:
 
     @contextmanager
     def _naming(self, frame: int) -> Iterator[None]:
-        """Say of an error inside the block which data set, clip and frame it is about."""
+        """Add to an error inside the block which data set, clip and frame it is about."""
         try:
             yield
         except DataError as error:

@@ -31,7 +31,7 @@ BLOCKING: frozenset[FindingKind] = frozenset(
 NOTES: frozenset[FindingKind] = frozenset({"mask-mode", "mask-without-frame", "clip-twice"})
 """Worth knowing, but every frame that is asked for can be read."""
 
-KEPT_PER_KIND = 100
+LISTED_PER_KIND = 100
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Finding:
 
 
 class Findings:
-    """Collects findings: all are counted, the first hundred of a kind are kept.
+    """Collects findings: all are counted, the first hundred of a kind are listed.
 
     Example:
         >>> found = Findings()
@@ -61,31 +61,31 @@ class Findings:
     """
 
     def __init__(self) -> None:
-        self._kept: list[Finding] = []
+        self._listed: list[Finding] = []
         self._counts: Counter[FindingKind] = Counter()
 
     def add(self, kind: FindingKind, file: str, text: str) -> None:
-        """Count a finding, and keep it unless there are many of its kind."""
+        """Count a finding, and list it unless there are many of its kind."""
         self._counts[kind] += 1
-        if self._counts[kind] <= KEPT_PER_KIND:
-            self._kept.append(Finding(kind, file, text))
+        if self._counts[kind] <= LISTED_PER_KIND:
+            self._listed.append(Finding(kind, file, text))
 
     @property
-    def kept(self) -> tuple[Finding, ...]:
+    def listed(self) -> tuple[Finding, ...]:
         """In the order in which they were found."""
-        return tuple(self._kept)
+        return tuple(self._listed)
 
     @property
     def counts(self) -> dict[FindingKind, int]:
-        """How many of each kind there are, kept or not."""
+        """How many of each kind there are, listed or not."""
         return dict(self._counts)
 
     def blocking(self) -> Finding | None:
         """Return the first finding with which a data set cannot be opened."""
-        return next((found for found in self._kept if found.kind in BLOCKING), None)
+        return next((found for found in self._listed if found.kind in BLOCKING), None)
 
     def copy(self) -> Findings:
         """Return a collection that grows apart from this one."""
         other = Findings()
-        other._kept, other._counts = list(self._kept), self._counts.copy()
+        other._listed, other._counts = list(self._listed), self._counts.copy()
         return other

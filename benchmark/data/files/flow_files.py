@@ -6,8 +6,8 @@
                                          `occluded` [H, W], true or not 0 where a point is hidden
 
 <frame> is the frame's own name or its index in five digits. A point is left out where the flow
-is NaN or unknown (beyond 1e9, as Middlebury marks it), where `occluded` says so, and, where there
-is backward flow, where there and back does not lead home.
+is NaN or unknown (beyond 1e9, as Middlebury marks it), where `occluded` is set, and, where there
+is backward flow, where following both does not lead back.
 
 The files are not trusted: nothing is unpickled, sizes are checked before anything is read, and
 no clip's name leads out of the folder. Links in it are followed: the folder is the user's own.
@@ -154,7 +154,7 @@ def _read_flo(path: Path, size: tuple[int, int]) -> Flow:
             raise ValueError(f"{path.name} does not begin as a .flo file does")
         stated = tuple(np.frombuffer(head[4:], "<i4").tolist())
         if stated != (width, height):
-            raise ValueError(f"{path.name} says that it is {stated[1]}x{stated[0]}")
+            raise ValueError(f"{path.name} states that it is {stated[1]}x{stated[0]}")
         if (length := path.stat().st_size) != expected:
             raise ValueError(f"{path.name} has {length} bytes instead of {expected}")
         values = np.frombuffer(file.read(expected - 12), "<f4")
@@ -201,5 +201,5 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         raise ValueError(f"an array of format {version[0]}.{version[1]} instead of 1.0")
     try:
         return np.lib.format.read_array_header_1_0(file, max_header_size=MAX_HEADER)
-    except Exception:  # a Python literal of a stranger's making: the parser may raise anything
+    except Exception:  # an untrusted Python literal: the parser may raise anything
         raise ValueError("the header of an array is damaged") from None

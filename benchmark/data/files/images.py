@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_PIXELS = 1 << 26
-"""64 megapixels, twice 8K video; a larger picture is refused before it is decoded."""
+"""64 megapixels, twice 8K video; a larger image is refused before it is decoded."""
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "PPM", "GIF")
 """Containers with a decoder of Pillow's own; others (EPS) would start foreign programs."""
@@ -36,22 +36,22 @@ _COLOUR_MODES = frozenset(
 
 
 def decode(path: Path, name: str, use: Callable[[PilImage.Image], T]) -> T:
-    """Open a picture, check its size, and return what `use` makes of it.
+    """Open an image, check its size, and return what `use` makes of it.
 
     Args:
         path: the file.
         name: how errors call it.
-        use: reads from the opened, not yet decoded picture.
+        use: reads from the opened, not yet decoded image.
 
     Raises:
-        DataError: missing, not a picture, too large, truncated or otherwise broken.
+        DataError: missing, not an image, too large, truncated or otherwise broken.
     """
     try:
-        with PilImage.open(path, formats=FORMATS) as picture:
-            width, height = picture.size
+        with PilImage.open(path, formats=FORMATS) as image:
+            width, height = image.size
             if width * height > MAX_PIXELS:
                 raise DataError(_too_large(name, f"{width}x{height}"))
-            return use(picture)
+            return use(image)
     except (DataError, MemoryError):
         raise
     except FileNotFoundError as error:
@@ -59,7 +59,7 @@ def decode(path: Path, name: str, use: Callable[[PilImage.Image], T]) -> T:
     except (PilImage.DecompressionBombError, PilImage.DecompressionBombWarning) as error:
         raise DataError(_too_large(name, "many more")) from error
     except UnidentifiedImageError as error:
-        what = "is empty" if path.stat().st_size == 0 else "is no picture that can be read"
+        what = "is empty" if path.stat().st_size == 0 else "is not an image that can be read"
         raise DataError(f"{name} {what} (expected one of {', '.join(FORMATS)})") from error
     except Exception as error:  # decoders of broken files raise nearly anything
         raise DataError(f"{name} cannot be decoded ({error})") from error
@@ -73,9 +73,9 @@ def image_size(path: Path, name: str | None = None) -> tuple[int, int]:
     """Return (height, width) from the header, without decoding.
 
     Raises:
-        DataError: the file is missing, no picture, or too large.
+        DataError: the file is missing, not an image, or too large.
     """
-    width, height = decode(path, name or path.name, lambda picture: picture.size)
+    width, height = decode(path, name or path.name, lambda image: image.size)
     return height, width
 
 
@@ -91,14 +91,14 @@ def read_image(path: Path, name: str | None = None) -> Image:
     """
     shown = name or path.name
 
-    def pixels(picture: PilImage.Image) -> Image:
-        if picture.mode not in _COLOUR_MODES:
+    def pixels(image: PilImage.Image) -> Image:
+        if image.mode not in _COLOUR_MODES:
             raise DataError(
-                f"{shown} is stored in mode {picture.mode}, which is no 8-bit colour or grey; "
+                f"{shown} is stored in mode {image.mode}, which is not 8-bit colour or grey; "
                 f"save it as 8-bit RGB"
             )
-        if picture.mode == "P" and "transparency" in picture.info:
-            picture = picture.convert("RGBA")  # straight to RGB warns about the transparency
-        return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+        if image.mode == "P" and "transparency" in image.info:
+            image = image.convert("RGBA")  # straight to RGB warns about the transparency
+        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
     return decode(path, shown, pixels)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any
 
 from tvseg_bench.benchmark.data.files.clip_frames import ClipFiles, FrameReader, Source
 from tvseg_bench.benchmark.data.files.findings import Findings
@@ -18,10 +18,9 @@ from tvseg_bench.benchmark.data.files.listing import (
     stem,
 )
 from tvseg_bench.benchmark.data.files.masks import MASK_SUFFIXES, LabelMap
+from tvseg_bench.benchmark.data.lazy_sequence import LazySequence
 from tvseg_bench.benchmark.errors import DataError
 from tvseg_bench.benchmark.types import Clip, Dataset, DatasetCard, LabelKind
-
-T = TypeVar("T")
 
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
 
@@ -72,7 +71,7 @@ class Inventory:
         found = self.findings.blocking()
         if found is not None:
             raise DataError(
-                f"{self.card.name}:{self.split} is not whole: {found.text}; "
+                f"{self.card.name}:{self.split} is not complete: {found.text}; "
                 f"type: tvseg-bench data check {self.source.reference}"
             )
         if not self.clips:
@@ -102,32 +101,8 @@ class Inventory:
         )
 
 
-class LazySequence(Sequence[T]):
-    """A sequence whose items are made when they are asked for.
-
-    Example:
-        >>> LazySequence((1, 2, 3), str)[1:]
-        ['2', '3']
-    """
-
-    def __init__(self, items: Sequence[Any], make: Callable[[Any], T]) -> None:
-        self._items, self._make = items, make
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[T]: ...
-    def __getitem__(self, index: int | slice) -> T | list[T]:
-        if isinstance(index, slice):
-            return [self._make(item) for item in self._items[index]]
-        return self._make(self._items[index])
-
-
 class Collector:
-    """Gathers the clips of a split from folder listings, and what is wrong with them."""
+    """Collects the clips of a split from folder listings, and what is wrong with them."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -168,19 +143,19 @@ class Collector:
         masks: Mapping[str, int] | None = None,
     ) -> None:
         """Add a clip from file names and sizes; `masks` None = there are none to pair."""
-        self.look_for_twins(name, image_dir, frames)
+        self.find_duplicates(name, image_dir, frames)
         self._files += [(join(image_dir, frame), size) for frame, size in frames.items()]
         if masks is None:
             self.clips.append(ClipFiles(name, image_dir, tuple(frames)))
             return
         pairs = pair_names(frames, masks)
         self._files += [(join(mask_dir, mask), masks[mask]) for mask in pairs.values() if mask]
-        self._look_for_singles(image_dir, pairs, mask_dir, masks)
+        self._find_unpaired(image_dir, pairs, mask_dir, masks)
         self.clips.append(
             ClipFiles(name, image_dir, tuple(frames), mask_dir, tuple(pairs.values()))
         )
 
-    def look_for_twins(self, clip: str, folder: str, frames: Iterable[str]) -> None:
+    def find_duplicates(self, clip: str, folder: str, frames: Iterable[str]) -> None:
         """Find frames that have the same name but for its ending."""
         seen: dict[str, str] = {}
         for frame in frames:
@@ -189,7 +164,7 @@ class Collector:
                 text = f"clip {clip!r} has frame {stem(frame)!r} twice, as {other} and as {frame}"
                 self.findings.add("frame-twice", join(folder, frame), text)
 
-    def _look_for_singles(
+    def _find_unpaired(
         self, image_dir: str, pairs: Mapping[str, str | None], mask_dir: str, masks: Iterable[str]
     ) -> None:
         for frame in (frame for frame, mask in pairs.items() if mask is None):
@@ -211,15 +186,15 @@ class Collector:
         no_mask: str,
         unknown: str,
     ) -> Inventory:
-        """Return what was gathered of a data set whose card names the classes of its masks.
+        """Return the inventory of a data set whose card names the classes of its masks.
 
         Args:
             card: of the data set.
             split: the one that was listed.
             lists: names of all splits that are there.
             labelling: what the stored values of every clip mean.
-            no_mask: says what is missing where a frame has no mask.
-            unknown: says what the masks hold, where one holds another value.
+            no_mask: the sentence, without the frame, where a mask is missing.
+            unknown: what the masks hold; for the sentence where one holds another value.
         """
         source = Source(
             dataset=card.name,
@@ -251,7 +226,7 @@ class Collector:
         dataset_labels: LabelKind | None = None,
         dataset_labels_hint: str = "",
     ) -> Inventory:
-        """Return what was gathered; `settings` are what gives the stored values their meaning."""
+        """Return the inventory; `settings` are what gives the stored values their meaning."""
         return Inventory(
             card=card,
             split=split,

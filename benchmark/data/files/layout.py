@@ -1,4 +1,4 @@
-"""Where a data set lies, which splits it has, and what its lists and label files say.
+"""Where a data set lies, which splits it has, and what its lists and label files hold.
 
 Names that come from files are checked: none may lead out of the data set's folder.
 """
@@ -6,13 +6,13 @@ Names that come from files are checked: none may lead out of the data set's fold
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tvseg_bench.benchmark.errors import DataError, UsageError, did_you_mean
 from tvseg_bench.benchmark.paths import data_root
-from tvseg_bench.benchmark.types import VOID, DatasetCard
+from tvseg_bench.benchmark.types import DatasetCard
 
 MAX_TEXT_BYTES = 64 << 20
 """Lists and label files are a few megabytes at most (YouTube-VOS meta.json: 3)."""
@@ -33,7 +33,7 @@ def find_root(
         card: for the sentences.
         root: the data root; None = `TVSEG_DATA`.
         names: usual sub-paths; the root itself is tried last.
-        mismatch: says why a folder is not the data set's, None where it is.
+        mismatch: returns why a folder is not the data set's, None where it is.
 
     Raises:
         DataError: nothing fits; names the archive, the places and the next command.
@@ -46,7 +46,7 @@ def find_root(
             f"type: export TVSEG_DATA=DIR, or give --data-root DIR"
         )
     if not root.is_dir():
-        raise DataError(f"{card.name} is not found, since the data root {root} is no folder")
+        raise DataError(f"{card.name} is not found, since the data root {root} is not a folder")
     reasons = []
     for name in (*names, "."):
         folder = root / name
@@ -63,11 +63,11 @@ def find_root(
     )
 
 
-def missing_of(folder: Path, *alternatives: Sequence[str]) -> str | None:
-    """Say which part of a layout is absent: of each group of sub-paths one has to be there.
+def missing_part(folder: Path, *alternatives: Sequence[str]) -> str | None:
+    """Return which part of a layout is absent: of each group of sub-paths one has to be there.
 
     Example:
-        >>> missing_of(Path("/nowhere"), ["JPEGImages/480p"], ["ImageSets/2016"])
+        >>> missing_part(Path("/nowhere"), ["JPEGImages/480p"], ["ImageSets/2016"])
         'has no JPEGImages/480p'
     """
     for group in alternatives:
@@ -83,12 +83,12 @@ def read_text(path: Path) -> str:
     """Return a small text file, UTF-8 with or without a byte-order mark.
 
     Raises:
-        DataError: unreadable, no UTF-8, or larger than any list or label file.
+        DataError: unreadable, not UTF-8, or larger than any list or label file.
     """
     try:
         if path.stat().st_size > MAX_TEXT_BYTES:
             raise DataError(
-                f"{path} is larger than {MAX_TEXT_BYTES >> 20} MiB: no list or label file"
+                f"{path} is larger than {MAX_TEXT_BYTES >> 20} MiB, which no list or label file is"
             )
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -99,12 +99,12 @@ def read_json(path: Path) -> Any:
     """Return the value of a small JSON file.
 
     Raises:
-        DataError: unreadable or no JSON.
+        DataError: unreadable or not JSON.
     """
     try:
         return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no JSON file ({error})") from error
+        raise DataError(f"{path} is not a JSON file ({error})") from error
 
 
 def read_list(path: Path) -> list[str]:
@@ -154,22 +154,6 @@ def choose_split(
     )
 
 
-def number_categories(names: Iterable[str], where: str) -> dict[str, int]:
-    """Return category -> id, from 1 in alphabetical order; 0 is the background.
-
-    Raises:
-        DataError: more categories than ids below VOID.
-
-    Example:
-        >>> number_categories({"zebra", "ape"}, "meta.json")
-        {'ape': 1, 'zebra': 2}
-    """
-    ids = {name: i for i, name in enumerate(sorted(set(names)), start=1)}
-    if len(ids) >= VOID:
-        raise DataError(f"{where} names {len(ids)} categories; there are ids for {VOID - 1}")
-    return ids
-
-
 def safe_parts(entry: str, where: str) -> tuple[str, ...]:
     """Return the parts of a path that a file names, `/A/b.png` and `A\\b.png` as (A, b.png).
 
@@ -184,5 +168,7 @@ def safe_parts(entry: str, where: str) -> tuple[str, ...]:
     """
     parts = PurePosixPath(entry.replace("\\", "/").lstrip("/")).parts
     if not parts or ".." in parts or "\0" in entry or ":" in parts[0]:
-        raise DataError(f"{where} names {entry!r}, which is no path inside the data set's folder")
+        raise DataError(
+            f"{where} names {entry!r}, which is not a path inside the data set's folder"
+        )
     return parts

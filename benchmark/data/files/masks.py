@@ -52,19 +52,19 @@ def read_mask(path: Path, name: str | None = None) -> StoredMask:
         DataError: missing, broken, too large, or a mask drawn in colours.
     """
     shown = name or path.name
-    return decode(path, shown, lambda picture: _stored(picture, shown))
+    return decode(path, shown, lambda image: _stored(image, shown))
 
 
-def _stored(picture: PilImage.Image, shown: str) -> StoredMask:
-    mode = picture.mode
-    values = np.array(picture)
+def _stored(image: PilImage.Image, shown: str) -> StoredMask:
+    mode = image.mode
+    values = np.array(image)
     if mode not in CUSTOMARY_MODES:
         values = _one_channel(values, mode, shown)
     if values.dtype == np.bool_:
         values = values.astype(np.uint8)
     elif values.dtype != np.uint8:
         values = values.astype(np.int32)  # torch has no arithmetic for uint16
-    return StoredMask(np.ascontiguousarray(values), mode, _palette(picture))
+    return StoredMask(np.ascontiguousarray(values), mode, _palette(image))
 
 
 def _one_channel(values: NDArray[Any], mode: str, shown: str) -> NDArray[Any]:
@@ -78,10 +78,10 @@ def _one_channel(values: NDArray[Any], mode: str, shown: str) -> NDArray[Any]:
     return out
 
 
-def _palette(picture: PilImage.Image) -> dict[int, tuple[int, int, int]]:
-    if picture.mode not in ("P", "PA") or picture.palette is None:
+def _palette(image: PilImage.Image) -> dict[int, tuple[int, int, int]]:
+    if image.mode not in ("P", "PA") or image.palette is None:
         return {}
-    flat = picture.getpalette("RGB") or []
+    flat = image.getpalette("RGB") or []
     return {i // 3: (flat[i], flat[i + 1], flat[i + 2]) for i in range(0, len(flat) - 2, 3)}
 
 
@@ -108,13 +108,13 @@ class LabelMap:
         """Return ids [H, W], VOID where a value has none, and these values in ascending order."""
         if values.dtype == np.uint8:
             known = self._known.take(values)
-            strange = () if known.all() else np.unique(values[~known]).tolist()
-            return self._table.take(values), tuple(strange)
+            unknown = () if known.all() else np.unique(values[~known]).tolist()
+            return self._table.take(values), tuple(unknown)
         distinct, inverse = np.unique(values, return_inverse=True)
         present = distinct.tolist()
         ids = self._numbers([self.ids.get(value, VOID) for value in present])
-        strange = [value for value in present if value not in self.ids]
-        return ids.take(inverse.reshape(values.shape)), tuple(strange)
+        unknown = [value for value in present if value not in self.ids]
+        return ids.take(inverse.reshape(values.shape)), tuple(unknown)
 
 
 class AsStored(LabelMap):

@@ -1,4 +1,4 @@
-"""What `folder:PATH` means: a directory with usual names, or a YAML file that says it all."""
+"""What `folder:PATH` means: a directory with usual names, or a YAML file that describes it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def read_config(path: str) -> FolderConfig:
     """Return what the PATH of `folder:PATH` means.
 
     Raises:
-        DataError: nothing is there, or the YAML file does not say what it should.
+        DataError: nothing is there, or the YAML file does not hold what it should.
         UsageError: the YAML file has a key that means nothing.
     """
     place = Path(path).expanduser()
@@ -80,7 +80,7 @@ def read_config(path: str) -> FolderConfig:
 def detect(place: Path) -> FolderConfig:
     """Return what a directory holds, by the usual names of its sub-folders.
 
-    Ids are taken as each clip's own, the cautious reading: a directory cannot say otherwise.
+    Ids are taken as each clip's own, the cautious reading: a directory cannot state otherwise.
     """
     folders = list_folders(place)
     frames = next((name for name in FRAME_FOLDERS if name in folders), ".")
@@ -114,7 +114,7 @@ def _from_yaml(path: Path) -> FolderConfig:
         raw = yaml.safe_load(read_text(path))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = " ".join(str(error).split())
-        raise DataError(f"{path} is no YAML file ({where})") from error
+        raise DataError(f"{path} is not a YAML file ({where})") from error
     if not isinstance(raw, dict) or not raw:
         raise DataError(f"{path} holds no keys; expected some of {', '.join(KEYS)}")
     for key in raw:
@@ -201,8 +201,8 @@ class _Fields:
         raw = self.raw.get("labels")
         if raw is None:
             return {}
-        whole = isinstance(raw, dict) and all(type(value) is int for value in raw)
-        if not whole or not all(isinstance(name, str) and name for name in raw.values()):
+        numbered = isinstance(raw, dict) and all(type(value) is int for value in raw)
+        if not numbered or not all(isinstance(name, str) and name for name in raw.values()):
             raise self._wrong("labels", "a map from stored values to names, {0: background, ...}")
         if len(set(raw.values()) - {VOID_NAME}) not in range(1, VOID):
             raise self._wrong("labels", f"1 to {VOID - 1} names besides {VOID_NAME!r}")

@@ -14,7 +14,6 @@ from tvseg_bench.benchmark.data.files.inventory import (
     Collector,
     Inventory,
     Labelling,
-    LazySequence,
 )
 from tvseg_bench.benchmark.data.files.listing import (
     join,
@@ -27,6 +26,7 @@ from tvseg_bench.benchmark.data.files.listing import (
 from tvseg_bench.benchmark.data.files.masks import MASK_SUFFIXES, AsStored, LabelMap
 from tvseg_bench.benchmark.data.folder.folder_config import FolderConfig, read_config
 from tvseg_bench.benchmark.data.folder.video_clips import VIDEO_SUFFIXES, VideoPool, video_clip
+from tvseg_bench.benchmark.data.lazy_sequence import LazySequence
 from tvseg_bench.benchmark.errors import DataError, UsageError, did_you_mean
 from tvseg_bench.benchmark.types import Clip, Dataset, DatasetCard
 
@@ -37,7 +37,7 @@ def resolve(path: str) -> FileDatasetEntry:
     """Return the entry of `folder:PATH`; `PATH` is a directory or a YAML file.
 
     Raises:
-        DataError: nothing is there, or the YAML file does not say what it should.
+        DataError: nothing is there, or the YAML file does not hold what it should.
     """
     config = read_config(path)
     return file_dataset(make_card(config), partial(_list, config))
@@ -82,7 +82,7 @@ def _list_images(config: FolderConfig) -> Inventory:
             f"folder:{config.name} holds no frames: {config.file}/{config.frames} has no images, "
             f"no video files and no sub-folders with images"
         )
-    _look_for_lost_masks(found, config, set(clips.values()))
+    _find_masks_without_clip(found, config, set(clips.values()))
     card = make_card(config)
     return found.finish(
         card,
@@ -131,20 +131,22 @@ def _add(found: Collector, config: FolderConfig, clip: str, folder: str) -> None
         return
     frames = list_files(found.root / image_dir, IMAGE_SUFFIXES)
     masks = {} if mask_dir is None else list_files(found.root / mask_dir, MASK_SUFFIXES)
-    found.look_for_twins(clip, image_dir, frames)
+    found.find_duplicates(clip, image_dir, frames)
     for frame, mask in pair_names(frames, masks).items():
         name = join(folder or ".", stem(frame))
         drawn = None if mask_dir is None else {mask: masks[mask]} if mask else {}
         found.add(name, image_dir, {frame: frames[frame]}, mask_dir or "", drawn)
 
 
-def _look_for_lost_masks(found: Collector, config: FolderConfig, folders: set[str]) -> None:
+def _find_masks_without_clip(found: Collector, config: FolderConfig, folders: set[str]) -> None:
     if config.masks is None:
         return
-    for lost in (name for name in list_folders(found.root / config.masks) if name not in folders):
-        if list_files(found.root / config.masks / lost, MASK_SUFFIXES):
-            folder = join(config.masks, lost)
-            text = f"the masks in {folder} have no frames in {join(config.frames, lost)}"
+    for unused in (
+        name for name in list_folders(found.root / config.masks) if name not in folders
+    ):
+        if list_files(found.root / config.masks / unused, MASK_SUFFIXES):
+            folder = join(config.masks, unused)
+            text = f"the masks in {folder} have no frames in {join(config.frames, unused)}"
             found.findings.add("mask-without-frame", folder, text)
 
 

@@ -1,6 +1,6 @@
 """Whole numbers only: sine, random draws and slow oscillations that are equal on every machine.
 
-Units used by all `shapes_*` modules: lengths are Q16 (`ONE` = one pixel, or one radius in an
+Units used by all modules of this folder: lengths are Q16 (`ONE` = one pixel, or one radius in an
 object's own frame), angles are 1/65536 of a turn, sine and cosine are Q30 (`UNIT` = 1). Nothing
 here touches floating point or a maths library, whose last bits differ between machines.
 """

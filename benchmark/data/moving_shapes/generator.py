@@ -1,14 +1,14 @@
 """moving-shapes: the embedded data set, generated from seeds and never downloaded.
 
 Textured objects of eight categories move on curved paths, turn, grow and shrink, pass in front of
-each other and leave the picture and come back, before a moving textured background, under light
-that changes over time and over the picture. Images, masks and exact optical flow are computed
+each other and leave the frame and come back, before a moving textured background, under light
+that changes over time and over the frame. Images, masks and exact optical flow are computed
 when they are asked for. Raw PCG64 words and whole-number arithmetic make them the same on every
 machine. Semantic ids are 0 for the background and 1.. for `CATEGORIES`; instance k of a clip keeps
 its id when it comes back.
 
 Splits: `val` scores models; `train` has other seeds and shows none of the held-out categories,
-textures and backgrounds (`shapes_names`), so `val` tells what carries over to things never seen;
+textures and backgrounds (`vocabulary`), so `val` shows what carries over to things never seen;
 `probe` has other seeds and everything, for probes that need every class. Seeds below
 `FIRST_FREE_SEED` belong to evaluation; `make_dataset` gives any number of clips of other seeds.
 """
@@ -21,9 +21,10 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 from tvseg_bench.benchmark.data.cards import MOVING_SHAPES
+from tvseg_bench.benchmark.data.lazy_sequence import LazySequence
 from tvseg_bench.benchmark.data.moving_shapes.render import (
     render_flow,
     render_image,
@@ -49,7 +50,7 @@ N_FRAMES = 10
 SIZE: Size = (224, 288)
 """(height, width): multiples of 16 whose short side is what the standard view asks for."""
 FIRST_FREE_SEED = 1000
-"""Smaller seeds are kept for evaluation."""
+"""Smaller seeds are reserved for evaluation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +72,12 @@ class Variety:
                 f"moving-shapes of {height} x {width} pixels: the short side is 32 or more, the "
                 f"long side at most 4 times as long and 4096"
             )
-        for kind in ("category", "texture", "background"):
-            self._put_in_order(kind)
+        for field, names in (
+            ("categories", _in_order("category", self.categories, CATEGORIES)),
+            ("textures", _in_order("texture", self.textures, TEXTURES)),
+            ("backgrounds", _in_order("background", self.backgrounds, BACKGROUNDS)),
+        ):
+            object.__setattr__(self, field, names)
         for category in self.categories:
             own = CATEGORY_LOOKS[category][1]
             if not set(own) & set(self.textures):
@@ -81,19 +86,14 @@ class Variety:
                     f"neither is among the textures; add one of them or leave the category out"
                 )
 
-    def _put_in_order(self, kind: str) -> None:
-        """Bring the chosen names into the order of all of them, since draws depend on it."""
-        field, known = {
-            "category": ("categories", CATEGORIES),
-            "texture": ("textures", TEXTURES),
-            "background": ("backgrounds", BACKGROUNDS),
-        }[kind]
-        chosen = set(getattr(self, field))
-        for name in sorted(chosen - set(known)):
-            raise UsageError(did_you_mean(f"{kind} of moving-shapes", name, known))
-        if not chosen:
-            raise UsageError(f"moving-shapes needs at least one {kind}; known: {', '.join(known)}")
-        object.__setattr__(self, field, tuple(name for name in known if name in chosen))
+
+def _in_order(kind: str, chosen: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Return the chosen names in the order of all of them, since draws depend on it."""
+    for name in sorted(set(chosen) - set(known)):
+        raise UsageError(did_you_mean(f"{kind} of moving-shapes", name, known))
+    if not chosen:
+        raise UsageError(f"moving-shapes needs at least one {kind}; known: {', '.join(known)}")
+    return tuple(name for name in known if name in chosen)
 
 
 EVERYTHING = Variety()
@@ -135,19 +135,19 @@ def make_dataset(
         n_frames: Frames of each clip; a longer clip begins with the frames of a shorter one.
         size: (height, width) in pixels; everything scales with the short side.
         categories: What objects may be.
-        textures: What objects may wear.
+        textures: Which textures objects may have.
         backgrounds: What may be behind them.
 
     Raises:
-        UsageError: a seed is given twice or kept for evaluation, a name is unknown, or the size
-            cannot be drawn.
+        UsageError: a seed is given twice or reserved for evaluation, a name is unknown, or the
+            size cannot be drawn.
     """
     chosen = tuple(seeds)
     for seed in chosen:
         if seed < FIRST_FREE_SEED:
             raise UsageError(
-                f"seed {seed} of moving-shapes is kept for evaluation; training clips have seeds "
-                f"from {FIRST_FREE_SEED}"
+                f"seed {seed} of moving-shapes is reserved for evaluation; training clips have "
+                f"seeds from {FIRST_FREE_SEED}"
             )
     if len(set(chosen)) < len(chosen):
         raise UsageError("a seed of moving-shapes is given twice; every clip needs its own")
@@ -191,31 +191,11 @@ def _frame(render: Callable[[Scene, int], T], scene: Scene, name: str, n: int, t
     return render(scene, t)
 
 
-@dataclass(frozen=True)
-class _Clips(Sequence[Clip]):
-    """Clips that are drawn when they are looked at."""
-
-    seeds: Sequence[int]
-    variety: Variety
-
-    def __len__(self) -> int:
-        return len(self.seeds)
-
-    @overload
-    def __getitem__(self, index: int) -> Clip: ...
-    @overload
-    def __getitem__(self, index: slice) -> _Clips: ...
-    def __getitem__(self, index: int | slice) -> Clip | _Clips:
-        if isinstance(index, slice):
-            return _Clips(self.seeds[index], self.variety)
-        return clip(self.seeds[index], self.variety)
-
-
 def _dataset(split: str, seeds: Sequence[int], variety: Variety) -> Dataset:
     return Dataset(
         card=MOVING_SHAPES,
         split=split,
-        clips=_Clips(seeds, variety),
+        clips=LazySequence(seeds, partial(clip, variety=variety)),
         manifest_sha256=_manifest(seeds, variety),
         classes=("background", *CATEGORIES),
         dataset_labels="semantic",

@@ -27,7 +27,7 @@ REACH = ONE * 5 // 4
 
 
 class Local(NamedTuple):
-    """Points in a body's own frame, kept as a part that depends on the picture's x and a part
+    """Points in a body's own frame, kept as a part that depends on the image's x and a part
     that depends on its y: (u, v) = (u_x + u_y, v_x + v_y), Q16 radii. Whole windows of pixels stay
     one-dimensional until they are needed."""
 
@@ -62,7 +62,7 @@ class Pose:
     radius: int
 
     def local(self, xs: Ints, ys: Ints) -> Local:
-        """Map picture coordinates (Q16 pixels, broadcast against each other) to the body's own."""
+        """Map image coordinates (Q16 pixels, broadcast against each other) to the body's own."""
         a = cosine(self.angle) * ONE // self.radius
         b = sine(self.angle) * ONE // self.radius
         dx, dy = xs - self.x, ys - self.y

@@ -1,4 +1,4 @@
-"""Pictures, masks and exact motion of a scene, in whole numbers.
+"""Images, masks and exact motion of a scene, in whole numbers.
 
 Pixel (row, column) covers [column, column + 1) × [row, row + 1); its centre decides masks and
 flow, its covered share blends colours at the edges of things.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def render_image(scene: Scene, t: int) -> Image:
-    """Return the picture of frame t, [H, W, 3] RGB uint8."""
+    """Return the image of frame t, [H, W, 3] RGB uint8."""
     xs, ys = _centres(scene.size)
     backdrop = scene.backdrop
     canvas = paint(backdrop.surface, scene.noise, backdrop.motion.pose(t).local(xs, ys))
@@ -59,7 +59,7 @@ def render_semantic(scene: Scene, t: int) -> NDArray[np.uint8]:
 
 def render_flow(scene: Scene, t: int) -> Flow:
     """Return the motion [H, W, 2] (x, y) in pixels from frame t to t + 1 of the surface point
-    seen at each pixel's centre; NaN where it is then outside the picture or behind something."""
+    seen at each pixel's centre; NaN where it is then outside the frame or behind something."""
     ids = render_instance(scene, t)
     flow = np.full((*scene.size, 2), np.nan, np.float32)
     for k, body in enumerate((scene.backdrop, *scene.things)):
@@ -80,7 +80,7 @@ def _centres(size: Size) -> tuple[Ints, Ints]:
 
 
 def _window(pose: Pose, size: Size) -> Window:
-    """The part of the picture that a thing can touch, maybe empty."""
+    """The part of the frame that a thing can touch, maybe empty."""
     reach = (pose.radius * REACH >> 16) + ONE
 
     def span(centre: int, length: int) -> slice:
@@ -95,7 +95,7 @@ def _inside(thing: Thing, pose: Pose, xs: Ints, ys: Ints) -> NDArray[np.bool_]:
 
 
 def _visible(scene: Scene, k: int, t: int, xs: Ints, ys: Ints) -> NDArray[np.bool_]:
-    """Whether points of the body k are in the picture at t with no later thing before them."""
+    """Whether points of the body k are in the frame at t with no later thing before them."""
     height, width = scene.size
     seen = (xs >= 0) & (xs < width * ONE) & (ys >= 0) & (ys < height * ONE)
     for thing in scene.things[k:]:

@@ -1,6 +1,6 @@
 """What is in a clip: its things, their paths, their surfaces and the light, drawn from a seed.
 
-A scene is a handful of whole numbers; `shapes_render` makes pictures of it. It does not know how
+A scene is a handful of whole numbers; `render` makes images of it. It does not know how
 long the clip is: a longer clip begins with the frames of a shorter one.
 """
 
@@ -27,7 +27,7 @@ NOISE_SIZE = 64
 
 @dataclass(frozen=True)
 class ObjectPath:
-    """A curved path with turning and breathing, in Q16 pixels and angles."""
+    """A curved path with turning, growing and shrinking, in Q16 pixels and angles."""
 
     x: Wave
     y: Wave
@@ -63,9 +63,9 @@ class Light:
     gain: Wave
     """Q12."""
     slope: Wave
-    """Q12, gained from the centre of the picture to half a short side away."""
+    """Q12, gained from the centre of the frame to half a short side away."""
     heading: Wave
-    """Angle in which the picture gets brighter."""
+    """Angle in which the frame gets brighter."""
     offset: Wave
     """Levels of 255."""
     tint: tuple[int, int, int]
@@ -92,7 +92,7 @@ def draw_scene(
 ) -> Scene:
     """Draw the scene of one clip: 3 to 5 things of 2 to 4 of the categories given.
 
-    In more than half of the clips one of them leaves the picture and comes back.
+    In more than half of the clips one of them leaves the frame and comes back.
     """
     draws = Draws(seed)
     table = draws.table(NOISE_SIZE, NOISE_SIZE)
@@ -130,7 +130,7 @@ def _swing_by(draws: Draws, centre: int, amplitude: int) -> Wave:
 
 
 def _draw_path(draws: Draws, size: Size, taken: list[tuple[int, int]]) -> ObjectPath:
-    """A path in the picture, around the roomiest of a few places; notes it in `taken`."""
+    """A path in the frame, around the roomiest of a few places; notes it in `taken`."""
 
     def room(place: tuple[int, int]) -> int:
         return min(((place[0] - x) ** 2 + (place[1] - y) ** 2 for x, y in taken), default=0)
@@ -150,7 +150,7 @@ def _draw_path(draws: Draws, size: Size, taken: list[tuple[int, int]]) -> Object
 
 
 def _draw_visit(draws: Draws, size: Size) -> ObjectPath:
-    """A path that leaves the picture over one side and comes back some ten frames later."""
+    """A path that leaves the frame over one side and comes back some ten frames later."""
     height, width = size
     radius = _share(size, draws.between(170, 210))
     far = draws.below(2)

@@ -15,7 +15,7 @@ CATEGORY_LOOKS: dict[str, tuple[int, tuple[str, str]]] = {
 """Category -> (middle of its hues in eighths of the circle, its family of two textures).
 
 Hues spread over more than a third of the circle around the middle, so that they hint at a
-category but do not tell it; the texture family, or the outline, does."""
+category but do not determine it; the texture family, or the outline, does."""
 
 CATEGORIES = tuple(CATEGORY_LOOKS)
 """Semantic ids 1..8, in this order; 0 is the background."""
@@ -26,7 +26,7 @@ BACKGROUNDS = ("clouds", "planks", "ripples", "pebbles")
 HELD_OUT_CATEGORIES = ("ring", "crescent")
 """Categories that no training clip shows."""
 HELD_OUT_TEXTURES = ("rounds", "ribbons", "mesh")
-"""Textures that no training clip shows; their categories keep the other one."""
+"""Textures that no training clip shows; their categories have the other one."""
 HELD_OUT_BACKGROUNDS = ("pebbles",)
 """Backgrounds that no training clip shows."""
 

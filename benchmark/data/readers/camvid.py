@@ -12,7 +12,7 @@ from tvseg_bench.benchmark.data.files.layout import (
     choose_split,
     find_root,
     lists_in,
-    missing_of,
+    missing_part,
     read_list,
     safe_parts,
 )
@@ -58,13 +58,13 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
 
 
 def _splits(folder: Path) -> dict[str, Path]:
-    """Return the lists whose frames are there: a list without its folder is no split."""
+    """Return the lists whose frames are there: a list without its folder is not a split."""
     return {name: path for name, path in lists_in(folder).items() if (folder / name).is_dir()}
 
 
 def _mismatch(folder: Path) -> str | None:
     lists = [f"{split}.txt" for split in CARD.splits]
-    return missing_of(folder, lists, CARD.splits, [f"{split}annot" for split in CARD.splits])
+    return missing_part(folder, lists, CARD.splits, [f"{split}annot" for split in CARD.splits])
 
 
 def _drives(path: Path) -> dict[str, list[str]]:

@@ -18,7 +18,7 @@ from tvseg_bench.benchmark.data.files.layout import (
     choose_split,
     find_root,
     lists_in,
-    missing_of,
+    missing_part,
     read_json,
     read_list,
     safe_parts,
@@ -81,7 +81,7 @@ def inventory_2016(root: Path | None, split: str | None) -> Inventory:
 def _mismatch_2016(folder: Path) -> str | None:
     if (folder / "ImageSets/2017").exists():
         return "has ImageSets/2017, so its masks are the instances of DAVIS 2017"
-    return missing_of(
+    return missing_part(
         folder, ["JPEGImages/480p"], ["Annotations/480p"], ["ImageSets/2016", "ImageSets/480p"]
     )
 
@@ -141,7 +141,7 @@ def inventory_2017(root: Path | None, split: str | None) -> Inventory:
 
 def _mismatch_2017(folder: Path) -> str | None:
     images = [f"JPEGImages/{resolution}" for resolution in RESOLUTIONS]
-    return missing_of(folder, ["ImageSets/2017"], images, MASK_FOLDERS)
+    return missing_part(folder, ["ImageSets/2017"], images, MASK_FOLDERS)
 
 
 def _folders_2017(folder: Path) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from tvseg_bench.benchmark.data.files.layout import (
     choose_split,
     find_root,
     lists_in,
-    missing_of,
+    missing_part,
     read_list,
     safe_parts,
 )
@@ -42,7 +42,7 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
         UsageError: there is no such split.
     """
     folder = find_root(
-        CARD, root, ROOTS, lambda path: missing_of(path, ["JPEGImages"], MASK_FOLDERS, [LISTS])
+        CARD, root, ROOTS, lambda path: missing_part(path, ["JPEGImages"], MASK_FOLDERS, [LISTS])
     )
     lists = lists_in(folder / LISTS)
     split = choose_split(CARD, split, lists, LISTS)

@@ -22,7 +22,7 @@ from tvseg_bench.benchmark.data.files.inventory import Collector, Inventory
 from tvseg_bench.benchmark.data.files.layout import (
     choose_split,
     find_root,
-    missing_of,
+    missing_part,
     read_json,
     read_list,
     safe_parts,
@@ -63,11 +63,11 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
         DataError: the data set, the list or meta.json is not there.
         UsageError: there is no such split.
     """
-    folder = find_root(CARD, root, ROOTS, lambda path: missing_of(path, IMAGES))
+    folder = find_root(CARD, root, ROOTS, lambda path: missing_part(path, IMAGES))
     lists = _available(folder)
     split = choose_split(CARD, split, lists, f"{folder} (or its folder ImageSets)")
     part = "valid" if split == "valid" else "train"
-    if split != "valid" and (lack := missing_of(folder, ["train/Annotations"], [META])):
+    if split != "valid" and (lack := missing_part(folder, ["train/Annotations"], [META])):
         raise DataError(f"youtube-vos-2019 in {folder} {lack}; wanted: {CARD.archive}")
     found = Collector(folder)
     for name in _videos(folder, split, lists[split]):
@@ -75,7 +75,7 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
         found.add_folder(name, f"{part}/JPEGImages/{name}", masks)
     categories = _read_categories(folder / part / "meta.json")
     if part == "train":
-        _look_for_unnamed(found, categories)
+        _find_unnamed(found, categories)
     return found.finish(
         replace(CARD, notes=f"{CARD.notes} Read here: {_origin(split, lists[split])}."),
         split,
@@ -184,7 +184,7 @@ def _objects(about: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return list(about.get("objects", {}).items())
 
 
-def _look_for_unnamed(found: Collector, categories: Categories) -> None:
+def _find_unnamed(found: Collector, categories: Categories) -> None:
     for clip in found.clips:
         if clip.name not in categories.names:
             text = (

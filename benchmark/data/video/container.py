@@ -48,7 +48,7 @@ class Orientation:
 
 @dataclass(frozen=True, kw_only=True)
 class StreamInfo:
-    """What a stream's header and its first frame say."""
+    """What a stream's header and its first frame state."""
 
     stream: int
     """Index among all streams of the file."""
@@ -78,7 +78,7 @@ def open_container(path: Path) -> Any:
     """Open a regular local file for reading.
 
     Raises:
-        DataError: where it is missing, no regular file, empty or no video container.
+        DataError: where it is missing, not a regular file, empty or not a video container.
     """
     _require_file(path)
     try:

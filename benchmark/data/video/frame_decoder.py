@@ -79,7 +79,7 @@ class FrameDecoder:
         start = self._index.start_for(number)
         frame = self._try(number, start)
         if frame is None and self._threads == "AUTO":
-            self._threads = "NONE"  # with threads, an error does not say which packet it is about
+            self._threads = "NONE"  # with threads, an error may be about an earlier packet
             self._damage.clear()
             self.close()
             frame = self._try(number, start)

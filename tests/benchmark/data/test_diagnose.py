@@ -53,8 +53,8 @@ def test_everything_is_found_in_one_go(davis_2016):
         f"{frames}/00001.jpg 16x12",
         "unknown-id": f"{masks}/00001.png holds the value 9: masks of DAVIS 2016 hold 0 and 255 "
         "(DAVIS 2017 is another data set)",
-        "image-unreadable": f"{frames}/00002.jpg is no picture that can be read (expected one of "
-        "JPEG, PNG, BMP, TIFF, WEBP, PPM, GIF)",
+        "image-unreadable": f"{frames}/00002.jpg is not an image that can be read (expected one "
+        "of JPEG, PNG, BMP, TIFF, WEBP, PPM, GIF)",
         "mask-mode": "Annotations/480p/bear/00000.png is stored in mode LA instead of L or P; its "
         "ids are read anyway",
         "mask-unreadable": "Annotations/480p/bear/00001.png is empty (expected one of JPEG, PNG, "
@@ -112,7 +112,7 @@ def test_video_without_categories(youtube_vos):
 
 
 def test_many_findings_are_counted_and_few_kept(davis_2016, monkeypatch):
-    monkeypatch.setattr(findings, "KEPT_PER_KIND", 2)
+    monkeypatch.setattr(findings, "LISTED_PER_KIND", 2)
     for path in davis_2016.root.rglob("*.jpg"):
         path.write_bytes(b"")
     report = check("davis-2016", None, davis_2016.root)

@@ -71,5 +71,5 @@ def test_a_link_is_followed_and_a_name_that_leads_out_is_refused(davis_2016, tmp
     (davis_2016.root / "JPEGImages/480p/dog").symlink_to(outside)
     assert datasets["davis-2016"].open(tmp_path, "val").clips[0].n_frames == 3
     davis_2016.text("ImageSets/2016/val.txt", "../../../outside x\n")
-    with pytest.raises(DataError, match="which is no path inside the data set's folder"):
+    with pytest.raises(DataError, match="which is not a path inside the data set's folder"):
         datasets["davis-2016"].open(tmp_path, "val")

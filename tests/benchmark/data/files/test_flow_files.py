@@ -105,9 +105,9 @@ GOOD_NPZ = npz(flow=npy(RIGHT, FLOW.tobytes()))
     [
         ("a.flo", b"", "does not begin as a .flo file does"),
         ("a.flo", flo(FLOW, magic=1.0), "does not begin as a .flo file does"),
-        ("a.flo", flo(FLOW[:2]), "says that it is 2x6"),
+        ("a.flo", flo(FLOW[:2]), "states that it is 2x6"),
         ("a.flo", flo(FLOW)[:-1], "has 203 bytes instead of 204"),
-        ("a.flo", struct.pack("<fii", 202021.25, -1, 1 << 30), "says that it is 1073741824x-1"),
+        ("a.flo", struct.pack("<fii", 202021.25, -1, 1 << 30), "states that it is 1073741824x-1"),
         ("a.npz", b"", "not a zip file"),
         ("a.npz", GOOD_NPZ[:-30], "not a zip file"),
         ("a.npz", npz(motion=b"x"), "holds no array `flow` but motion.npy"),

@@ -53,7 +53,7 @@ def test_empty_and_foreign_files(tmp_path):
     (tmp_path / "text.jpg").write_text("no picture")
     with pytest.raises(DataError, match=r"^empty\.jpg is empty \(expected one of JPEG, PNG"):
         read_image(tmp_path / "empty.jpg")
-    with pytest.raises(DataError, match=r"^text\.jpg is no picture that can be read"):
+    with pytest.raises(DataError, match=r"^text\.jpg is not an image that can be read"):
         read_image(tmp_path / "text.jpg")
 
 
@@ -64,7 +64,7 @@ def test_folder_instead_of_file(tmp_path):
 
 def test_postscript_is_never_interpreted(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EOF\n")
-    with pytest.raises(DataError, match="is no picture that can be read"):
+    with pytest.raises(DataError, match="is not an image that can be read"):
         read_image(tmp_path / "a.jpg")
 
 

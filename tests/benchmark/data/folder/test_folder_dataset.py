@@ -176,7 +176,7 @@ def test_only_split_is_all(tree):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("frames: [", r"data\.yaml is no YAML file"),
+        ("frames: [", r"data\.yaml is not a YAML file"),
         ("", r"data\.yaml holds no keys; expected some of name, root"),
         ("- a", r"holds no keys"),
         (
@@ -185,8 +185,11 @@ def test_only_split_is_all(tree):
         ),
         ("frames: 3", r"frames is 3; expected a text"),
         ("frames: nowhere", r"frames is 'nowhere'; expected an existing folder, relative to root"),
-        ("frames: ../x", r"frames names '\.\./x', which is no path inside the data set's folder"),
-        ("masks: a/../../x", r"masks names 'a/\.\./\.\./x', which is no path inside"),
+        (
+            "frames: ../x",
+            r"frames names '\.\./x', which is not a path inside the data set's f",
+        ),
+        ("masks: a/../../x", r"masks names 'a/\.\./\.\./x', which is not a path inside"),
         ("frames: /etc", r"frames is '/etc'; expected a path relative to root"),
         ("labels: [a]", r"labels is \['a'\]; expected a map from stored values to names"),
         ("labels: {a: b}", r"expected a map from stored values to names"),
@@ -215,7 +218,7 @@ def test_unknown_key(write_yaml):
 
 def test_yaml_runs_no_code(write_yaml, tmp_path):
     reference = write_yaml(f"name: !!python/object/apply:os.mkdir ['{tmp_path}/made']")
-    with pytest.raises(DataError, match="is no YAML file"):
+    with pytest.raises(DataError, match="is not a YAML file"):
         datasets[reference]
     assert not (tmp_path / "made").exists()
 

@@ -311,7 +311,7 @@ def test_the_manifest_hash_tells_parameters_apart_but_not_their_order():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"seeds": [104]}, "seed 104 of moving-shapes is kept for evaluation"),
+        ({"seeds": [104]}, "seed 104 of moving-shapes is reserved for evaluation"),
         ({"seeds": [2000, 2000]}, "given twice"),
         ({"seeds": [2000], "categories": ("disk",)}, "did you mean 'disc'"),
         ({"seeds": [2000], "textures": ("dots",)}, "'square' of moving-shapes wears"),

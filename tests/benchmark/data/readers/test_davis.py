@@ -59,8 +59,8 @@ def test_a_listed_sequence_that_is_not_there(davis_2016):
     with pytest.raises(DataError) as error:
         inventory_2016(davis_2016.root, None).open()
     assert str(error.value) == (
-        "davis-2016:val is not whole: clip 'cat' has no frames: its folder JPEGImages/480p/cat is "
-        "not there; type: tvseg-bench data check davis-2016:val"
+        "davis-2016:val is not complete: clip 'cat' has no frames: its folder JPEGImages/480p/cat "
+        "is not there; type: tvseg-bench data check davis-2016:val"
     )
 
 
@@ -72,7 +72,7 @@ def test_an_empty_list(davis_2016):
 
 def test_a_list_that_leads_outside(davis_2016):
     davis_2016.text("ImageSets/2016/val.txt", "../../secret\n")
-    with pytest.raises(DataError, match=r"val\.txt names '../../secret', which is no path inside"):
+    with pytest.raises(DataError, match=r"val\.txt names '../../secret', which is not a path in"):
         inventory_2016(davis_2016.root, None)
 
 

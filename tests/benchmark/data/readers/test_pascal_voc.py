@@ -33,7 +33,7 @@ def test_listed_image_that_is_not_there(voc):
     with pytest.raises(DataError) as error:
         inventory(voc.root, None).open()
     assert str(error.value) == (
-        "pascal-voc-2012:val is not whole: ImageSets/Segmentation/val.txt lists '2009_999999', "
+        "pascal-voc-2012:val is not complete: ImageSets/Segmentation/val.txt lists '2009_999999', "
         "but JPEGImages/2009_999999.jpg is not there; "
         "type: tvseg-bench data check pascal-voc-2012:val"
     )
