@@ -8,11 +8,13 @@ from types import ModuleType
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from tvseg_bench import __version__, register_builtins
 from tvseg_bench.__main__ import COMMANDS
 from tvseg_bench.benchmark.cli.parser import parse_command
 from tvseg_bench.benchmark.registry import datasets, protocols
+from tvseg_bench.benchmark.results.schema import Metric, Result
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -122,6 +124,13 @@ def test_every_data_set_has_its_section(name: str) -> None:
 def test_every_command_has_its_section() -> None:
     described = re.findall(r"<!-- made: options (\S+) -->", text_of(REFERENCE / "command-line.md"))
     assert sorted(described) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("part", [Result, Metric])
+def test_every_field_of_a_result_is_explained(part: type[BaseModel]) -> None:
+    page = text_of(REFERENCE / "results.md")
+    for name, field in part.model_fields.items():
+        assert re.search(rf"^\| .*`{field.alias or name}`.* \| ", page, re.MULTILINE), name
 
 
 def loaded(path: str) -> ModuleType:
