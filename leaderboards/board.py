@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 from tvseg_bench.benchmark.results.result_file import Problem
 from tvseg_bench.leaderboards.load import LoadedResults, Measurement, RowKey, TableKey, load
-from tvseg_bench.leaderboards.rows import Evidence, Ranked, evidence, ranked
+from tvseg_bench.leaderboards.rows import MetricTables, Ranked, ranked, read_metric_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,7 +129,7 @@ def _by_table(measurements: Sequence[Measurement]) -> dict[TableKey, list[Measur
     return tables
 
 
-Rows = dict[RowKey, list[tuple[Measurement, Evidence]]]
+Rows = dict[RowKey, list[tuple[Measurement, MetricTables]]]
 
 
 def _rows(measured: Sequence[Measurement]) -> tuple[Rows, list[Problem]]:
@@ -137,7 +137,7 @@ def _rows(measured: Sequence[Measurement]) -> tuple[Rows, list[Problem]]:
     rows: Rows = {}
     problems: list[Problem] = []
     for m in measured:
-        found, wrong = evidence(m)
+        found, wrong = read_metric_tables(m)
         problems += wrong
         if found is not None:
             rows.setdefault(m.row, []).append((m, found))

@@ -1,4 +1,7 @@
-"""`leaderboard check`: what is wrong with a folder of results, which field, how to mend it."""
+"""What is wrong with a folder of results, which field, and how to fix it.
+
+`leaderboard check` shows it; a submission is unpacked and has to pass the same checks.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +14,23 @@ from tvseg_bench.benchmark.results.result_file import Problem, open_regular_file
 from tvseg_bench.benchmark.results.samples import MAX_SAMPLES_BYTES, read_samples
 from tvseg_bench.benchmark.results.schema import Result
 from tvseg_bench.benchmark.results.text import ResultError
-from tvseg_bench.benchmark.statistics.intervals import interval_of
+from tvseg_bench.benchmark.types import UnitScore
 from tvseg_bench.leaderboards.load import Measurement, load
-from tvseg_bench.leaderboards.rows import evidence, samples_path
+from tvseg_bench.leaderboards.row_checks import AGAIN, ResultWithRows, check_rows
+from tvseg_bench.leaderboards.rows import samples_path
 
-_AGAIN = "run the cell again with --force"
 _ABSOLUTE = re.compile(r"""(?:^|[\s=,:'"])(?:/[\w.-]+/|~/|[A-Za-z]:[\\/])""")
-_SAME = 1e-6
-"""How near the rows must come to an interval to make it."""
+
+Rows = tuple[list[UnitScore], list[UnitScore]]
+"""Of clips and of frames."""
 
 
 def check(folder: Path) -> list[Problem]:
     """Return everything that is wrong below a folder, by file; an empty list if nothing is.
 
     Unreadable, foreign, oversized and linked files, unknown fields and newer schemas, edited
-    identities, values, intervals and rows, disagreeing duplicates, mixed versions, missing
-    provenance, absolute paths.
+    identities, values, intervals and rows, rows that contradict each other, disagreeing
+    duplicates, mixed versions, missing provenance, absolute paths.
 
     Raises:
         UsageError: if the folder is not there.
@@ -34,31 +38,19 @@ def check(folder: Path) -> list[Problem]:
     loaded = load([folder])
     problems = list(loaded.problems)
     for measured in loaded.measurements:
-        problems += _one(measured)
+        problems += _check_result(measured)
     problems += _mixed(loaded.measurements)
     return sorted(problems, key=lambda p: (p.file, p.message))
 
 
-def _one(measured: Measurement) -> Iterator[Problem]:
+def _check_result(measured: Measurement) -> Iterator[Problem]:
+    """Yield what is wrong with one result and its rows."""
     result = read_result(measured.path).result
-    messages = [*_name(measured), *_provenance(result), *_rows(measured)]
+    rows, wrong = _read_rows(measured)
+    messages = [*_name(measured), *_provenance(result), *wrong]
     yield from (Problem(measured.file, message) for message in messages)
-    found, wrong = evidence(measured)
-    yield from wrong
-    for name, rows in (found or {}).items():
-        metric = measured.metrics[name]
-        made = interval_of(metric.value, [rows])
-        ends = (made.lo, made.hi)
-        if metric.ci95 is None or _near(metric.ci95, ends):
-            continue
-        wrong_end = f"is {list(metric.ci95)}, but the rows give {list(ends)}"
-        if metric.ci_method != made.method:
-            wrong_end += f" by {made.method!r}; ci_method is {metric.ci_method!r}"
-        yield Problem(measured.file, f"metrics.{name}.ci95 {wrong_end}; {_AGAIN}")
-
-
-def _near(found: tuple[float, float], made: tuple[float | None, float | None]) -> bool:
-    return all(b is not None and abs(a - b) <= _SAME for a, b in zip(found, made, strict=True))
+    if rows is not None:
+        yield from check_rows(ResultWithRows(measured, result, *rows))
 
 
 def _name(measured: Measurement) -> Iterator[str]:
@@ -71,39 +63,39 @@ def _provenance(result: Result) -> Iterator[str]:
     made = result.provenance
     for name in ("started", "python"):
         if getattr(made, name) is None:
-            yield f"provenance.{name} is missing: nobody can repeat this number; {_AGAIN}"
+            yield f"provenance.{name} is missing: nobody can repeat this number; {AGAIN}"
     if "torch" not in made.packages:
-        yield f"provenance.packages holds no version of torch; {_AGAIN}"
+        yield f"provenance.packages holds no version of torch; {AGAIN}"
     if made.command and _ABSOLUTE.search(made.command):
         yield "provenance.command holds an absolute path; shorten it to the file's name"
 
 
-def _rows(measured: Measurement) -> Iterator[str]:
-    """Yield what is wrong with the samples file as a whole."""
+def _read_rows(measured: Measurement) -> tuple[Rows | None, list[str]]:
+    """Return the rows of clips and frames, and what is wrong with their file.
+
+    None where there are no rows to check.
+    """
     if measured.samples is None:
-        yield f"samples is null: the numbers cannot be recomputed; {_AGAIN}"
-        return
-    path = samples_path(measured.path, measured.cell_id)
+        return None, [f"samples is null: the numbers cannot be recomputed; {AGAIN}"]
+    path, name = samples_path(measured.path, measured.cell_id), f"{measured.cell_id}.jsonl"
     if path is None:
-        yield f"samples/{measured.cell_id}.jsonl is not there; copy it from where the run was made"
-        return
+        return None, [f"samples/{name} is not there; copy it from where the run was made"]
     try:
         with open_regular_file(path, MAX_SAMPLES_BYTES) as file:
             digest = hashlib.sha256()
             while block := file.read(2**20):
                 digest.update(block)
-        clips, frames = read_samples(path, measured.cell_id, frames=True, metrics=measured.metrics)
+        rows = read_samples(path, measured.cell_id, frames=True, metrics=measured.metrics)
     except ResultError as error:
-        yield str(error).replace(str(path), f"samples/{path.name}")
-        return
+        return None, [str(error).replace(str(path), f"samples/{name}")]
+    wrong = []
     if digest.hexdigest() != measured.samples.sha256:
-        yield f"samples/{path.name} is not the file of samples.sha256; restore it, or {_AGAIN}"
-    for name, found, told in (
-        ("n_clips", len(clips), measured.samples.n_clips),
-        ("n_frames", len(frames), measured.samples.n_frames),
-    ):
-        if found != told:
-            yield f"samples.{name} is {told}, but samples/{path.name} holds {found}; {_AGAIN}"
+        wrong.append(f"samples/{name} is not the file of samples.sha256; restore it, or {AGAIN}")
+    stated = (measured.samples.n_clips, measured.samples.n_frames)
+    for field, found, count in zip(("n_clips", "n_frames"), map(len, rows), stated, strict=True):
+        if found != count:
+            wrong.append(f"samples.{field} is {count}, but samples/{name} holds {found}; {AGAIN}")
+    return rows, wrong
 
 
 def _mixed(measurements: Sequence[Measurement]) -> Iterator[Problem]:

@@ -33,6 +33,7 @@ from tvseg_bench.benchmark.statistics.intervals import (
     t_quantile,
     t_tail,
 )
+from tvseg_bench.benchmark.types import UnitScore
 from tvseg_bench.leaderboards.load import Measurement, RowKey
 
 _SAME = 1e-6
@@ -80,35 +81,48 @@ class Ranked:
     """Median over pairs of the smallest difference that these clips show with 80 % power."""
 
 
-Evidence = dict[str, ClipTable]
-"""The clip rows of one result, per metric."""
+MetricTables = dict[str, ClipTable]
+"""The clip rows of one result, per metric that they make."""
+Seeds = Sequence[tuple[Measurement, MetricTables]]
+"""The results of one model in one table that differ by their seed only."""
 
 
-def evidence(measured: Measurement) -> tuple[Evidence | None, list[Problem]]:
-    """Return the clip rows of a result, an empty dict where they are not at hand.
+def read_metric_tables(measured: Measurement) -> tuple[MetricTables | None, list[Problem]]:
+    """Read the clip rows of a result; an empty dict where they are not at hand.
 
-    A metric that its own rows contradict is a problem, and there is no evidence but None: one of
-    the two files was edited.
+    Returns:
+        See `metric_tables`.
     """
-    samples = measured.samples
-    path = None if samples is None else samples_path(measured.path, measured.cell_id)
-    if samples is None or path is None:
+    path = samples_path(measured.path, measured.cell_id)
+    if measured.samples is None or path is None:
         return {}, []
     try:
         clips, _ = read_samples(path, measured.cell_id, metrics=measured.metrics)
     except ResultError as error:
         shown = str(error).replace(str(path), f"samples/{path.name}")
         return {}, [Problem(measured.file, f"its rows are not used: {shown}")]
-    found: Evidence = {}
+    return metric_tables(measured, clips)
+
+
+def metric_tables(
+    measured: Measurement, clips: Sequence[UnitScore]
+) -> tuple[MetricTables | None, list[Problem]]:
+    """Return the clip rows per metric that they make, and what they contradict.
+
+    A metric that its own rows contradict is a problem, and there are no tables but None: one of
+    the two files was edited.
+    """
+    found: MetricTables = {}
+    resample = "mean" if measured.samples is None else measured.samples.resample
     for name, metric in measured.metrics.items():
-        rows = table(clips, name, metric, samples.resample, measured.background)
+        rows = table(clips, name, metric, resample, measured.background)
         own = point(rows)
         if metric.value is None or own is None:
             continue
         if abs(own - metric.value) <= _SAME:
             found[name] = rows
         elif metric.rows == "value":
-            return None, [_contradiction(measured, name, metric.value, own, path)]
+            return None, [_contradiction(measured, name, metric.value, own)]
     return found, []
 
 
@@ -128,16 +142,16 @@ def samples_path(result: Path, cell_id: str) -> Path | None:
     return path if path.is_file() and not folder.is_symlink() else None
 
 
-def _contradiction(m: Measurement, name: str, value: float, own: float, path: Path) -> Problem:
+def _contradiction(m: Measurement, name: str, value: float, own: float) -> Problem:
     return Problem(
         m.file,
-        f"metrics.{name}.value is {value:.6f}, but the rows in samples/{path.name} give "
+        f"metrics.{name}.value is {value:.6f}, but the rows in samples/{m.cell_id}.jsonl give "
         f"{own:.6f}, so it is not on the board; one of the two was edited: restore it, or run the "
         "cell again with --force",
     )
 
 
-def ranked(metric: str, rows: Mapping[RowKey, Sequence[tuple[Measurement, Evidence]]]) -> Ranked:
+def ranked(metric: str, rows: Mapping[RowKey, Seeds]) -> Ranked:
     """Return the rows of one metric, ranked.
 
     Args:
@@ -159,7 +173,7 @@ def _best_first(row: BoardRow) -> tuple[bool, float, RowKey]:
     return row.value is None, -value if row.higher_is_better else value, row.key
 
 
-def _row(key: RowKey, metric: str, seeds: Sequence[tuple[Measurement, Evidence]]) -> BoardRow:
+def _row(key: RowKey, metric: str, seeds: Seeds) -> BoardRow:
     measured = [m for m, _ in seeds]
     found = [m.metrics[metric] for m in measured]
     values = [f.value for f in found if f.value is not None]
@@ -187,7 +201,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return mean_and_sd(said)[0] if said else None
 
 
-def _tables(metric: str, seeds: Sequence[tuple[Measurement, Evidence]]) -> list[ClipTable]:
+def _tables(metric: str, seeds: Seeds) -> list[ClipTable]:
     """Return one table per seed, none unless every seed has one of the same clips."""
     found = [e.get(metric) for _, e in seeds]
     whole = [t for t in found if t is not None]

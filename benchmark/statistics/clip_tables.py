@@ -7,7 +7,7 @@ the data each one is: all that intervals and comparisons need.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -145,15 +145,20 @@ def table(
     """
     if resample == "counts":
         left_out = background if facts.background == "left-out" else None
-        return _count_table([c for c in clips if c.counts], left_out, facts)
+        return replace(count_table(clips, left_out), lowest=facts.lowest, highest=facts.highest)
     scored = [(c.clip, c.metrics[metric]) for c in clips if c.metrics.get(metric) is not None]
     values = np.array([v for _, v in scored], np.float64)
     return MeanTable(tuple(name for name, _ in scored), values, facts.lowest, facts.highest)
 
 
-def _count_table(
-    clips: Sequence[UnitScore], left_out: int | None, facts: MetricFacts
-) -> CountTable:
+def count_table(clips: Sequence[UnitScore], left_out: int | None = None) -> CountTable:
+    """Return the counts of the clips that have some, by class.
+
+    Args:
+        clips: one row per clip.
+        left_out: a label that is no column.
+    """
+    clips = [clip for clip in clips if clip.counts]
     labels = sorted({label for c in clips for label in c.counts["labels"]} - {left_out})
     column = {label: i for i, label in enumerate(labels)}
     counts = np.zeros((3, len(clips), len(labels)))
@@ -162,8 +167,7 @@ def _count_table(
         source, target = [i for i, _ in at], [j for _, j in at]
         for kind, name in enumerate(("tp", "fp", "fn")):
             counts[kind, row, target] = np.asarray(clip.counts[name], np.float64)[source]
-    names = tuple(c.clip for c in clips)
-    return CountTable(names, counts, tuple(labels), facts.lowest, facts.highest)
+    return CountTable(tuple(c.clip for c in clips), counts, tuple(labels))
 
 
 def point(rows: ClipTable) -> float | None:

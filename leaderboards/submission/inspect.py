@@ -1,8 +1,9 @@
-"""`submit check`: is a submission what it says? Without torch, without the data, without trust.
+"""`submit check`: is a submission what it claims to be? Needs neither torch nor the data.
 
-Scores are recomputed from the rows of clips and frames, as far as rows determine them. What
-cannot be recomputed without the data (the rows themselves, the contract test) is held against
-itself, against this version of the suite, and against the results that are there already.
+Its results pass the checks of any folder of results (`leaderboards.check`), which recompute scores
+from the rows as far as these determine them. What cannot be recomputed without the data (the rows
+themselves, the contract test) is compared with this version of the suite, and with the results
+that are there already.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from tvseg_bench.benchmark.errors import TvsegError, UsageError
 from tvseg_bench.benchmark.registry import DatasetEntry, datasets, protocols
 from tvseg_bench.benchmark.results.result import format_validation_error
 from tvseg_bench.benchmark.results.result_file import Problem, read_result
+from tvseg_bench.benchmark.results.samples import read_samples
 from tvseg_bench.benchmark.results.schema import Card, Result
 from tvseg_bench.benchmark.results.text import ResultError
+from tvseg_bench.benchmark.types import UnitScore
 from tvseg_bench.leaderboards.check import check
-from tvseg_bench.leaderboards.submission import recompute
+from tvseg_bench.leaderboards.recompute import recomputed
 from tvseg_bench.leaderboards.submission.archive import (
     CARD,
     REPORT,
@@ -104,13 +107,12 @@ def _check(archive: Archive, name: str, folder: Path, against: Path | None) -> S
         try:
             found.append(read_result(path).result)
         except ResultError:
-            continue  # told by `check` below
+            continue  # named by `check` below
     if not archive.below("results"):
         problems.append(Problem(name, "it holds no results; pack a finished run"))
     problems += [Problem(_inner(p.file), p.message) for p in check(folder)]
     for result in found:
         problems += _result(result, archive)
-        problems += recompute.check_rows(result, folder)
     existing: dict[tuple[str, str], float | None] = {}
     if against is not None:
         wrong, existing = compare_with(found, against)
@@ -237,6 +239,15 @@ def _version(kind: str, name: str, found: int, wanted: int) -> str:
     return f"{kind}.version of {name} is {found}, this version of tvseg-bench has {wanted}{newer}"
 
 
+def _clip_rows(result: Result, folder: Path) -> list[UnitScore]:
+    """Return the rows of clips, none where they cannot be read, which `check` names."""
+    path = folder / "samples" / f"{result.cell_id}.jsonl"
+    try:
+        return read_samples(path, result.cell_id)[0]
+    except ResultError:
+        return []
+
+
 def _rows(
     results: Sequence[Result],
     folder: Path,
@@ -244,7 +255,7 @@ def _rows(
 ) -> Iterator[SubmittedRow]:
     """Yield a line per metric, for the page that a maintainer looks at."""
     for result in results:
-        recomputed = recompute.recomputed(result, folder)
+        values = recomputed(result, _clip_rows(result, folder))
         for name, metric in result.metrics.items():
             yield SubmittedRow(
                 protocol=result.protocol.id
@@ -254,6 +265,6 @@ def _rows(
                 seed=result.seed,
                 metric=name,
                 value=metric.value,
-                recomputed=recomputed.get(name),
+                recomputed=values.get(name),
                 existing=existing.get((result.cell_id, name)),
             )

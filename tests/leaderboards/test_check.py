@@ -7,6 +7,7 @@ import pytest
 
 from tvseg_bench.benchmark.results.provenance import Provenance
 from tvseg_bench.benchmark.results.result import Result
+from tvseg_bench.benchmark.types import MetricCard
 from tvseg_bench.leaderboards.check import check
 
 Make = Callable[..., Result]
@@ -110,3 +111,17 @@ def test_a_number_from_python_needs_no_command(cell: Make, tmp_path: Path) -> No
     made = Provenance(suite="1", python="3", started="x", packages={"torch": "2"}, command=None)
     cell(made=made)
     assert check(tmp_path / "run") == []
+
+
+def test_rows_of_a_run_are_checked_as_those_of_a_submission(cell: Make, tmp_path: Path) -> None:
+    cards = {"miou": MetricCard(title="", clip_score="mean-of-frames")}
+    made = cell([0.25, 0.75], metrics=cards)
+    edit(tmp_path / "run", made, "dataset.n_clips", 3)
+    edit(tmp_path / "run", made, "metrics.miou.seeds", [0.1])
+    rows, result = f"run/samples/{made.cell_id}.jsonl", f"run/results/{made.cell_id}.json"
+    assert [(p.file, p.message) for p in check(tmp_path / "run")] == [
+        (result, "dataset.n_clips is 3, but its rows hold 2; restore the file"),
+        (result, "metrics.miou.seeds is not the one value; restore the file"),
+        (rows, "clip 'c00' has 10 frames, but 0 rows of frames"),
+        (rows, "clip 'c01' has 10 frames, but 0 rows of frames"),
+    ]
