@@ -1,8 +1,8 @@
 """One small registry for models, protocols and data sets; built-ins go through it like plugins.
 
-A registry is a dict with good manners: an unknown name is answered with the nearest known ones,
+A registry is a dict of entries: an unknown name is answered with the nearest known ones,
 a name given twice is refused with both places named, scanning entry points imports nothing, and
-a broken plugin is heard of but never takes the rest down.
+a broken plugin is warned of but never takes the rest down.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, distributions, entry_points
 from types import ModuleType
@@ -119,9 +120,35 @@ class Registry(Generic[T]):
     def register(self, name: str, entry: T, origin: str = "tvseg-bench") -> None:
         """Add an entry; a name given twice is refused with both places named."""
         if name in self._entries:
-            raise UsageError(self._twice(name, self._origins[name], origin))
+            raise UsageError(self._doubled(name, self._origins[name], origin))
         self._entries[name] = entry
         self._origins[name] = origin
+
+    @contextmanager
+    def overridden(self, entries: Mapping[str, T], origin: str = "overridden") -> Iterator[None]:
+        """Let names stand for other entries within a `with` block; tests use it.
+
+        Example:
+            >>> shapes = Registry[int]("shape")
+            >>> with shapes.overridden({"disc": 1}):
+            ...     shapes["disc"]
+            1
+            >>> "disc" in shapes
+            False
+        """
+        self._scan()
+        tables: tuple[dict[str, Any], ...] = (self._entries, self._origins, self._pending)
+        before = [{name: table[name] for name in entries if name in table} for table in tables]
+        for name, entry in entries.items():
+            self._pending.pop(name, None)
+            self._entries[name], self._origins[name] = entry, origin
+        try:
+            yield
+        finally:
+            for table, values in zip(tables, before, strict=True):
+                for name in entries:
+                    table.pop(name, None)
+                table.update(values)
 
     def scheme(self, prefix: str, resolve: Callable[[str], T]) -> None:
         """Let `prefix:REST` be resolved by a function of REST, as in `timm:NAME`."""
@@ -133,7 +160,7 @@ class Registry(Generic[T]):
         return tuple(sorted(self._schemes))
 
     def adopter(self, adopt: Callable[[str, Any], T]) -> None:
-        """Say how the object behind an entry point becomes an entry."""
+        """Set how the object behind an entry point becomes an entry."""
         self._adopt = adopt
 
     def __getitem__(self, name: str) -> T:
@@ -165,7 +192,7 @@ class Registry(Generic[T]):
         self._scan()
         return self._origins.get(name, "unknown")
 
-    def _twice(self, name: str, first: str, second: str) -> str:
+    def _doubled(self, name: str, first: str, second: str) -> str:
         return (
             f"{self.kind} {name!r} is registered twice, by {first} and by {second}; "
             "uninstall one of them or rename its entry"
@@ -191,7 +218,7 @@ class Registry(Generic[T]):
         elif name in self._pending and self._pending[name].value == point.value:
             return  # one package, found along two paths
         elif name in self._entries or name in self._pending or name in self._refused:
-            sentence = self._twice(name, self._origins[name], origin)
+            sentence = self._doubled(name, self._origins[name], origin)
             warnings.warn(sentence, stacklevel=4)
             if self._pending.pop(name, None):
                 self._refused[name] = sentence
@@ -205,7 +232,7 @@ class Registry(Generic[T]):
         try:
             value = point.load()
             self._entries[name] = self._adopt(name, value) if self._adopt else value
-        except (Exception, SystemExit) as error:  # a stranger's module may raise anything
+        except (Exception, SystemExit) as error:  # somebody else's module may raise anything
             self._refused[name] = (
                 f"the {self.kind} plugin {name!r} ({self._origins[name]}) cannot be loaded and is "
                 f"skipped: {type(error).__name__}: {error}"

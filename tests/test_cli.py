@@ -97,7 +97,7 @@ def test_json_is_one_event_a_line(
     assert main(grid(clips, tmp_path / "out", "--json")) == EXIT["ok"]
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [e["event"] for e in events] == ["planned", "cell", "cell"]
-    assert events[0] == {"event": "planned", "cells": 2, "todo": 2, "broken": 0}
+    assert events[0] == {"event": "planned", "cells": 2, "todo": 2, "unavailable": 0}
     assert 0 < events[1]["metrics"]["miou"] <= 1
 
 

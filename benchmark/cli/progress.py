@@ -137,7 +137,7 @@ class JsonCallbacks(RunCallbacks):
 
     def on_plan(self, plan: Plan, todo: int) -> None:
         """Print the event `planned` with the size of the grid."""
-        self._print("planned", cells=len(plan.cells), todo=todo, broken=len(plan.broken))
+        self._print("planned", cells=len(plan.cells), todo=todo, unavailable=len(plan.unavailable))
 
     def on_result(self, cell: Cell, result: Result, computed: bool) -> None:
         """Print the event `cell` with the numbers of a cell."""
@@ -155,9 +155,9 @@ class JsonCallbacks(RunCallbacks):
         )
 
     def on_unavailable(self, part: UnavailableCell) -> None:
-        """Print the event `broken` for a part of the grid that cannot run."""
+        """Print the event `unavailable` for a part of the grid that cannot run."""
         self._print(
-            "broken",
+            "unavailable",
             model=part.model,
             protocol=part.protocol,
             dataset=part.dataset,

@@ -59,7 +59,7 @@ def estimate(selection: Selection) -> dict[str, Any]:
     return {
         "cells": cells,
         "passes": passes,
-        "broken": [asdict(part) for part in plan.broken],
+        "unavailable": [asdict(part) for part in plan.unavailable],
         "totals": {
             "cells": len(cells),
             "done": len(done),

@@ -64,7 +64,7 @@ class Plan:
 
     selection: Selection
     cells: tuple[Cell, ...]
-    broken: tuple[UnavailableCell, ...] = ()
+    unavailable: tuple[UnavailableCell, ...] = ()
 
     def groups(self) -> Iterator[tuple[Cell, ...]]:
         """Yield the cells that share model, data set and view.
@@ -100,7 +100,7 @@ def make_plan(selection: Selection) -> Plan:
     check_weights(selection)
     opened = {name: _open(name, selection) for name in wanted}
     cells: list[Cell] = []
-    broken: list[UnavailableCell] = []
+    unavailable: list[UnavailableCell] = []
     for reference in expand(selection.model, models):
         card = _card(reference, selection)
         for name, dataset in opened.items():
@@ -108,12 +108,12 @@ def make_plan(selection: Selection) -> Plan:
                 for seed in selection.seeds:
                     trouble = next((x for x in (card, dataset) if isinstance(x, str)), None)
                     if trouble is not None or isinstance(card, str) or isinstance(dataset, str):
-                        broken.append(
+                        unavailable.append(
                             UnavailableCell(reference, protocol.label, name, seed, str(trouble))
                         )
                         continue
                     cells.append(_cell(reference, card, protocol, name, dataset, seed, selection))
-    return Plan(selection, tuple(cells), tuple(broken))
+    return Plan(selection, tuple(cells), tuple(unavailable))
 
 
 def load(reference: str, selection: Selection) -> LoadedModel:

@@ -43,7 +43,7 @@ class RunReport:
     @property
     def failed(self) -> int:
         """Return how many cells have no number although they should."""
-        return len(self.plan.broken) + sum(r.status == "failed" for r in self.results)
+        return len(self.plan.unavailable) + sum(r.status == "failed" for r in self.results)
 
 
 @dataclass
@@ -231,7 +231,7 @@ def run_selection(
     done = {} if selection.force else finished(plan, store)
     run_files.check_predictions(plan, done)
     callbacks.on_plan(plan, len(plan.cells) - len(done))
-    for part in plan.broken:
+    for part in plan.unavailable:
         callbacks.on_unavailable(part)
     runner = _Runner(selection, store, callbacks, command)
     results: dict[str, Result] = dict(done)

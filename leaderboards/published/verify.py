@@ -248,8 +248,8 @@ def _run(
 
 def judge(claim: PublishedClaim, report: RunReport) -> Verdict:
     """Compare a claim with the results of the run that measured it."""
-    if report.plan.broken:
-        return Verdict(claim=claim, verdict="failed", reason=report.plan.broken[0].reason)
+    if report.plan.unavailable:
+        return Verdict(claim=claim, verdict="failed", reason=report.plan.unavailable[0].reason)
     results = [r for r in report.results if _measures(r, claim)]
     cells = tuple(r.cell_id for r in results)
     without = next((r for r in results if r.status != "ok"), None)

@@ -1,6 +1,6 @@
 """A model, a data set and a protocol small enough to run the whole grid in a test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,9 @@ TOY = DatasetCard(
 
 
 @pytest.fixture
-def toy_grid(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+def toy_grid(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[..., dict[str, Any]]]:
     """Register `toy/a`, `toy/b` and the data set `toy`; return a maker of selection values."""
     monkeypatch.setenv("TVSEG_HOME", str(tmp_path / "home"))
     built: dict[str, list[Means]] = {"toy/a": [], "toy/b": []}
@@ -97,11 +99,10 @@ def toy_grid(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., d
 
         return build
 
-    for name, scale in (("toy/a", 1.0), ("toy/b", 3.0)):
-        entry = ModelEntry(card=None, build=builder(name, scale))
-        monkeypatch.setitem(models._entries, name, entry)
-        monkeypatch.setitem(models._origins, name, "the tests")
-    monkeypatch.setitem(datasets._entries, "toy", DatasetEntry(card=TOY, open=open_toy))
+    toys = {
+        name: ModelEntry(card=None, build=builder(name, scale))
+        for name, scale in (("toy/a", 1.0), ("toy/b", 3.0))
+    }
 
     def values(**changes: Any) -> dict[str, Any]:
         return {
@@ -114,4 +115,6 @@ def toy_grid(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., d
         }
 
     values.built = built  # type: ignore[attr-defined]
-    return values
+    data = {"toy": DatasetEntry(card=TOY, open=open_toy)}
+    with models.overridden(toys, "the tests"), datasets.overridden(data):
+        yield values

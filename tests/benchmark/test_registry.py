@@ -193,3 +193,20 @@ def test_listing_models_imports_nothing_heavy() -> None:
         "print([m for m in ('torch', 'numpy', 'timm') if m in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_entries_are_overridden_for_a_while(install: Install, registry: Registry[object]) -> None:
+    install("lazy-plugin", "net/a = lazy_plugin:thing", "thing = 7")
+    registry.register("net/b", 8)
+    with registry.overridden({"net/a": 1, "net/b": 2, "net/c": 3}, "the tests"):
+        assert [registry[name] for name in registry] == [1, 2, 3]
+        assert registry.origin("net/b") == "the tests"
+        registry.register("net/d", 9)
+    assert [registry[name] for name in registry] == [7, 8, 9]
+    assert registry.origin("net/a") == "lazy-plugin 1.0"
+
+
+def test_an_override_ends_with_an_error(registry: Registry[object]) -> None:
+    with pytest.raises(KeyError), registry.overridden({"net/a": 1}):
+        raise KeyError
+    assert "net/a" not in registry

@@ -105,10 +105,8 @@ def fill(net: torch.nn.Module, seed: int) -> State:
 class Family:
     """The contract of a family's models, checked with tiny networks."""
 
-    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.patch = patch
-        self.entries = dict(models._entries)
 
     def state(self, backbone: Backbone, seed: int = 1) -> State:
         """Return a random state of the tiny network, with timm's names."""
@@ -122,12 +120,11 @@ class Family:
     def load(self, backbone: Backbone, content: Any, small: Backbone | None = None) -> Any:
         """Load a file that holds this as a registered model; return the model itself."""
         small = small or tiny(backbone)
-        entry = self.entries[backbone.card.name]
+        entry = models[backbone.card.name]
         assert isinstance(entry.build, partial)
         tiny_entry = replace(entry, card=small.card, build=partial(entry.build.func, small))
-        known = {**self.entries, backbone.card.name: tiny_entry}
-        self.patch.setattr(models, "_entries", known)
-        loaded = load_model(backbone.card.name, weights=self.save(content))
+        with models.overridden({backbone.card.name: tiny_entry}):
+            loaded = load_model(backbone.card.name, weights=self.save(content))
         assert loaded.card.revision.startswith("sha256:")
         assert loaded.card.name == backbone.card.name
         return loaded.model
@@ -263,8 +260,8 @@ def two_clips() -> Dataset:
 
 
 @pytest.fixture
-def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Family:
-    return Family(tmp_path, monkeypatch)
+def family(tmp_path: Path) -> Family:
+    return Family(tmp_path)
 
 
 @lru_cache(maxsize=64)

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(found)
     else:
         _print_estimate(found)
-    return SOME_FAILED if found["broken"] else OK
+    return SOME_FAILED if found["unavailable"] else OK
 
 
 def _print_estimate(found: Mapping[str, Any]) -> None:
@@ -39,7 +39,7 @@ def _print_estimate(found: Mapping[str, Any]) -> None:
     if found["passes"]:
         console.print()
         print_rows(found["passes"], "forward passes")
-    for part in found["broken"]:
+    for part in found["unavailable"]:
         label = f"{part['model']} × {part['protocol']} × {part['dataset']}"
         console.print(
             f"[red]cannot run[/red] {escape(label)}: {escape(part['reason'])}", soft_wrap=True

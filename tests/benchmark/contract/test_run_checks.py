@@ -4,7 +4,8 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -251,19 +252,20 @@ def _registered() -> None:
 
 
 @pytest.fixture
-def check(monkeypatch: pytest.MonkeyPatch) -> Check:
+def check() -> Iterator[Check]:
     """Run the contract test on what a builder gives."""
+    registered = ExitStack()
 
     def run(build: Callable[[], Any], **options: Any) -> CheckReport:
         with torch.random.fork_rng(devices=[]):
             name = build().card.name
         entry = ModelEntry(card=None, build=build, takes_weights="weights" in options)
-        monkeypatch.setitem(models._entries, name, entry)
-        monkeypatch.setitem(models._origins, name, "the tests")
+        registered.enter_context(models.overridden({name: entry}, "the tests"))
         options.setdefault("leave_out", ("speed", "toy"))
         return check_model(name, device="cpu", **options)
 
-    return run
+    with registered:
+        yield run
 
 
 def said(report: CheckReport, name: str) -> tuple[str, str]:
@@ -486,19 +488,18 @@ def test_losing_to_a_random_network_is_a_warning(
         def __init__(self) -> None:
             super().__init__(name="baseline/random")
 
-    entry = ModelEntry(card=None, build=Baseline)
-    monkeypatch.setitem(models._entries, "baseline/random", entry)
     only_toy = tuple(set(CHECKS) - {"shapes", "finite", "grids", "toy"})
-    lost = check(Blind, leave_out=only_toy)
+    with models.overridden({"baseline/random": ModelEntry(card=None, build=Baseline)}):
+        lost = check(Blind, leave_out=only_toy)
     status, message = said(lost, "toy")
     assert (status, lost.passed) == ("warning", True)
     assert "no better than baseline/random under kmeans-clip on 4 clips" in message
 
-    monkeypatch.setitem(models._entries, "baseline/random", ModelEntry(card=None, build=Blind))
     monkeypatch.setattr(
         Blind, "__init__", lambda self: Tiny.__init__(self, name="baseline/random")
     )
-    assert said(check(Tiny, leave_out=only_toy), "toy")[0] == "ok"
+    with models.overridden({"baseline/random": ModelEntry(card=None, build=Blind)}):
+        assert said(check(Tiny, leave_out=only_toy), "toy")[0] == "ok"
 
 
 # ----------------------------------------------------------------------------- weights

@@ -140,7 +140,7 @@ def test_seeds_are_cells(toy_grid: Grid) -> None:
 
 
 @pytest.fixture
-def broken_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+def broken_protocol() -> Iterator[None]:
     """`broken` raises where `kmeans-clip` would compute."""
     standard = protocols["kmeans-clip"]
 
@@ -153,8 +153,8 @@ def broken_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
         def evaluate(self, features: Any, run: RunContext) -> Any:
             raise ZeroDivisionError("of its own making")
 
-    entry = replace(standard, build=Broken)
-    monkeypatch.setitem(protocols._entries, "broken", entry)
+    with protocols.overridden({"broken": replace(standard, build=Broken)}):
+        yield
 
 
 @pytest.mark.usefixtures("broken_protocol")
@@ -177,13 +177,11 @@ def test_fail_fast_stops(toy_grid: Grid) -> None:
     assert [r.status for r in report.results] == ["failed"]
 
 
-def test_a_metric_that_is_not_declared_fails_the_cell_and_nothing_else(
-    toy_grid: Grid, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_metric_that_is_not_declared_fails_the_cell_and_nothing_else(toy_grid: Grid) -> None:
     other = {"other": MetricCard(title="declared, never returned")}
     entry = replace(protocols["kmeans-clip"], metrics=other)
-    monkeypatch.setitem(protocols._entries, "undeclared", entry)
-    report = run(toy_grid(protocol=["undeclared,kmeans-clip"]))
+    with protocols.overridden({"undeclared": entry}):
+        report = run(toy_grid(protocol=["undeclared,kmeans-clip"]))
     assert [r.status for r in report.results] == ["failed", "ok"]
     assert report.results[0].reason == (
         "the protocol undeclared returned the metric 'miou', which its entry does not declare; "
@@ -191,51 +189,39 @@ def test_a_metric_that_is_not_declared_fails_the_cell_and_nothing_else(
     )
 
 
-def test_a_model_that_cannot_be_built_takes_only_its_cells(
-    toy_grid: Grid, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_cannot_be_built_takes_only_its_cells(toy_grid: Grid) -> None:
     def build() -> Any:
         raise RuntimeError("no such layer")
 
-    monkeypatch.setitem(models._entries, "toy/bad", ModelEntry(card=None, build=build))
-    report = run(toy_grid(model=["toy/bad,toy/a"]))
+    with models.overridden({"toy/bad": ModelEntry(card=None, build=build)}):
+        report = run(toy_grid(model=["toy/bad,toy/a"]))
     assert [r.status for r in report.results] == ["ok"]
-    (part,) = report.plan.broken
+    (part,) = report.plan.unavailable
     assert part.model == "toy/bad"
     assert "no such layer" in part.reason
     assert report.failed == 1
 
 
-def test_a_data_set_that_is_not_there_takes_only_its_cells(
-    toy_grid: Grid, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_data_set_that_is_not_there_takes_only_its_cells(toy_grid: Grid) -> None:
     def nowhere(root: Any, split: Any) -> Any:
         raise DataError("toy-absent is not below here; type: tvseg-bench data status")
 
-    entry = datasets["toy"]
-    monkeypatch.setitem(datasets._entries, "absent", type(entry)(card=entry.card, open=nowhere))
-    report = run(toy_grid(dataset=["absent,toy"]))
+    with datasets.overridden({"absent": replace(datasets["toy"], open=nowhere)}):
+        report = run(toy_grid(dataset=["absent,toy"]))
     assert [r.status for r in report.results] == ["ok"]
-    assert report.plan.broken[0].reason.startswith("toy-absent is not below here")
+    assert report.plan.unavailable[0].reason.startswith("toy-absent is not below here")
 
 
-def test_a_broken_frame_fails_its_cells_with_the_sentence(
-    toy_grid: Grid, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from dataclasses import replace
-
+def test_a_broken_frame_fails_its_cells_with_the_sentence(toy_grid: Grid) -> None:
     whole = datasets["toy"].open(None, None)
 
     def bad(t: int) -> Any:
         raise DataError("frame 00001.jpg of clip1 is truncated; type: tvseg-bench data check toy")
 
     clips = [replace(c, image=bad) if i == 1 else c for i, c in enumerate(whole.clips)]
-    entry = datasets["toy"]
     opened = replace(whole, clips=clips)
-    monkeypatch.setitem(
-        datasets._entries, "toy", type(entry)(card=entry.card, open=lambda r, s: opened)
-    )
-    (result,) = run(toy_grid()).results
+    with datasets.overridden({"toy": replace(datasets["toy"], open=lambda root, split: opened)}):
+        (result,) = run(toy_grid()).results
     assert result.status == "failed"
     assert "frame 00001.jpg of clip1 is truncated" in result.reason
 

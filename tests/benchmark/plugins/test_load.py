@@ -63,18 +63,18 @@ def test_frozen(plugin: Write) -> None:
         assert not any(parameter.requires_grad for parameter in layer.parameters())
 
 
-def test_registered_cards_need_a_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_registered_cards_need_a_revision() -> None:
     class Net:
         card = ModelCard(name="test/net", patch_size=16, embed_dim=8)
 
         def extract(self, images: torch.Tensor) -> Any: ...
 
-    monkeypatch.setitem(models._entries, "test/net", ModelEntry(card=None, build=Net))
-    with pytest.raises(ModelError, match=r"has no revision; set ModelCard\(revision='sha256"):
-        load_model("test/net")
-    monkeypatch.setitem(models._entries, "test/other", ModelEntry(card=None, build=Net))
-    with pytest.raises(ModelError, match=r"as 'test/other' has the name 'test/net' on its card"):
-        load_model("test/other")
+    entry = ModelEntry(card=None, build=Net)
+    with models.overridden({"test/net": entry, "test/other": entry}):
+        with pytest.raises(ModelError, match=r"has no revision; set ModelCard\(revision='sha256"):
+            load_model("test/net")
+        with pytest.raises(ModelError, match=r"'test/other' has the name 'test/net' on its card"):
+            load_model("test/other")
 
 
 CLASS = "class build:\n    {}\n"

@@ -65,9 +65,7 @@ def test_the_real_cache_of_hugging_face(places: dict[str, Path]) -> None:
     assert found == str(pointer)
 
 
-def test_an_official_name_of_two_models_says_nothing(
-    places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_official_name_of_two_models_says_nothing(places: dict[str, Path]) -> None:
     (places["folder"] / "official.pth").touch()
     (places["torch"] / "official.pth").touch()
 
@@ -76,10 +74,10 @@ def test_an_official_name_of_two_models_says_nothing(
 
     other = ModelEntry(card=card("test/other", "https://example.org/b/official.pth"), build=build)
     assert locate.find(card()) is not None
-    monkeypatch.setattr(models, "_entries", {**models._entries, "test/other": other})
-    assert locate.find(card()) is None
-    (places["folder"] / "test-tiny.pth").touch()
-    assert locate.find(card()) == places["folder"] / "test-tiny.pth"
+    with models.overridden({"test/other": other}):
+        assert locate.find(card()) is None
+        (places["folder"] / "test-tiny.pth").touch()
+        assert locate.find(card()) == places["folder"] / "test-tiny.pth"
 
 
 @pytest.mark.parametrize(
