@@ -7,12 +7,10 @@ backbone's own names stand. Files are looked for on this machine only.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +20,14 @@ from tvseg_bench.benchmark.plugins.weights import locate
 from tvseg_bench.benchmark.types import ModelCard
 from tvseg_bench.models.loading.architecture import refusal, some
 from tvseg_bench.models.loading.checkpoint import read_tensors
+from tvseg_bench.models.loading.matching import (
+    PrefixMatch,
+    match_below,
+    only_one,
+    preferred,
+    prefixes_of,
+    rename_all,
+)
 from tvseg_bench.models.loading.naming import NAMINGS, Naming
 
 if TYPE_CHECKING:
@@ -38,9 +44,6 @@ COUNTERS = "num_batches_tracked"
 """Of batch norm: they take no part in the features, and some releases left them out."""
 
 _loads_nothing: ContextVar[bool] = ContextVar("loads_nothing", default=False)
-
-_MAX_PREFIXES = 16
-"""Places that are compared in full; a backbone has nearly all names below one prefix."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,17 +146,17 @@ def load_tensors(
         return WeightsReport(revision="", prefix="", matched=0, ignored=())
     state: dict[str, Tensor] = module.state_dict()
     wanted = {name: tensor for name, tensor in state.items() if not name.endswith(COUNTERS)}
-    named = _renamed(path, tensors, naming)
+    named = rename_all(path, tensors, naming)
     places = [
-        _match(named, wanted, prefix, naming, (*ignore, *naming.ignore, f"*{COUNTERS}"))
-        for prefix in _prefixes(named, wanted)
+        match_below(named, wanted, prefix, naming, (*ignore, *naming.ignore, f"*{COUNTERS}"))
+        for prefix in prefixes_of(named, wanted)
     ]
-    meant = _preferred(places, prefer, len(wanted)) or places
+    meant = preferred(places, prefer, len(wanted)) or places
     complete = [place for place in meant if place.is_complete]
     if not complete:
         best = max(meant, key=lambda m: (m.matched, len(m.wrong)), default=None)
         raise ModelError(_refusal(path, named, wanted, best, card))
-    match = _only(path, complete)
+    match = only_one(path, complete)
     _check_finite(path, match.found)
     counters = {name: tensor for name, tensor in state.items() if name not in wanted}
     module.load_state_dict({**match.found, **counters}, strict=True)
@@ -165,136 +168,17 @@ def load_tensors(
     )
 
 
-# ---------------------------------------------------------------------------- matching
-
-
-@dataclass(kw_only=True)
-class _Match:
-    """How the names and shapes below one prefix agree with those that are wanted."""
-
-    prefix: str
-    found: dict[str, Tensor] = field(default_factory=dict)
-    """The wanted tensors, by the backbone's own names."""
-    sources: set[str] = field(default_factory=set)
-    """The renamed names below the prefix that were used."""
-    missing: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-    unexpected: list[str] = field(default_factory=list)
-
-    @property
-    def matched(self) -> int:
-        return len(self.found)
-
-    @property
-    def is_complete(self) -> bool:
-        return not (self.missing or self.wrong or self.unexpected)
-
-    def has(self, name: str) -> bool:
-        """Whether a renamed name of the file was used."""
-        return name.startswith(self.prefix) and name[len(self.prefix) :] in self.sources
-
-
-def _renamed(path: Path, tensors: Mapping[str, Tensor], naming: Naming) -> dict[str, Tensor]:
-    named = {naming.rename(name): tensor for name, tensor in tensors.items()}
-    if len(named) < len(tensors):
-        counts = Counter(naming.rename(name) for name in tensors)
-        double = next(name for name, count in counts.items() if count > 1)
-        raise ModelError(f"{path} holds two tensors for {double}; it was put together wrongly")
-    return named
-
-
-def _prefixes(tensors: Iterable[str], wanted: Mapping[str, object]) -> list[str]:
-    """Return where wanted names may stand in the file, most names first.
-
-    Example:
-        >>> _prefixes(["a.module.norm.weight", "a.module.norm.bias"], {"norm.weight": 0})
-        ['a.module.']
-    """
-    counts: Counter[str] = Counter()
-    for key in tensors:
-        start = 0
-        while start >= 0:
-            if key[start:] in wanted:
-                counts[key[:start]] += 1
-            start = key.find(".", start) + 1 or -1
-    return sorted(counts, key=lambda prefix: (-counts[prefix], prefix))[:_MAX_PREFIXES]
-
-
-def _match(
-    tensors: Mapping[str, Tensor],
-    wanted: Mapping[str, Tensor],
-    prefix: str,
-    naming: Naming,
-    ignore: Sequence[str],
-) -> _Match:
-    raw = {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }
-    below = naming.finish(raw, wanted)
-    match = _Match(prefix=prefix)
-    for name, tensor in wanted.items():
-        found = below.get(name)
-        if found is None:
-            match.missing.append(_named(name, tensor))
-        elif not _fits(found, tensor):
-            match.wrong.append(f"{_named(name, found)} for {list(tensor.shape)}")
-        else:
-            match.found[name] = found
-    for name, tensor in below.items():
-        if name not in wanted and not any(fnmatchcase(name, pattern) for pattern in ignore):
-            match.unexpected.append(_named(name, tensor))
-    match.sources = {name for name in raw if name in wanted or name not in below}
-    return match
-
-
-def _fits(found: Tensor, wanted: Tensor) -> bool:
-    same_kind = found.is_floating_point() == wanted.is_floating_point()
-    return found.shape == wanted.shape and same_kind
-
-
-def _preferred(places: Sequence[_Match], prefer: Sequence[str], wanted: int) -> list[_Match]:
-    """Return the place that is meant where a file holds several, none without a preference.
-
-    It is meant even if it is damaged: a complete student must not stand in for a broken teacher.
-    """
-    for beginning in prefer:
-        there = [place for place in places if place.prefix.startswith(beginning)]
-        best = max(there, key=lambda m: (m.is_complete, m.matched), default=None)
-        if best is not None and 2 * best.matched > wanted:
-            return [best]
-    return []
-
-
-def _only(path: Path, complete: Sequence[_Match]) -> _Match:
-    """Return the backbone of a file, which may hold equal copies but not different ones."""
-    first, *others = complete
-    for other in others:
-        pairs = ((first.found[name], other.found[name]) for name in first.found)
-        if not all(a.float().equal(b.float()) for a, b in pairs):
-            places = " and ".join(repr(match.prefix) for match in complete)
-            raise ModelError(
-                f"{path} holds several different backbones, below {places}; save the one you "
-                "mean in a file of its own"
-            )
-    return first
-
-
 def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise ModelError(f"{path}: the tensor {name} holds NaN or infinity; fetch it again")
 
 
-# ---------------------------------------------------------------------------- sentences
-
-
 def _refusal(
     path: Path,
     tensors: Mapping[str, Tensor],
     wanted: Mapping[str, Tensor],
-    best: _Match | None,
+    best: PrefixMatch | None,
     card: ModelCard | None,
 ) -> str:
     """Describe what is missing, wrong or too much, and what the file seems to be."""
@@ -311,7 +195,3 @@ def _refusal(
     ):
         counts.append(f"{len(names)} {word} ({some(names)})" if names else f"0 {word}")
     return refusal(path, ", ".join(counts), theirs, ours, best.prefix, card)
-
-
-def _named(name: str, tensor: Tensor) -> str:
-    return f"{name} {list(tensor.shape)}"
