@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from tvseg_bench.models.training.objectives.contract import ClipBatch
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch
 from tvseg_bench.models.training.objectives.timet import TimeTConfig, TimeTObjective
 
 TUNED = 2

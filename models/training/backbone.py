@@ -1,4 +1,4 @@
-"""A model of the suite, opened for tuning: what is before the first tuned block stays frozen."""
+"""A model of the suite, prepared for tuning: all before the first tuned block stays frozen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tvseg_bench.models.training.tuning import choose, parse_tune
 
 
 class TunedBackbone(nn.Module):
-    """Any model of the suite as the trainer sees it; see `contract.Backbone`.
+    """Any model of the suite as the trainer sees it; see `objective_types.TrainableBackbone`.
 
     It stays in evaluation mode: running statistics of batch norm do not move.
 
@@ -55,7 +55,7 @@ class TunedBackbone(nn.Module):
     def frozen(self, images: Tensor) -> Tensor:
         """Return the images themselves: such a model cannot be cut in two.
 
-        Autograd keeps nothing of the layers before the first tuned one.
+        Autograd stores nothing of the layers before the first tuned one.
         """
         return images
 

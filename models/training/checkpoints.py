@@ -1,7 +1,7 @@
-"""The state of a run on disk: one safetensors file, exchanged in one move; nothing is unpickled.
+"""The state of a run on disk: one safetensors file, replaced atomically; nothing is unpickled.
 
-Chance needs no state: every random number of a step is drawn from a stream of (seed, step), and
-the sampler's position is the step.
+Randomness needs no state: every random number of a step is drawn from a stream of (seed, step),
+and the sampler's position is the step.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ from tvseg_bench.benchmark.results.result_file import atomic_write
 NAME = "checkpoint.safetensors"
 CONFIG = "config.json"
 SCHEMA = "tvseg-bench/checkpoint@1"
-_PLACES = ("backbone", "objective")
 
 
 class TrainingError(TvsegError):
-    """Training cannot go on; what was reached so far is kept."""
+    """Training cannot go on; the last checkpoint stays."""
 
 
 def named_parameters(modules: Mapping[str, nn.Module]) -> dict[str, nn.Parameter]:
-    """Return what is tuned, by the names under which a checkpoint keeps its moments."""
+    """Return what is tuned, by the names under which a checkpoint holds its moments."""
     return {
         f"{place}/{name}": parameter
         for place, module in modules.items()
@@ -46,7 +45,7 @@ def save_checkpoint(
     modules: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
 ) -> None:
-    """Write the state after `step` steps; the checkpoint before it is there until this one is.
+    """Write the state after `step` steps; the previous checkpoint stays until this is complete.
 
     Raises:
         ResultError: if the disk is full or the folder cannot be written.
@@ -64,7 +63,7 @@ def save_checkpoint(
 
 
 def read_step(folder: Path, config_sha256: str) -> int | None:
-    """Return how many steps the checkpoint of a folder has behind it, None where there is none.
+    """Return the number of steps before the checkpoint of a folder, None where there is none.
 
     Raises:
         TrainingError: if it is damaged or of a run with another configuration.
@@ -78,7 +77,7 @@ def read_step(folder: Path, config_sha256: str) -> int | None:
         step = int(header["step"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise TrainingError(
-            f"{path} is no checkpoint that could be read ({error}); move it away to start again"
+            f"{path} is not a checkpoint that can be read ({error}); move it away to start again"
         ) from None
     if header.get("schema") != SCHEMA or header.get("config_sha256") != config_sha256:
         raise TrainingError(
@@ -89,7 +88,7 @@ def read_step(folder: Path, config_sha256: str) -> int | None:
 
 
 def refuse_other_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a folder that was begun with other settings, before its first checkpoint as well.
+    """Raise for a folder that was begun with other settings, before its first checkpoint as well.
 
     Raises:
         TrainingError: naming the settings that differ.
@@ -169,5 +168,5 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a small file of settings in one move."""
+    """Write a small file of settings atomically."""
     atomic_write(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())

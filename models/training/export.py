@@ -1,4 +1,4 @@
-"""What a run leaves behind: weights and a card, which `--model file:FOLDER` takes at once."""
+"""The result of a run on disk: weights and a card, which `--model file:FOLDER` loads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What frozen blocks make of a frame, kept where the same frame comes again as the same pixels."""
+"""A cache of the output of frozen blocks, for frames that come again as the same pixels."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tvseg_bench.models.training.objectives.contract import ClipBatch
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch
 
 LIMIT_BYTES = 2 * 2**30
 
 
-class KeptStates(nn.Module):
-    """A backbone whose frozen part is asked once per frame; in all else it is the backbone.
+class CachingBackbone(nn.Module):
+    """A backbone whose frozen part is computed once per frame; in all else it is the backbone.
 
     Args:
-        backbone: see `contract.Backbone`.
-        limit: bytes of states that are held; the oldest leave first.
+        backbone: see `objective_types.TrainableBackbone`.
+        limit: bytes of states that are held; the oldest are dropped first.
     """
 
     def __init__(self, backbone: Any, limit: int = LIMIT_BYTES) -> None:
@@ -33,7 +33,7 @@ class KeptStates(nn.Module):
         self._keys: list[tuple[str, int]] = []
 
     def expect(self, batch: ClipBatch) -> None:
-        """Say which frames the next call of `frozen` with this many images will bring."""
+        """Set which frames the next call of `frozen` with this many images is about."""
         self._keys = [
             (name, t)
             for name, frames in zip(batch.names, batch.frames, strict=True)
@@ -57,7 +57,7 @@ class KeptStates(nn.Module):
         fresh = dict(zip(new, self.backbone.frozen(images[new]), strict=True)) if new else {}
         states = [fresh[i] if i in fresh else self._held[key] for i, key in enumerate(self._keys)]
         for i, state in fresh.items():
-            self._keep(self._keys[i], state)
+            self._store(self._keys[i], state)
         return torch.stack(states)
 
     def tuned(self, state: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -69,11 +69,11 @@ class KeptStates(nn.Module):
         """Map images [N, 3, H, W] to features [N, h, w, D]."""
         return self.tuned(self.backbone.frozen(images), self.grid(*images.shape[-2:]))
 
-    def _keep(self, key: tuple[str, int], state: Tensor) -> None:
+    def _store(self, key: tuple[str, int], state: Tensor) -> None:
         if key in self._held:
             return
         self._held[key] = state.clone()
         self._bytes += state.nbytes
         while self._bytes > self._limit and self._held:
-            _, gone = self._held.popitem(last=False)
-            self._bytes -= gone.nbytes
+            _, dropped = self._held.popitem(last=False)
+            self._bytes -= dropped.nbytes

@@ -1,4 +1,4 @@
-"""The loop: batch -> objective -> backward -> optimiser, written down as it goes.
+"""The training loop: batch -> objective -> backward -> optimiser -> log.
 
 Step s depends on the weights after step s - 1 and on (seed, s) alone, so a run that was killed
 goes on from its last checkpoint with the losses of one that was not.
@@ -37,17 +37,16 @@ from tvseg_bench.models.training.checkpoints import NAME as CHECKPOINT
 from tvseg_bench.models.training.data.sampling import generator
 from tvseg_bench.models.training.data.stream import ClipStream
 from tvseg_bench.models.training.export import export
-from tvseg_bench.models.training.frozen_cache import KeptStates
+from tvseg_bench.models.training.frozen_cache import CachingBackbone
 from tvseg_bench.models.training.metrics_log import NAME as JOURNAL
 from tvseg_bench.models.training.metrics_log import MetricsLog, is_finished
-from tvseg_bench.models.training.objectives.by_name import objective_entry
-from tvseg_bench.models.training.objectives.contract import ClipBatch, StepLoss
+from tvseg_bench.models.training.objectives.catalogue import objective_entry
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch, StepLoss
 from tvseg_bench.models.training.optimiser import make_optimiser, set_rates
-from tvseg_bench.models.training.precision import moved, precision
 from tvseg_bench.models.training.processes import Processes
 from tvseg_bench.models.training.settings import Setup, TrainCallbacks, TrainingOutcome
 
-OURS = (CONFIG, JOURNAL, CARD, WEIGHTS, CHECKPOINT)
+RUN_FILES = (CONFIG, JOURNAL, CARD, WEIGHTS, CHECKPOINT)
 """Files of a run, which no other run replaces."""
 
 
@@ -66,7 +65,7 @@ class _Run:
     """Best validation so far, where validation chooses the weights."""
     saved: int | None = None
     """Steps behind the last checkpoint."""
-    kept: KeptStates | None = None
+    caching: CachingBackbone | None = None
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -89,7 +88,7 @@ def train(
 
     Raises:
         UsageError: the output folder is in use, or a setting does not fit.
-        TrainingError: the loss is not a number any more, or the checkpoint does not fit.
+        TrainingError: the loss is NaN or infinite, or the checkpoint does not fit.
         ResultError: the disk is full or the folder cannot be written; what was there stays.
         DataError: no clip can be read.
     """
@@ -101,7 +100,7 @@ def train(
     journal = MetricsLog(setup.output, start, setup.tensorboard) if run.ranks.first else None
     with journal or nullcontext():
         if journal:
-            _remember(run, journal, start)
+            _restore(run, journal, start)
         run.callbacks.on_start(start, run.stream.n_steps, len(setup.clips))
         for step, batch in enumerate(run.stream.batches(start), start):
             row = _step(run, step, batch)
@@ -110,7 +109,7 @@ def train(
                 journal.write(row)
             run.callbacks.on_step(step, row)
             _after(run, step, journal)
-        skipped = run.ranks.together(run.stream.skipped)
+        skipped = run.ranks.merged(run.stream.skipped)
         if journal:
             journal.write({"finished": run.stream.n_steps, "skipped": len(skipped)})
     if run.ranks.first and not run.chooses:
@@ -166,7 +165,7 @@ def _open(setup: Setup, ranks: Processes, callbacks: TrainCallbacks) -> _Run:
 def _begin(run: _Run) -> int | None:
     """Return the first step to take, None where the run has finished before."""
     folder = run.setup.output
-    used = [name for name in OURS if (folder / name).exists()]
+    used = [name for name in RUN_FILES if (folder / name).exists()]
     if used and not run.setup.resume:
         raise UsageError(
             f"{folder} holds a run already ({used[0]}); type --resume auto to go on with it, or "
@@ -191,14 +190,15 @@ def _begin(run: _Run) -> int | None:
 
 
 def _step(run: _Run, step: int, batch: ClipBatch) -> dict[str, float | None]:
-    """Take one step; return what is written down about it."""
+    """Take one step; return its row of the log."""
     began = time.perf_counter()
     recipe, device = run.setup.plan.recipe, torch.device(run.setup.device)
     torch.manual_seed(int(generator(run.setup.seed, 3, step, run.ranks.rank).integers(2**62)))
     set_rates(run.optimiser, recipe, step, run.stream.n_steps)
-    batch = moved(batch, device)
-    backbone = _seen(run, batch)
-    with precision(recipe.precision, device):
+    batch = batch.to(device)
+    backbone = _backbone(run, batch)
+    bf16 = recipe.precision == "bf16"
+    with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
         loss: StepLoss = run.objective(backbone, batch)
     value = float(run.ranks.mean(loss.value))
     _refuse_nan(run, step, batch, "loss", value)
@@ -223,17 +223,17 @@ def _step(run: _Run, step: int, batch: ClipBatch) -> dict[str, float | None]:
     }
 
 
-def _seen(run: _Run, batch: ClipBatch) -> Any:
-    """Return the backbone, with a memory of frozen states where the same pixels come again."""
+def _backbone(run: _Run, batch: ClipBatch) -> Any:
+    """Return the backbone, with a cache of frozen states where the same pixels come again."""
     if not batch.repeatable:
         return run.backbone
-    run.kept = run.kept or KeptStates(run.backbone)
-    run.kept.expect(batch)
-    return run.kept
+    run.caching = run.caching or CachingBackbone(run.backbone)
+    run.caching.expect(batch)
+    return run.caching
 
 
 def _after(run: _Run, step: int, journal: MetricsLog | None) -> None:
-    """Keep the state and validate, when it is time."""
+    """Save a checkpoint and validate, when it is time."""
     recipe, done, last = run.setup.plan.recipe, step + 1, run.stream.n_steps
     if run.ranks.first and (done % recipe.checkpoint_every == 0 or done == last):
         save_checkpoint(run.setup.output, done, run.config_sha256, run.modules, run.optimiser)
@@ -248,8 +248,8 @@ def _is_due(run: _Run, done: int) -> bool:
     return run.setup.validate is not None and (done % every == 0 or done == run.stream.n_steps)
 
 
-def _remember(run: _Run, journal: MetricsLog, start: int) -> None:
-    """Take up what an interrupted run knew; validate where it was killed before it could."""
+def _restore(run: _Run, journal: MetricsLog, start: int) -> None:
+    """Restore what an interrupted run had logged; validate where it was killed before it could."""
     run.best = max((_headline(row) for row in journal.validated), default=-math.inf)
     run.stream.skipped.update(journal.skipped)
     is_known = any(row["validated"] == start for row in journal.validated)
@@ -271,7 +271,7 @@ def _validate(run: _Run, done: int, journal: MetricsLog | None) -> None:
 
 
 def _number(value: Tensor) -> float | None:
-    """Return a number, None where it is none: JSON has no NaN."""
+    """Return a finite number, else None: JSON has no NaN."""
     number = float(value)
     return number if math.isfinite(number) else None
 
@@ -294,8 +294,8 @@ def _refuse_nan(run: _Run, step: int, batch: ClipBatch, what: str, value: float)
     clips = ", ".join(
         f"{name} {list(frames)}" for name, frames in zip(batch.names, batch.frames, strict=True)
     )
-    kept = f"the checkpoint after step {run.saved} is kept" if run.saved else "no checkpoint yet"
+    saved = f"the checkpoint after step {run.saved} stays" if run.saved else "no checkpoint yet"
     raise TrainingError(
-        f"the {what} of step {step} is {value}; its clips: {clips[:600]}; {kept}; try a lower "
+        f"the {what} of step {step} is {value}; its clips: {clips[:600]}; {saved}; try a lower "
         "recipe.head_rate and recipe.backbone_rate, recipe.clip_gradient=1, or fp32"
     )

@@ -16,7 +16,7 @@ NAME = "metrics.jsonl"
 
 
 class MetricsLog:
-    """What is known of each step of a run.
+    """The rows of `metrics.jsonl` while a run goes.
 
     Args:
         folder: of the run; made if it is not there.
@@ -34,9 +34,9 @@ class MetricsLog:
         """Rows of validations, those of an interrupted run included."""
         self.skipped: dict[str, str] = {}
         """Clips that cannot be read -> why."""
-        kept = _kept(self._path, start)
-        atomic_write(self._path, kept)
-        for row in map(json.loads, kept.splitlines()):
+        earlier = _rows_before(self._path, start)
+        atomic_write(self._path, earlier)
+        for row in map(json.loads, earlier.splitlines()):
             if "validated" in row:
                 self.validated.append(row)
             elif "clip" in row:
@@ -75,7 +75,7 @@ class MetricsLog:
             self._file.flush()
         except OSError as error:
             raise TrainingError(
-                f"{self._path} cannot be written: {error.strerror}; the last checkpoint is kept: "
+                f"{self._path} cannot be written: {error.strerror}; the last checkpoint stays: "
                 "make room, then type the same command with --resume auto"
             ) from None
         if self._events and "step" in row:
@@ -84,11 +84,11 @@ class MetricsLog:
                     self._events.add_scalar(name, value, int(row["step"]))
 
 
-def _kept(path: Path, start: int) -> bytes:
+def _rows_before(path: Path, start: int) -> bytes:
     """Return the rows of the steps before `start`."""
     if not path.is_file():
         return b""
-    kept = []
+    earlier = []
     for line in path.read_bytes().splitlines(keepends=True):
         try:
             row = json.loads(line)
@@ -96,8 +96,8 @@ def _kept(path: Path, start: int) -> bytes:
             break  # torn by a kill
         if _step_of(row, start) >= start:
             break
-        kept.append(line)
-    return b"".join(kept)
+        earlier.append(line)
+    return b"".join(earlier)
 
 
 def _step_of(row: Mapping[str, Any], start: int) -> int:

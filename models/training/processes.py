@@ -24,11 +24,11 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes what the run leaves behind."""
+        """Whether this process writes the files of the run."""
         return self.rank == 0
 
     def wait(self) -> None:
-        """Go on when every process is here."""
+        """Wait until every process is here."""
         if self.world > 1:
             dist.barrier()
 
@@ -40,12 +40,12 @@ class Processes:
         dist.all_reduce(total)
         return total / self.world
 
-    def together(self, known: Mapping[str, str]) -> dict[str, str]:
-        """Return what all processes know, joined."""
+    def merged(self, own: Mapping[str, str]) -> dict[str, str]:
+        """Return the mappings of all processes, merged."""
         if self.world == 1:
-            return dict(known)
+            return dict(own)
         parts: list[Any] = [None] * self.world
-        dist.all_gather_object(parts, dict(known))
+        dist.all_gather_object(parts, dict(own))
         return {key: value for part in parts for key, value in part.items()}
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:

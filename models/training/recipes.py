@@ -1,8 +1,8 @@
 """Recipes: everything about a run that is not the objective's, as named values.
 
 A method is an objective; `timet` alone is `timet:standard`, `timet:timet` reproduces the release.
-`info` of a run, its `config.json`, holds the resolved recipe, so that a result can say what made
-the weights.
+The `config.json` of a run holds the resolved recipe, so that it is known how the
+weights were made.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 from tvseg_bench.models.training.data.augment import Augmentation
 from tvseg_bench.models.training.data.sampling import Sampling
-from tvseg_bench.models.training.objectives.by_name import OBJECTIVES, objective_entry
+from tvseg_bench.models.training.objectives.catalogue import objective_entry
 from tvseg_bench.models.training.schedules import ScheduleName
 
 
 class Recipe(BaseModel):
-    """How clips are drawn and shown, and how the optimiser steps."""
+    """How clips are drawn and augmented, and how the optimiser steps."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -40,7 +40,7 @@ class Recipe(BaseModel):
     stride: int = Field(default=3, ge=1)
     """Of `regular`."""
     augmentation: Augmentation = "standard"
-    """none: resized, the same pixels every time. standard: TimeT's, with its faults mended. timet:
+    """none: resized, the same pixels every time. standard: TimeT's, with its faults fixed. timet:
     the release's, where only the last of the four colour changes acts and nothing is mirrored.
     mosic: crop and mirror, no colour."""
     statistics: Literal["card", "timet"] = "card"
@@ -161,11 +161,6 @@ def make_plan(reference: str, overrides: Mapping[str, Any] | None = None) -> Tra
             raise UsageError(did_you_mean("key", key, known))
     assert isinstance(recipe, Recipe)
     return TrainingPlan(method=method, name=name, recipe=recipe, objective=objective)
-
-
-def methods() -> tuple[str, ...]:
-    """Return what can be trained by name."""
-    return tuple(OBJECTIVES)
 
 
 def _with(values: BaseModel, owner: str, field: str, value: Any) -> BaseModel:

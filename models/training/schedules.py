@@ -1,16 +1,13 @@
 """How a value moves over the steps of a run: learning rates, weight decay, momenta.
 
 A schedule is a function of the step; a run that is resumed asks for the step it is at, so there is
-no state to keep.
+no state to save.
 """
 
 from __future__ import annotations
 
 import math
 from typing import Literal, get_args
-
-import numpy as np
-from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 
@@ -26,7 +23,6 @@ def value_at(
     *,
     name: ScheduleName = "cosine",
     warmup: int = 0,
-    start: float = 0.0,
 ) -> float:
     """Return the value of a schedule at a step.
 
@@ -39,8 +35,7 @@ def value_at(
             schedule comes from the command line. cosine: half a wave. cosine-stepped-twice: a
             whole wave, `final` half way and `base` again at the end, what TimeT_clean's learning
             rate does since its scheduler is stepped twice per iteration.
-        warmup: first steps, in which the value rises on a line from `start` to `base`.
-        start: value at step 0 of a warm-up.
+        warmup: first steps, in which the value rises on a line from 0 to `base`.
 
     Raises:
         UsageError: An unknown name, or steps that mean nothing.
@@ -64,31 +59,9 @@ def value_at(
             f"{step}; expected 1 step or more, a warm-up within them and steps from 0"
         )
     if step < warmup:
-        return start + (base - start) * step / warmup
+        return base * step / warmup
     if name == "constant":
         return base
     progress = min(step - warmup, n_steps - warmup) / max(n_steps - warmup, 1)
     waves = 1.0 if name == "cosine" else 2.0
     return final + 0.5 * (base - final) * (1 + math.cos(math.pi * waves * progress))
-
-
-def cosine_schedule(
-    base: float, final: float, epochs: int, iterations: int, *, warmup: int = 0, start: float = 0.0
-) -> NDArray[np.float64]:
-    """Return the values [epochs · iterations] of a cosine schedule, as published.
-
-    Args:
-        base: value at the first step after the warm-up.
-        final: value that the step after the last would have.
-        epochs: of the run.
-        iterations: steps of an epoch.
-        warmup: epochs in which the value rises on a line from `start` to `base`.
-        start: value at step 0 of a warm-up.
-
-    Example:
-        >>> cosine_schedule(0.04, 0.4, 1, 4).round(4).tolist()
-        [0.04, 0.0927, 0.22, 0.3473]
-    """
-    n = epochs * iterations
-    rising = warmup * iterations
-    return np.array([value_at(i, n, base, final, warmup=rising, start=start) for i in range(n)])

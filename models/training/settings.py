@@ -1,4 +1,4 @@
-"""What a run is told, what it tells while it goes, and what it gives."""
+"""The settings, callbacks and outcome of a training run."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ Validate = Callable[[Path], Mapping[str, float | None]]
 
 
 class TrainCallbacks:
-    """Hears what happens; the command line shows it, a library call stays silent."""
+    """Called while a run goes; the methods here do nothing."""
 
     def on_start(self, step: int, n_steps: int, clips: int) -> None:
-        """Hear where the run begins and how long it is."""
+        """Called before the first step, with its number, the number of steps and of clips."""
 
     def on_step(self, step: int, row: Mapping[str, float | None]) -> None:
-        """Hear what is written down about a step."""
+        """Called after a step, with its row of `metrics.jsonl`."""
 
     def on_skip(self, name: str, reason: str) -> None:
-        """Hear of a clip that cannot be read, once."""
+        """Called once for each clip that cannot be read."""
 
     def on_validation(self, step: int, scores: Mapping[str, float | None]) -> None:
-        """Hear scores."""
+        """Called after a validation, with its scores."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """A run."""
+    """Everything that a training run is given."""
 
     plan: TrainingPlan
     model: str
@@ -51,7 +51,7 @@ class Setup:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOutcome:
-    """What a run gave."""
+    """The result of a run."""
 
     folder: Path
     steps: int

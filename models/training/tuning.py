@@ -19,8 +19,8 @@ _GRAMMAR = "expected 'all', 'last:N', 'lora:RANK', 'lora:RANK,last:N', or names 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tune:
-    """A parsed choice."""
+class TuningChoice:
+    """Which part of a backbone is tuned."""
 
     text: str
     last: int | None = None
@@ -35,7 +35,7 @@ class Tune:
         return self.last is None and not self.names
 
 
-def parse_tune(text: str) -> Tune:
+def parse_tune(text: str) -> TuningChoice:
     """Parse what is tuned.
 
     Raises:
@@ -51,11 +51,11 @@ def parse_tune(text: str) -> Tune:
         >>> parse_tune("all").everything
         True
     """
-    last, rank, names, whole = None, None, [], False
+    last, rank, names, full = None, None, [], False
     for part in filter(None, (part.strip() for part in text.split(","))):
         number = re.fullmatch(r"(last|lora):(\d+)", part)
         if part == "all":
-            whole = True
+            full = True
         elif number and int(number[2]) > 0:
             if number[1] == "last":
                 last = int(number[2])
@@ -65,9 +65,9 @@ def parse_tune(text: str) -> Tune:
             names.append(part)
         else:
             raise UsageError(f"tune={text!r} cannot be read at {part!r}; {_GRAMMAR}")
-    if (whole + (last is not None) + bool(names)) > 1 or not (whole or last or names or rank):
-        raise UsageError(f"tune={text!r} says several things or nothing; {_GRAMMAR}")
-    return Tune(text=text, last=last, names=tuple(names), rank=rank)
+    if (full + (last is not None) + bool(names)) > 1 or not (full or last or names or rank):
+        raise UsageError(f"tune={text!r} names several choices or none; {_GRAMMAR}")
+    return TuningChoice(text=text, last=last, names=tuple(names), rank=rank)
 
 
 def stages(module: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -92,7 +92,7 @@ def stages(module: nn.Module) -> list[tuple[str, nn.Module]]:
         prefix += f"{name}."
 
 
-def choose(module: nn.Module, tune: Tune) -> list[str]:
+def choose(module: nn.Module, tune: TuningChoice) -> list[str]:
     """Let gradients flow to what is tuned, and to nothing else; return its names.
 
     Raises:
@@ -121,7 +121,7 @@ def choose(module: nn.Module, tune: Tune) -> list[str]:
     return chosen
 
 
-def _adapt(module: nn.Module, tune: Tune, wanted: Sequence[str]) -> None:
+def _adapt(module: nn.Module, tune: TuningChoice, wanted: Sequence[str]) -> None:
     """Put adapters into the chosen blocks, or into all."""
     rank = tune.rank or 1
     count = 0

@@ -1,4 +1,4 @@
-"""What training frames are changed by: colours per frame, one crop and one mirror per clip.
+"""Augmentation of training clips: colours per frame, one crop and one mirror per clip.
 
 Source of constants and quirks: SMSD75/Timetuning time_tuning.py:588-594,
 video_transformations.py; SMSD75/MoSiC exp_mosic_multigpu.py.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from PIL import Image as Pictures
+from PIL import Image as PILImage
 from PIL import ImageEnhance, ImageFilter, ImageOps
 
 if TYPE_CHECKING:
@@ -31,34 +31,34 @@ Box = tuple[int, int, int, int]
 def augmented(
     frames: Sequence[Image], size: int, kind: Augmentation, rng: np.random.Generator
 ) -> list[Image]:
-    """Return the frames of one clip as training shows them.
+    """Return the augmented frames of one clip.
 
     Args:
         frames: uint8 [H, W, 3], all of one size.
         size: sides of what comes out.
         kind: none: squashed to the size. standard: one crop and mirror per clip, then colours,
-            grey and blur per frame. timet: the release: colours on the whole frames, of which
+            grey and blur per frame. timet: the release: colours on the complete frames, of which
             only the last of the four shuffled changes acts, then the crop; never a mirror, as the
             release's does not fire on clips without masks. mosic: squashed, mirrored, cropped.
-        rng: where chance comes from.
+        rng: the source of randomness.
 
     Returns:
         uint8 [size, size, 3] each.
     """
-    pictures = [Pictures.fromarray(np.ascontiguousarray(frame)) for frame in frames]
+    images = [PILImage.fromarray(np.ascontiguousarray(frame)) for frame in frames]
     if kind == "none":
-        return [np.asarray(_fitted(picture, None, size)) for picture in pictures]
+        return [np.asarray(_fitted(image, None, size)) for image in images]
     if kind == "timet":
-        pictures = [_short_side(_recoloured(p, rng, last_only=True), size) for p in pictures]
+        images = [_short_side(_recoloured(p, rng, last_only=True), size) for p in images]
     elif kind == "mosic":
-        pictures = [_fitted(picture, None, size) for picture in pictures]
-    box = crop_box(*pictures[0].size, rng)
-    pictures = [_fitted(picture, box, size) for picture in pictures]
+        images = [_fitted(image, None, size) for image in images]
+    box = crop_box(*images[0].size, rng)
+    images = [_fitted(image, box, size) for image in images]
     if kind in ("standard", "mosic") and rng.random() < MIRROR_SHARE:
-        pictures = [ImageOps.mirror(picture) for picture in pictures]
+        images = [ImageOps.mirror(image) for image in images]
     if kind == "standard":
-        pictures = [_recoloured(picture, rng, last_only=False) for picture in pictures]
-    return [np.asarray(picture) for picture in pictures]
+        images = [_recoloured(image, rng, last_only=False) for image in images]
+    return [np.asarray(image) for image in images]
 
 
 def crop_box(width: int, height: int, rng: np.random.Generator) -> Box:
@@ -82,20 +82,20 @@ def crop_box(width: int, height: int, rng: np.random.Generator) -> Box:
     return left, top, left + w, top + h
 
 
-def _fitted(picture: Pictures.Image, box: Box | None, size: int) -> Pictures.Image:
-    return picture.resize((size, size), Pictures.Resampling.BILINEAR, box=box)
+def _fitted(image: PILImage.Image, box: Box | None, size: int) -> PILImage.Image:
+    return image.resize((size, size), PILImage.Resampling.BILINEAR, box=box)
 
 
-def _short_side(picture: Pictures.Image, size: int) -> Pictures.Image:
-    width, height = picture.size
+def _short_side(image: PILImage.Image, size: int) -> PILImage.Image:
+    width, height = image.size
     short = min(width, height)
     shape = (max(size, width * size // short), max(size, height * size // short))
-    return picture.resize(shape, Pictures.Resampling.BILINEAR)
+    return image.resize(shape, PILImage.Resampling.BILINEAR)
 
 
 def _recoloured(
-    picture: Pictures.Image, rng: np.random.Generator, *, last_only: bool
-) -> Pictures.Image:
+    image: PILImage.Image, rng: np.random.Generator, *, last_only: bool
+) -> PILImage.Image:
     """Change colours, take them away, blur: each by chance, in this order."""
     if rng.random() < JITTER_SHARE:
         changes = [
@@ -106,23 +106,23 @@ def _recoloured(
         ]
         order = rng.permutation(len(changes))
         for i in order[-1:] if last_only else order:
-            picture = _changed(picture, *changes[i])
+            image = _changed(image, *changes[i])
     if rng.random() < GREY_SHARE:
-        picture = picture.convert("L").convert("RGB")
+        image = image.convert("L").convert("RGB")
     if rng.random() < BLUR_SHARE:
-        picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(*BLUR_RADIUS)))
-    return picture
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(*BLUR_RADIUS)))
+    return image
 
 
-def _changed(picture: Pictures.Image, what: str, amount: float) -> Pictures.Image:
+def _changed(image: PILImage.Image, what: str, amount: float) -> PILImage.Image:
     if what == "hue":
-        hue, saturation, value = picture.convert("HSV").split()
+        hue, saturation, value = image.convert("HSV").split()
         turned = (np.asarray(hue).astype(np.int16) + round(amount * 255)) % 256
-        bands = (Pictures.fromarray(turned.astype(np.uint8)), saturation, value)
-        return Pictures.merge("HSV", bands).convert("RGB")
+        bands = (PILImage.fromarray(turned.astype(np.uint8)), saturation, value)
+        return PILImage.merge("HSV", bands).convert("RGB")
     enhancers = {
         "brightness": ImageEnhance.Brightness,
         "contrast": ImageEnhance.Contrast,
         "saturation": ImageEnhance.Color,
     }
-    return enhancers[what](picture).enhance(amount)
+    return enhancers[what](image).enhance(amount)

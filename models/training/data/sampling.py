@@ -33,16 +33,16 @@ def clip_order(n_clips: int, epoch: int, seed: int) -> NDArray[np.int64]:
 def choose_frames(
     n_frames: int, wanted: int, rule: Sampling, rng: np.random.Generator, *, stride: int = 1
 ) -> tuple[int, ...]:
-    """Return the sorted indices of the frames that are shown of a clip.
+    """Return the sorted indices of the frames that are taken of a clip.
 
     Args:
         n_frames: of the clip, 1 or more.
-        wanted: frames to show.
+        wanted: number of frames.
         rule: uniform: a random subset, with repetition where the clip is shorter (SMSD75/
             Timetuning data_loader.py:617-627). dense: a random run of neighbours. regular: every
             `stride`-th from a random one on. equidistant: the middles of equal parts, the same
             every time. Past the clip's end the last frame is repeated.
-        rng: where chance comes from.
+        rng: the source of randomness.
         stride: of `regular`.
 
     Example:

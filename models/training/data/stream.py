@@ -17,20 +17,20 @@ from tvseg_bench.benchmark.features.frames import TIMET_STATISTICS, checked, nor
 from tvseg_bench.benchmark.types import Clip, ModelCard
 from tvseg_bench.models.training.data.augment import augmented
 from tvseg_bench.models.training.data.sampling import choose_frames, clip_order, generator
-from tvseg_bench.models.training.objectives.contract import ClipBatch
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch
 from tvseg_bench.models.training.recipes import Recipe
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import Image
 
 AHEAD = 2
-"""Batches in the making while one is at work."""
-KEPT_BYTES = 2 * 2**30
-"""Decoded frames that are kept, since decoding may cost more than the step."""
+"""Batches being prepared while one is in use."""
+FRAME_CACHE_BYTES = 2 * 2**30
+"""Decoded frames that are cached, since decoding may cost more than the step."""
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnClip:
     """One clip of a batch."""
 
     name: str
@@ -41,18 +41,18 @@ class Drawn:
 class ClipStream:
     """The batches of a run: batch s is a function of the seed and s alone.
 
-    A clip of which a frame cannot be read is told of once, and the next clip of the epoch takes
+    A clip of which a frame cannot be read is reported once, and the next clip of the epoch takes
     its place, so that a resumed run sees what the uninterrupted one saw.
 
     Args:
         clips: to draw from.
         recipe: how.
-        card: of the model, which says how frames are normalised.
+        card: of the model, with the normalisation of its input.
         seed: of the run.
         rank: which part of each batch this process gets.
         world: how many processes there are.
         workers: threads.
-        skip: hears the name and the reason of each clip that cannot be read, once.
+        skip: called once for each clip that cannot be read, with its name and the reason.
 
     Raises:
         UsageError: a batch that the processes cannot share, or a size that the model cannot see.
@@ -78,7 +78,7 @@ class ClipStream:
         if recipe.size % card.patch_size:
             near = max(recipe.size // card.patch_size, 1) * card.patch_size
             raise UsageError(
-                f"recipe.size={recipe.size} is no multiple of {card.patch_size}, the patch of "
+                f"recipe.size={recipe.size} is not a multiple of {card.patch_size}, the patch of "
                 f"{card.name}; choose {near}"
             )
         self.clips = clips
@@ -94,7 +94,7 @@ class ClipStream:
         )
         self._workers = workers
         self._skip = skip
-        self._kept = _Frames(KEPT_BYTES)
+        self._decoded = _FrameCache(FRAME_CACHE_BYTES)
         self._lock = threading.Lock()
 
     def batches(self, start: int = 0) -> Iterator[ClipBatch]:
@@ -104,7 +104,7 @@ class ClipStream:
             DataError: none of the clips can be read.
         """
         with ThreadPoolExecutor(self._workers) as pool:
-            ahead: OrderedDict[int, list[Future[Drawn]]] = OrderedDict()
+            ahead: OrderedDict[int, list[Future[DrawnClip]]] = OrderedDict()
             try:
                 for step in range(start, self.n_steps):
                     for s in range(step, min(step + AHEAD, self.n_steps)):
@@ -117,7 +117,7 @@ class ClipStream:
                     for future in futures:
                         future.cancel()
 
-    def draw(self, place: int) -> Drawn:
+    def draw(self, place: int) -> DrawnClip:
         """Return the clip at a place of the run, augmented.
 
         Raises:
@@ -140,10 +140,10 @@ class ClipStream:
                 if len({image.shape for image in images}) > 1:
                     raise DataError(f"the frames of {clip.name} differ in size")
             except DataError as error:
-                self._note(clip.name, str(error))
+                self._report(clip.name, str(error))
                 continue
             shown = augmented(images, self.recipe.size, self.recipe.augmentation, rng)
-            return Drawn(clip.name, frames, shown)
+            return DrawnClip(clip.name, frames, shown)
         reason = next(iter(self.skipped.values()))
         raise DataError(f"none of the {n} clips can be read; the first of them: {reason}")
 
@@ -151,9 +151,9 @@ class ClipStream:
         def decode() -> Image:
             return checked(clip.image(t), f"frame {t} of {clip.name}")
 
-        return self._kept.get((clip.name, t), decode)
+        return self._decoded.get((clip.name, t), decode)
 
-    def _note(self, name: str, reason: str) -> None:
+    def _report(self, name: str, reason: str) -> None:
         with self._lock:
             if name in self.skipped:
                 return
@@ -161,7 +161,7 @@ class ClipStream:
         if self._skip:
             self._skip(name, reason)
 
-    def _batch(self, drawn: Sequence[Drawn]) -> ClipBatch:
+    def _batch(self, drawn: Sequence[DrawnClip]) -> ClipBatch:
         frames = torch.from_numpy(np.stack([image for clip in drawn for image in clip.images]))
         images = normalised(frames, self._statistics)
         return ClipBatch(
@@ -172,8 +172,8 @@ class ClipStream:
         )
 
 
-class _Frames:
-    """Decoded frames by clip and number, the oldest leaving first when memory is full."""
+class _FrameCache:
+    """Decoded frames by clip and number; the least recently used are dropped when it is full."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -193,6 +193,6 @@ class _Frames:
                 self._held[key] = image
                 self._bytes += image.nbytes
             while self._bytes > self._limit and len(self._held) > 1:
-                _, gone = self._held.popitem(last=False)
-                self._bytes -= gone.nbytes
+                _, dropped = self._held.popitem(last=False)
+                self._bytes -= dropped.nbytes
         return image

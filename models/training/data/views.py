@@ -1,4 +1,4 @@
-"""Random views of images for image pre-training, as tensors: where they look and how they are lit.
+"""Random views of images for image pre-training, as tensors: crops, mirroring and colours.
 
 Every draw depends on a seed, the image's name and frame, and the step alone: not on the batch, on
 the number of processes, or on what was drawn before, so a resumed or a divided run sees the same.
@@ -22,7 +22,7 @@ _GREY = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looks:
+class ViewVariation:
     """How much views may differ."""
 
     zoom: tuple[float, float] = (0.75, 1.33)
@@ -59,7 +59,7 @@ def draws(names: Sequence[str], seed: int, step: int, view: int) -> Tensor:
 def placements(u: Tensor, image: tuple[int, int], view: int, zoom: tuple[float, float]) -> Tensor:
     """Return [N, 2, 3] affine maps from a square view's coordinates to the image's, both -1..1.
 
-    The view looks at a window inside the image, as large as its zoom says and the image allows;
+    The view shows a window inside the image, as large as the zoom asks for and the image allows;
     half of the views are mirrored.
 
     Args:
@@ -90,7 +90,7 @@ def cut(images: Tensor, maps: Tensor, side: int) -> Tensor:
     )
 
 
-def relight(images: Tensor, u: Tensor, looks: Looks) -> Tensor:
+def relight(images: Tensor, u: Tensor, variation: ViewVariation) -> Tensor:
     """Return images [N, 3, H, W] with other contrast, light, tint and hue, or grey.
 
     All of it is an affine map of the normalised channels: quick, and the same on every device.
@@ -98,25 +98,25 @@ def relight(images: Tensor, u: Tensor, looks: Looks) -> Tensor:
     Args:
         images: normalised, so that 0 is a middling colour.
         u: [N, N_DRAWS] of 0..1.
-        looks: how much they may differ.
+        variation: how much they may differ.
     """
     centred = 2 * u - 1
-    gain = (1 + looks.gain * centred[:, 4, None]) * (1 + looks.tint * centred[:, 5:8])
-    turned = _hue(torch.pi * 2 * looks.hue * centred[:, 8])
+    gain = (1 + variation.gain * centred[:, 4, None]) * (1 + variation.tint * centred[:, 5:8])
+    turned = _hue(torch.pi * 2 * variation.hue * centred[:, 8])
     grey = torch.tensor(_GREY).expand(3, 3)
-    mixed = torch.where(u[:, 9, None, None] < looks.grey, grey @ turned, turned)
+    mixed = torch.where(u[:, 9, None, None] < variation.grey, grey @ turned, turned)
     matrix = (gain[:, :, None] * mixed).to(images)
     lit = torch.einsum("nij,njhw->nihw", matrix, images)
-    return lit + _shade(u, images, looks)[:, None]
+    return lit + _shade(u, images, variation)[:, None]
 
 
-def _shade(u: Tensor, images: Tensor, looks: Looks) -> Tensor:
+def _shade(u: Tensor, images: Tensor, variation: ViewVariation) -> Tensor:
     """Return [N, H, W] what is added: an offset, and a slope in some direction."""
     ys, xs = (torch.linspace(-1, 1, n).to(images) for n in images.shape[-2:])
     angle = 2 * torch.pi * u[:, 11]
-    across = (looks.slope * u[:, 12] * angle.cos()).to(images)[:, None, None] * xs
-    down = (looks.slope * u[:, 12] * angle.sin()).to(images)[:, None, None] * ys[:, None]
-    offset: Tensor = (looks.offset * (2 * u[:, 10] - 1)).to(images)[:, None, None]
+    across = (variation.slope * u[:, 12] * angle.cos()).to(images)[:, None, None] * xs
+    down = (variation.slope * u[:, 12] * angle.sin()).to(images)[:, None, None] * ys[:, None]
+    offset: Tensor = (variation.offset * (2 * u[:, 10] - 1)).to(images)[:, None, None]
     return offset + across + down
 
 

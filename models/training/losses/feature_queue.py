@@ -32,13 +32,13 @@ class FeatureQueue(nn.Module):
     def push(self, rows: Tensor) -> None:
         """Put projections [n, D] in front; of more than fit, the first ones stay."""
         n = min(len(rows), len(self.rows))
-        kept = self.rows[: len(self.rows) - n].clone()
+        older = self.rows[: len(self.rows) - n].clone()
         self.rows[:n] = rows[:n].to(self.rows.dtype)
-        self.rows[n:] = kept
+        self.rows[n:] = older
 
     @property
     def full(self) -> bool:
-        """Whether the oldest row has been given."""
+        """Whether every row has been filled."""
         return bool(self.rows[-1].any())
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.distributed import ProcessGroup
 
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.models.training.losses.ranks import largest, summed
+from tvseg_bench.models.training.losses.collectives import largest, summed
 
 _LEAST = 1e-30
 """The least sum that is divided by: its inverse may still be added up in single precision."""

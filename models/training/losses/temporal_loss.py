@@ -1,4 +1,4 @@
-"""The dense temporal loss: the last frame's patches have to be told apart as the first's were.
+"""The dense temporal loss: patches of the last frame are classified as those of the first were.
 
 The first frames of a step's clips are assigned to prototypes together; the assignments travel
 through each clip with the Feature Forwarder; what arrives at the last frame is its target.
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.distributed import ProcessGroup
 from torch.nn.functional import cross_entropy
 
-from tvseg_bench.models.training.losses.ranks import summed
+from tvseg_bench.models.training.losses.collectives import summed
 
 
 def temporal_loss(
@@ -48,7 +48,7 @@ def usage(target: Tensor, k: int, group: ProcessGroup | None = None) -> dict[str
 
     Returns:
         `entropy` of the shares over log k: 0 where one prototype takes all, 1 where all take the
-        same; `empty`, the number of prototypes that nobody was assigned to.
+        same; `empty`, the number of prototypes without any sample.
 
     Example:
         >>> {name: value.item() for name, value in usage(torch.tensor([0, 1, 0, 1]), 4).items()}

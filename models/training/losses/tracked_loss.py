@@ -10,7 +10,7 @@ from typing import Literal
 from torch import Tensor
 from torch.distributed import ProcessGroup
 
-from tvseg_bench.models.training.losses.ranks import n_ranks, summed
+from tvseg_bench.models.training.losses.collectives import n_processes, summed
 
 Targets = Literal["hard", "soft"]
 """hard: the prototype of the largest assignment. soft: the assignment itself."""
@@ -60,7 +60,7 @@ def tracked_loss(
     seen = visible.to(cost.dtype)
     if counted == "all":
         return (cost * seen).mean()
-    per_rank = summed(seen.sum(), group) / n_ranks(group)
+    per_rank = summed(seen.sum(), group) / n_processes(group)
     return (cost * seen).sum() / per_rank.clamp_min(1)
 
 

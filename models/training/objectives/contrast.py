@@ -4,9 +4,8 @@ clips -> features -> Feature Forwarder -> where each patch of the last frame was
                   -> (first frames, teacher) head -> keys
                   -> (last frames) head -> queries -> cross-entropy over all keys
 
-The correspondences come from the backbone's features, before the head; what they ask of the
-projections is told apart from all other patches, so there is nothing to balance and no prototype
-to keep alive.
+The correspondences come from the backbone's features, before the head. A patch is contrasted with
+all others, so there is nothing to balance and no prototype that could go unused.
 
 Sources: InfoNCE (arXiv 1807.03748) with soft positives; the Feature Forwarder of TimeT (arXiv
 2308.11796).
@@ -24,8 +23,7 @@ from torch import Tensor, nn
 from torch.distributed import ProcessGroup
 from torch.nn.functional import normalize
 
-from tvseg_bench.models.training.losses.ranks import all_ranks, joined
-from tvseg_bench.models.training.objectives.contract import ClipBatch, StepLoss
+from tvseg_bench.models.training.losses.collectives import gathered, process_group
 from tvseg_bench.models.training.objectives.forwarder import (
     ForwarderConfig,
     TunedClipFeatures,
@@ -33,11 +31,12 @@ from tvseg_bench.models.training.objectives.forwarder import (
     origins,
 )
 from tvseg_bench.models.training.objectives.heads import projection_head
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch, StepLoss
 from tvseg_bench.models.training.objectives.teacher import Teacher
 
 Negatives = Literal["clip", "batch"]
-"""Which patches a patch is told from. clip: all of its own first frame. batch: those of all clips
-of the step, on every process."""
+"""Which patches a patch is contrasted with. clip: all of its own first frame. batch: those of all
+clips of the step, on every process."""
 
 
 class ContrastConfig(ForwarderConfig):
@@ -50,7 +49,7 @@ class ContrastConfig(ForwarderConfig):
     temperature: float = Field(default=0.1, gt=0)
     """Of the cross-entropy."""
     negatives: Negatives = "batch"
-    """Which patches a patch is told from."""
+    """Which patches a patch is contrasted with."""
     teacher: Literal["ema", "none"] = "ema"
     """Who makes the keys. none: the student."""
     ema_momentum: float = Field(default=0.99, ge=0, le=1)
@@ -94,7 +93,7 @@ def contrastive_loss(
         own = queries @ keys.mT / temperature
         everyone = own
         if negatives == "batch":
-            all_keys = joined(keys, group)
+            all_keys = gathered(keys, group)
             everyone = queries @ all_keys.flatten(0, 1).T / temperature
         norm = everyone.logsumexp(-1)
         return (norm - (positives.to(own.dtype) * own).sum(-1)).mean()
@@ -131,7 +130,7 @@ class ContrastObjective(nn.Module):
             positives,
             temperature=self.config.temperature,
             negatives=self.config.negatives,
-            group=all_ranks(),
+            group=process_group(),
         )
         return StepLoss(value=value, stats={"agreement": _agreement(queries, keys, positives)})
 

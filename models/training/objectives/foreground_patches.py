@@ -12,8 +12,8 @@ from tvseg_bench.benchmark.errors import ModelError
 
 
 @runtime_checkable
-class Attentive(Protocol):
-    """A `Backbone` that knows where its class token looks."""
+class AttentionBackbone(Protocol):
+    """A `TrainableBackbone` that gives the attention of its class token."""
 
     def attention(self, state: Tensor, grid: tuple[int, int]) -> Tensor:
         """Map states [N, ...] to the class token's attention [N, h, w] in the last block, a mean
@@ -36,7 +36,7 @@ def foreground_masks(
     Raises:
         ModelError: The backbone has no class token whose attention could be used.
     """
-    if not isinstance(backbone, Attentive):
+    if not isinstance(backbone, AttentionBackbone):
         raise ModelError(
             f"foreground=attention needs the attention of a class token, which "
             f"{type(backbone).__name__} does not have; choose foreground=none"

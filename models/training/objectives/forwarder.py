@@ -1,13 +1,12 @@
-"""The Feature Forwarder: what is known of first frames is carried to the last ones.
+"""The Feature Forwarder: assignments of first frames are propagated to the last ones.
 
-It is `benchmark/propagation.py`, which the protocol `propagation` uses too, over all clips of a
-step at once.
+It is `benchmark/propagation`, which the protocol `propagation` uses too, over all clips of a step
+at once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +15,7 @@ from torch import Tensor
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.propagation.propagate import PropagationRule, propagate
 from tvseg_bench.benchmark.propagation.window import Window
+from tvseg_bench.models.training.objectives.objective_types import TrainableBackbone
 
 
 class ForwarderConfig(BaseModel):
@@ -24,13 +24,13 @@ class ForwarderConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     n_context: int = Field(default=7, ge=0)
-    """Frames before the current one that give what they know, beside the first."""
+    """Frames before the current one that give their assignments, beside the first."""
     radius: int = Field(default=6, ge=0)
     """Patches around a patch, within which the Feature Forwarder looks."""
     window: Window = "square"
     """Shape of what lies within the radius; none = the whole frame."""
     topk: int = Field(default=5, ge=1)
-    """Patches that give what they know to a patch, over all those frames together."""
+    """Patches that give their assignments to a patch, over all those frames together."""
     affinity_temperature: float = Field(default=0.1, gt=0)
     """Of the Feature Forwarder: similarities divided by it are the exponents of the weights."""
 
@@ -47,7 +47,7 @@ class ForwarderConfig(BaseModel):
 
 @dataclass(frozen=True)
 class TunedClipFeatures:
-    """What a backbone makes of clips of which only the last frames carry a gradient."""
+    """Features of clips of which only the last frames carry a gradient."""
 
     state: Tensor
     """[B, T, ...] before the first tuned block; without gradient."""
@@ -59,11 +59,11 @@ class TunedClipFeatures:
     """(h, w)."""
 
 
-def clip_features(backbone: Any, images: Tensor) -> TunedClipFeatures:
+def clip_features(backbone: TrainableBackbone, images: Tensor) -> TunedClipFeatures:
     """Run a backbone over clips, each block once over each frame.
 
     Args:
-        backbone: see `contract.Backbone`.
+        backbone: see `objective_types.TrainableBackbone`.
         images: [B, T, 3, H, W].
 
     Raises:

@@ -39,7 +39,7 @@ def projection_head(
 class Prototypes(nn.Module):
     """K directions of D channels; a feature's score is the cosine with each.
 
-    Drawn from N(0, 1) and normalised, as published. The optimiser moves them off the sphere;
+    DrawnClip from N(0, 1) and normalised, as published. The optimiser moves them off the sphere;
     `normalise` brings them back.
     """
 

@@ -19,11 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.models.training.losses.ranks import all_ranks
+from tvseg_bench.models.training.losses.collectives import process_group
 from tvseg_bench.models.training.losses.sinkhorn import sinkhorn
 from tvseg_bench.models.training.losses.temporal_loss import usage
 from tvseg_bench.models.training.losses.tracked_loss import Counted, Targets, tracked_loss
-from tvseg_bench.models.training.objectives.contract import ClipBatch, StepLoss
 from tvseg_bench.models.training.objectives.heads import (
     PUBLISHED_HIDDEN,
     PUBLISHED_OUT,
@@ -31,6 +30,7 @@ from tvseg_bench.models.training.objectives.heads import (
     cosine_scores,
     projection_head,
 )
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch, StepLoss
 from tvseg_bench.models.training.objectives.teacher import Teacher
 from tvseg_bench.models.training.tracking.points import LatentGrid, Outside, Sampling, features_at
 from tvseg_bench.models.training.tracking.trackers import TRACKERS, Tracker, grid_queries
@@ -85,7 +85,7 @@ class MoSiCConfig(BaseModel):
 MOSIC = MoSiCConfig(tracker="given", track_order="published")
 """The published release, whose tracker is a network of its own."""
 STANDARD = MoSiCConfig()
-"""Ours: points are read where they are, and followed without foreign weights."""
+"""Ours: points are read where they are, and followed without the weights of another network."""
 PRESETS: Mapping[str, MoSiCConfig] = MappingProxyType({"mosic": MOSIC, "standard": STANDARD})
 
 
@@ -112,7 +112,7 @@ class MoSiCObjective(nn.Module):
         """Return the loss of a step.
 
         Raises:
-            UsageError: There are no tracks, and nobody to find them.
+            UsageError: There are no tracks and no tracker.
         """
         b, t, _, height, width = batch.images.shape
         self._normalise()
@@ -154,9 +154,9 @@ class MoSiCObjective(nn.Module):
             targets=self.config.targets,
             symmetric=self.config.loss == "symmetric",
             counted=self.config.counted,
-            group=all_ranks(),
+            group=process_group(),
         )
-        stats = usage(assigned.argmax(-1), self.config.prototypes, all_ranks())
+        stats = usage(assigned.argmax(-1), self.config.prototypes, process_group())
         return StepLoss(value=value, stats={**stats, "visible": visible.float().mean()})
 
     def parameters_to_tune(self) -> Iterable[tuple[str, nn.Parameter]]:
@@ -174,8 +174,8 @@ class MoSiCObjective(nn.Module):
         """Bring the prototypes back to length 1, the teacher's too: a step begins so."""
         self.prototypes.normalise()
         if self.teacher is not None:
-            kept = self.teacher.copies("prototypes", self.prototypes)["weight"]
-            kept.copy_(nn.functional.normalize(kept, dim=1))
+            weight = self.teacher.copies("prototypes", self.prototypes)["weight"]
+            weight.copy_(nn.functional.normalize(weight, dim=1))
 
     @torch.no_grad()
     def _tracks(self, batch: ClipBatch) -> tuple[Tensor, Tensor]:
@@ -233,7 +233,7 @@ class MoSiCObjective(nn.Module):
             scores.flatten(0, -2),
             epsilon=self.config.epsilon,
             iterations=self.config.iterations,
-            group=all_ranks(),
+            group=process_group(),
         )
         return plan.view(scores.shape)
 

@@ -1,12 +1,12 @@
 """Image pre-training without labels or weights to start from: a small DINO with patch losses.
 
-A student sees views of an image, one part of their patches hidden; a teacher, its moving average,
-sees them whole. The student predicts what the teacher assigns to prototypes: for the picture as a
-whole (DINO: Caron et al., ICCV 2021), at the patches that were hidden from it (iBOT: Zhou et al.,
-ICLR 2022), and at the same places in the other view. The teacher's assignments are balanced over
-the batch by Sinkhorn-Knopp, as in DINOv2, which keeps it from collapse.
+A student sees views of an image with a part of their patches hidden; a teacher, its moving
+average, sees all patches. The student predicts what the teacher assigns to prototypes: for the
+complete image (DINO: Caron et al., ICCV 2021), at the patches that were hidden from it (iBOT:
+Zhou et al., ICLR 2022), and at the same places in the other view. The teacher's assignments are
+balanced over the batch by Sinkhorn-Knopp, as in DINOv2, which prevents collapse.
 
-It works with any backbone of the trainer: the picture's feature is pooled by one learned query,
+It works with any backbone of the trainer: the feature of an image is pooled by one learned query,
 and a patch is hidden by making it the mean colour.
 """
 
@@ -23,24 +23,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tvseg_bench.models.training.data.views import (
-    Looks,
+    ViewVariation,
     correspond,
     cut,
     draws,
     placements,
     relight,
 )
-from tvseg_bench.models.training.losses.ranks import all_ranks
+from tvseg_bench.models.training.losses.collectives import process_group
 from tvseg_bench.models.training.losses.sinkhorn import sinkhorn
 from tvseg_bench.models.training.losses.temporal_loss import usage
-from tvseg_bench.models.training.objectives.contract import ClipBatch, StepLoss
 from tvseg_bench.models.training.objectives.heads import cosine_scores
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch, StepLoss
 from tvseg_bench.models.training.objectives.teacher import Teacher
 from tvseg_bench.models.training.schedules import value_at
 
 
 class SelfDistilConfig(BaseModel):
-    """What the objective needs to know."""
+    """Every constant of the objective that moves the loss."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -51,7 +51,7 @@ class SelfDistilConfig(BaseModel):
     n_local: int = Field(default=0, ge=0)
     """Small views of each image."""
     prototypes: int = Field(default=256, ge=2)
-    """Of the picture as a whole, and as many of patches."""
+    """Of complete images, and as many of patches."""
     hidden: int = Field(default=512, ge=1)
     """Channels of the head's hidden layers."""
     bottleneck: int = Field(default=128, ge=1)
@@ -67,7 +67,7 @@ class SelfDistilConfig(BaseModel):
     momentum: float = Field(default=0.99, ge=0, le=1)
     """Of the teacher at the first step; rises to 1 by a cosine."""
     image_weight: float = Field(default=1.0, ge=0)
-    """Of the loss of the picture as a whole."""
+    """Of the loss of complete images."""
     hidden_weight: float = Field(default=1.0, ge=0)
     """Of the loss at hidden patches."""
     place_weight: float = Field(default=1.0, ge=0)
@@ -81,7 +81,7 @@ class SelfDistilConfig(BaseModel):
 
 
 class DistillationHead(nn.Module):
-    """From features to scores over prototypes; the picture as a whole has a query of its own."""
+    """From features to scores over prototypes; a learned query pools the patches of an image."""
 
     def __init__(self, dim: int, config: SelfDistilConfig) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class SelfDistil(nn.Module):
         self.config = config
         self.head = DistillationHead(dim, config)
         self.teacher = Teacher("corrected")
-        self.looks = Looks(zoom=config.zoom, grey=config.grey)
+        self.variation = ViewVariation(zoom=config.zoom, grey=config.grey)
         self.register_buffer("taken", torch.zeros((), dtype=torch.long))
 
     def parameters_to_tune(self) -> Iterable[tuple[str, nn.Parameter]]:
@@ -148,10 +148,10 @@ class SelfDistil(nn.Module):
         names = _names(batch)
         both = [self._view(images, names, view, self.config.view) for view in (0, 1)]
         maps = [placement for placement, _ in both]
-        whole = torch.cat([pixels for _, pixels in both])
-        targets, at_patches = self._targets(backbone, whole)
-        hidden = self._hidden(names, at_patches.shape[1:3]).to(whole.device)
-        seen = backbone(hide(whole, hidden))
+        unmasked = torch.cat([pixels for _, pixels in both])
+        targets, at_patches = self._targets(backbone, unmasked)
+        hidden = self._hidden(names, at_patches.shape[1:3]).to(unmasked.device)
+        seen = backbone(hide(unmasked, hidden))
         parts = {
             "image": self._image(backbone, seen, targets, images, names),
             "hidden": self._at_hidden(seen, at_patches, hidden),
@@ -164,7 +164,7 @@ class SelfDistil(nn.Module):
             + config.place_weight * parts["place"]
         )
         stats = {name: part.detach() for name, part in parts.items()}
-        used = usage(at_patches.argmax(-1), config.prototypes, all_ranks())
+        used = usage(at_patches.argmax(-1), config.prototypes, process_group())
         return StepLoss(value=value, stats={**stats, **used})
 
     @torch.no_grad()
@@ -189,9 +189,9 @@ class SelfDistil(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Return where view number `view` of each image looks, and its pixels."""
         u = draws(names, self.config.seed, int(self.taken), view)
-        maps = placements(u, (images.shape[-2], images.shape[-1]), side, self.looks.zoom)
+        maps = placements(u, (images.shape[-2], images.shape[-1]), side, self.variation.zoom)
         with torch.autocast(images.device.type, enabled=False):
-            return maps, relight(cut(images, maps, side), u, self.looks)
+            return maps, relight(cut(images, maps, side), u, self.variation)
 
     def _hidden(self, names: Sequence[str], grid: Sequence[int]) -> Tensor:
         """Return [2 N, h, w] which patches the student does not see, the same number in each."""
@@ -209,10 +209,10 @@ class SelfDistil(nn.Module):
     # ------------------------------------------------------------------------ losses
 
     @torch.no_grad()
-    def _targets(self, backbone: Any, whole: Tensor) -> tuple[Tensor, Tensor]:
+    def _targets(self, backbone: Any, unmasked: Tensor) -> tuple[Tensor, Tensor]:
         """Return the teacher's assignments of the views [2 N, K] and patches [2 N, h, w, K]."""
-        grid = backbone.grid(*whole.shape[-2:])
-        features = self.teacher.tuned(backbone, backbone.frozen(whole), grid)
+        grid = backbone.grid(*unmasked.shape[-2:])
+        features = self.teacher.tuned(backbone, backbone.frozen(unmasked), grid)
         image, patches = self.teacher.run("head", self.head, features)
         return self._balance(image), self._balance(patches.flatten(0, 2)).view_as(patches)
 
@@ -221,7 +221,7 @@ class SelfDistil(nn.Module):
             scores,
             epsilon=self.config.teacher_temperature,
             iterations=self.config.sinkhorn_iterations,
-            group=all_ranks(),
+            group=process_group(),
         )
 
     def _image(
@@ -249,7 +249,7 @@ class SelfDistil(nn.Module):
         return self._cross_entropy(self.head.patches(seen[hidden]), targets[hidden]).mean()
 
     def _at_places(self, seen: Tensor, targets: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """Each patch against what the teacher says of its place in the other view."""
+        """Each patch against the teacher's assignment at its place in the other view."""
         grid, n = seen.shape[1], len(maps[0])
         losses = []
         for view, (here, there) in enumerate((maps, maps[::-1])):

@@ -12,7 +12,7 @@ from torch.func import functional_call
 Orientation = Literal["published", "corrected"]
 """published: teacher = (1 - m) · teacher + m · student, as in TimeT's release, where m is near 1
 and the teacher is the student of a step ago. corrected: teacher = m · teacher + (1 - m) · student,
-as the paper says and MoSiC's release does."""
+as in the paper and in MoSiC's release."""
 
 
 @torch.no_grad()

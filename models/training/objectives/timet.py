@@ -20,11 +20,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from tvseg_bench.models.training.losses.collectives import process_group
 from tvseg_bench.models.training.losses.feature_queue import FeatureQueue, drawn_rows
-from tvseg_bench.models.training.losses.ranks import all_ranks
 from tvseg_bench.models.training.losses.sinkhorn import sinkhorn
 from tvseg_bench.models.training.losses.temporal_loss import temporal_loss, usage
-from tvseg_bench.models.training.objectives.contract import ClipBatch, StepLoss
 from tvseg_bench.models.training.objectives.foreground_patches import foreground_masks
 from tvseg_bench.models.training.objectives.forwarder import (
     ForwarderConfig,
@@ -39,6 +38,7 @@ from tvseg_bench.models.training.objectives.heads import (
     cosine_scores,
     projection_head,
 )
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch, StepLoss
 from tvseg_bench.models.training.objectives.teacher import Orientation, Teacher
 from tvseg_bench.models.training.schedules import value_at
 
@@ -92,7 +92,7 @@ class TimeTConfig(ForwarderConfig):
 
 TIMET = TimeTConfig(ema_orientation="published")
 """The published release with the constants that take effect. Its code has a teacher by default,
-of which its README says that it is off; as its momentum weighs the student, that is nearly so."""
+which is off according to its README; as its momentum weighs the student, that is nearly so."""
 TIMET_CLEAN = TimeTConfig(
     assigned="all-frames", n_context=6, normalise="before-step", teacher="none"
 )
@@ -155,7 +155,7 @@ class TimeTObjective(nn.Module):
         scores = self.prototypes(projected)
         value = temporal_loss(scores, target, temperature=self.config.temperature, weight=mask)
         agreement = (scores.detach().argmax(-1) == target).float().mean()
-        stats = usage(target, self.config.prototypes, all_ranks())
+        stats = usage(target, self.config.prototypes, process_group())
         return StepLoss(value=value, stats={**stats, "agreement": agreement})
 
     @torch.no_grad()
@@ -178,7 +178,7 @@ class TimeTObjective(nn.Module):
             cosine_scores(rows, prototypes),
             epsilon=self.config.epsilon,
             iterations=self.config.iterations,
-            group=all_ranks(),
+            group=process_group(),
         )
         return plan[: source[..., 0].numel()].view(*source.shape[:-1], -1)[:, 0]
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
-from tvseg_bench.models.training.objectives.by_name import objective_entry
-from tvseg_bench.models.training.objectives.contract import ClipBatch
+from tvseg_bench.models.training.objectives.catalogue import objective_entry
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch
 
 SMALL: dict[str, Any] = {"hidden": (12,), "out": 6}
 OBJECTIVES: dict[str, tuple[str, dict[str, Any]]] = {

@@ -101,20 +101,20 @@ def test_the_loss_falls(tmp_path: Path) -> None:
 def test_frozen_states_are_kept_where_frames_come_again(tmp_path: Path) -> None:
     same = {"recipe.augmentation": "none", "recipe.sampling": "equidistant"}
     train(setup(tmp_path, "kept", overrides=same))
-    run = setup(tmp_path, "anew", overrides=same)
-    plain = loop._seen
+    run = setup(tmp_path, "again", overrides=same)
+    plain = loop._backbone
     try:
-        loop._seen = lambda run, batch: run.backbone
+        loop._backbone = lambda run, batch: run.backbone
         train(run)
     finally:
-        loop._seen = plain
-    kept, anew = (losses(tmp_path / name) for name in ("kept", "anew"))
-    assert kept == pytest.approx(anew, rel=1e-5)
+        loop._backbone = plain
+    kept, again = (losses(tmp_path / name) for name in ("kept", "again"))
+    assert kept == pytest.approx(again, rel=1e-5)
 
 
 @pytest.mark.parametrize("method", ["contrast", "mosic"])
 def test_other_objectives_go_through_the_same_loop(tmp_path: Path, method: str) -> None:
-    from tvseg_bench.models.training.objectives.by_name import objective_entry
+    from tvseg_bench.models.training.objectives.catalogue import objective_entry
 
     known = objective_entry(method).config.model_fields
     run = setup(tmp_path, overrides={"recipe.steps": 2})

@@ -1,4 +1,4 @@
-"""Runs that are killed, refused or given what cannot be read: what stays, and what is said."""
+"""Runs that are killed, refused or given unreadable clips: what stays, and the errors."""
 
 import errno
 import json
@@ -17,7 +17,7 @@ from tvseg_bench.models.training import loop
 from tvseg_bench.models.training.checkpoints import NAME, TrainingError
 from tvseg_bench.models.training.loop import train
 from tvseg_bench.models.training.metrics_log import rows
-from tvseg_bench.models.training.objectives.contract import ClipBatch, StepLoss
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch, StepLoss
 from tvseg_bench.models.training.settings import TrainCallbacks
 
 
@@ -112,7 +112,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         train(setup(tmp_path), callbacks=Stop(3))
     path = tmp_path / "out" / NAME
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(TrainingError, match="is no checkpoint that could be read"):
+    with pytest.raises(TrainingError, match="is not a checkpoint that can be read"):
         train(setup(tmp_path, resume=True))
 
 
@@ -170,16 +170,16 @@ def test_damaged_clips_are_counted_once_over_an_interruption(tmp_path: Path) -> 
     clips = [good, damaged, run.clips[2]]
     with pytest.raises(KeyboardInterrupt):
         train(replace(run, clips=clips), callbacks=Stop(5))
-    heard = Heard()
-    outcome = train(replace(run, clips=clips, resume=True), callbacks=heard)
+    callbacks = Skips()
+    outcome = train(replace(run, clips=clips, resume=True), callbacks=callbacks)
     assert dict(outcome.skipped) == {"torn": "the file is torn"}
-    assert heard.names == []  # it was told of before
-    told = [row for row in rows(run.output) if "clip" in row]
-    assert [(row["clip"], row["reason"]) for row in told] == [("torn", "the file is torn")]
+    assert callbacks.names == []  # it was reported before
+    reported = [row for row in rows(run.output) if "clip" in row]
+    assert [(row["clip"], row["reason"]) for row in reported] == [("torn", "the file is torn")]
     assert list(rows(run.output))[-1] == {"finished": 6, "skipped": 1}
 
 
-class Heard(TrainCallbacks):
+class Skips(TrainCallbacks):
     def __init__(self) -> None:
         self.names: list[str] = []
 
@@ -210,7 +210,7 @@ def test_a_batch_that_processes_cannot_share_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_size_that_the_model_cannot_see_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"recipe.size=30 is no multiple of 8.*choose 24"):
+    with pytest.raises(UsageError, match=r"recipe.size=30 is not a multiple of 8.*choose 24"):
         train(setup(tmp_path, overrides={"recipe.size": 30}))
 
 

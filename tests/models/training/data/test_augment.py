@@ -9,8 +9,8 @@ from tvseg_bench.models.training.data.sampling import generator
 
 
 def frames(n: int = 3, height: int = 40, width: int = 60) -> list[np.ndarray]:
-    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return [picture] * n
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return [image] * n
 
 
 @pytest.mark.parametrize("kind", ["none", "standard", "timet", "mosic"])
@@ -41,7 +41,7 @@ def test_the_release_never_mirrors_and_standard_does(monkeypatch: pytest.MonkeyP
     mirrored = []
     real = augment.ImageOps.mirror
     monkeypatch.setattr(
-        augment.ImageOps, "mirror", lambda picture: mirrored.append(1) or real(picture)
+        augment.ImageOps, "mirror", lambda image: mirrored.append(1) or real(image)
     )
     for seed in range(12):
         augmented(frames(1), 32, "timet", generator(seed))
@@ -68,7 +68,7 @@ def test_the_release_applies_one_colour_change_and_standard_all_four(
 
 
 @given(st.integers(4, 400), st.integers(4, 400), st.integers(0, 99))
-def test_a_crop_lies_within_the_picture(width: int, height: int, seed: int) -> None:
+def test_a_crop_lies_within_the_image(width: int, height: int, seed: int) -> None:
     left, top, right, bottom = crop_box(width, height, generator(seed))
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height

@@ -62,13 +62,13 @@ def replace_recipe(**changes: object) -> Recipe:
 
 
 def test_a_damaged_clip_is_told_of_once_and_replaced() -> None:
-    told: list[tuple[str, str]] = []
+    reported: list[tuple[str, str]] = []
     clips = [made("a"), made("bad", damaged=(0, 1, 2, 3, 4)), made("c")]
-    found = stream(clips, skip=lambda name, reason: told.append((name, reason)))
+    found = stream(clips, skip=lambda name, reason: reported.append((name, reason)))
     names = {name for batch in found.batches() for name in batch.names}
     assert names == {"a", "c"}
-    assert [name for name, _ in told] == ["bad"]
-    assert "is damaged" in told[0][1]
+    assert [name for name, _ in reported] == ["bad"]
+    assert "is damaged" in reported[0][1]
     assert list(found.skipped) == ["bad"]
 
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.models.training.objectives.contract import ClipBatch
 from tvseg_bench.models.training.objectives.contrast import (
     ContrastConfig,
     ContrastObjective,
     contrastive_loss,
 )
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch
 
 VARIANTS: list[dict[str, Any]] = [
     {},
@@ -49,8 +49,8 @@ def test_loss_falls_and_reaches_every_parameter(changes: dict[str, Any], backbon
     assert sum(losses[-3:]) < sum(losses[:3])
 
 
-def test_moving_picture_is_recognised(backbone: Any) -> None:
-    """Patches that move as a whole come from where they were; the head learns to tell them."""
+def test_moving_image_is_recognised(backbone: Any) -> None:
+    """Patches that move together come from where they were; the head learns to match them."""
     wide = torch.randn(1, 3, 16, 40, generator=torch.Generator().manual_seed(5))
     images = torch.stack([wide[..., i : i + 24] for i in (0, 4, 8)], 1)
     clips = ClipBatch(images=images, names=["a"], frames=[(0, 1, 2)])

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.models.training.objectives.contract import ClipBatch
 from tvseg_bench.models.training.objectives.mosic import PRESETS, MoSiCConfig, MoSiCObjective
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch
 
 SMALL: dict[str, Any] = {"prototypes": 5, "hidden": (12,), "out": 6, "points": 4}
 VARIANTS: list[dict[str, Any]] = [

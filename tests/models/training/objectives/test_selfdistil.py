@@ -7,15 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from tvseg_bench.models.training.data.views import (
-    Looks,
+    ViewVariation,
     correspond,
     cut,
     draws,
     placements,
     relight,
 )
-from tvseg_bench.models.training.objectives.by_name import objective_entry
-from tvseg_bench.models.training.objectives.contract import ClipBatch
+from tvseg_bench.models.training.objectives.catalogue import objective_entry
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch
 from tvseg_bench.models.training.objectives.selfdistil import SelfDistil, SelfDistilConfig, hide
 
 TINY = SelfDistilConfig(view=32, prototypes=8, hidden=32, bottleneck=16, momentum=0.9)
@@ -99,7 +99,7 @@ def test_a_view_of_zoom_one_that_is_not_mirrored_is_a_part_of_the_image() -> Non
 
 
 def test_places_correspond() -> None:
-    """A picture of its own coordinates says where each patch of each view comes from."""
+    """An image of its own coordinates shows where each patch of each view comes from."""
     ys, xs = torch.meshgrid(torch.linspace(-1, 1, 65), torch.linspace(-1, 1, 97), indexing="ij")
     image = torch.stack([xs, ys, xs * 0])[None]
     u = torch.rand(2, 8, 16, generator=torch.Generator().manual_seed(3))
@@ -120,20 +120,20 @@ def test_places_correspond() -> None:
 
 def test_relighting_by_nothing_changes_nothing() -> None:
     images = torch.randn(2, 3, 4, 4)
-    same = Looks(gain=0, offset=0, tint=0, slope=0, hue=0, grey=0)
+    same = ViewVariation(gain=0, offset=0, tint=0, slope=0, hue=0, grey=0)
     torch.testing.assert_close(relight(images, torch.rand(2, 16), same), images)
 
 
 def test_a_slope_leaves_the_middle_as_it_is() -> None:
     images = torch.zeros(3, 3, 5, 5)
-    lit = relight(images, torch.rand(3, 16), Looks(offset=0, slope=1.0))
+    lit = relight(images, torch.rand(3, 16), ViewVariation(offset=0, slope=1.0))
     torch.testing.assert_close(lit[..., 2, 2], torch.zeros(3, 3))
     assert (lit[..., 0, 0] + lit[..., 4, 4]).abs().max() < 1e-6
     assert lit.abs().max() > 0
 
 
 def test_grey_views_have_no_colour() -> None:
-    grey = relight(torch.randn(2, 3, 4, 4), torch.rand(2, 16), Looks(grey=1.0, tint=0.0))
+    grey = relight(torch.randn(2, 3, 4, 4), torch.rand(2, 16), ViewVariation(grey=1.0, tint=0.0))
     torch.testing.assert_close(grey[:, 0], grey[:, 2])
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tvseg_bench.benchmark.errors import ModelError, UsageError
-from tvseg_bench.models.training.objectives.contract import ClipBatch, StepLoss
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch, StepLoss
 from tvseg_bench.models.training.objectives.timet import PRESETS, TimeTConfig, TimeTObjective
 
 SMALL: dict[str, Any] = {"prototypes": 5, "hidden": (12,), "out": 6, "teacher": "none"}

@@ -68,7 +68,7 @@ def test_lost_stays_lost() -> None:
     assert not bool(visible[:, -1].all())
 
 
-def test_plain_picture_stays() -> None:
+def test_plain_image_stays() -> None:
     """Where there is no structure, no inverse is taken of nothing."""
     queries = grid_queries(1, 2, SIZE, torch.device("cpu"))
     tracks, visible = LucasKanade().track(torch.ones(1, 3, 3, *SIZE), queries)

@@ -1,18 +1,19 @@
-"""What the parts of the trainer promise each other.
+"""Interfaces between the parts of the trainer.
 
 clips -> `ClipBatch` -> `Objective` (asks the `TrainableBackbone`) -> `StepLoss` -> step.
 
 The loop knows neither clustering nor video: it draws batches, calls the objective, steps the
-optimiser and keeps what a resumed run needs. An objective knows neither files nor schedules. So a
+optimiser and saves what a resumed run needs. An objective knows neither files nor schedules. So a
 contrastive or masked loss, or points from a tracker, come in without a change of the loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 
@@ -32,26 +33,34 @@ class ClipBatch:
     """[B, T, P] whether a tracked point can be seen."""
     repeatable: bool = False
     """Whether the same frame always comes as the same pixels (no random augmentation), so that
-    what frozen blocks make of it may be kept."""
+    the output of frozen blocks may be cached."""
+
+    def to(self, device: torch.device) -> ClipBatch:
+        """Return the batch with its tensors on a device."""
+        if device.type == "cpu":
+            return self
+        images = self.images.to(device, non_blocking=True)
+        tracks = None if self.tracks is None else self.tracks.to(device, non_blocking=True)
+        visible = None if self.visible is None else self.visible.to(device, non_blocking=True)
+        return replace(self, images=images, tracks=tracks, visible=visible)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepLoss:
-    """What a step is judged by."""
+    """The loss of a step, and numbers for the log."""
 
     value: Tensor
     """Scalar that carries the gradient."""
     stats: Mapping[str, Tensor] = field(default_factory=dict)
     """Scalars without gradient for the log, such as `entropy` (of cluster usage, 0..1) and
-    `empty` (prototypes that nobody was assigned to)."""
+    `empty` (prototypes without any sample)."""
 
 
-@runtime_checkable
 class TrainableBackbone(Protocol):
     """An image model of which a part is tuned (an nn.Module).
 
     `forward(images)` is `tuned(frozen(images))`. What `frozen` returns is a tensor whose first
-    axis is the image, so it may be split, joined, kept and given back.
+    axis is the image, so it may be split, joined, cached and passed in again.
     """
 
     dim: int
@@ -86,5 +95,5 @@ class Objective(Protocol):
         ...
 
     def after_step(self, backbone: Any, step: int, n_steps: int) -> None:
-        """Hear that step `step` (from 0) of `n_steps` was taken: normalise, follow, forget."""
+        """Called after step `step` (from 0) of `n_steps`: normalise prototypes, move a teacher."""
         ...

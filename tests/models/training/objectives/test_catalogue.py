@@ -7,8 +7,8 @@ import torch
 from pydantic import ValidationError
 
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.models.training.objectives.by_name import OBJECTIVES, objective_entry
-from tvseg_bench.models.training.objectives.contract import ClipBatch
+from tvseg_bench.models.training.objectives.catalogue import OBJECTIVES, objective_entry
+from tvseg_bench.models.training.objectives.objective_types import ClipBatch
 
 PRESETS = [(name, preset) for name, entry in OBJECTIVES.items() for preset in entry.presets]
 

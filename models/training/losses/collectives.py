@@ -1,4 +1,4 @@
-"""What the processes of one training run tell each other; nothing, where there is only one."""
+"""Sums, maxima and gathered rows over the processes of a training run; or of the only one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from torch import Tensor
 from torch import distributed as dist
 
 
-def all_ranks() -> dist.ProcessGroup | None:
+def process_group() -> dist.ProcessGroup | None:
     """Return the group of all processes of this run, None where this is the only one.
 
     Example:
-        >>> all_ranks() is None
+        >>> process_group() is None
         True
     """
     if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
@@ -19,7 +19,7 @@ def all_ranks() -> dist.ProcessGroup | None:
     return dist.group.WORLD
 
 
-def n_ranks(group: dist.ProcessGroup | None) -> int:
+def n_processes(group: dist.ProcessGroup | None) -> int:
     """Return how many processes a group has; 1 without one."""
     return 1 if group is None else dist.get_world_size(group)
 
@@ -34,14 +34,14 @@ def largest(values: Tensor, group: dist.ProcessGroup | None) -> Tensor:
     return values if group is None else _reduced(values, dist.ReduceOp.MAX, group)
 
 
-def joined(rows: Tensor, group: dist.ProcessGroup | None) -> Tensor:
+def gathered(rows: Tensor, group: dist.ProcessGroup | None) -> Tensor:
     """Return the rows [N, ...] of all processes, rank after rank; every rank brings N of them.
 
     No gradient flows.
     """
     if group is None:
         return rows.detach()
-    parts = [torch.empty_like(rows) for _ in range(n_ranks(group))]
+    parts = [torch.empty_like(rows) for _ in range(n_processes(group))]
     dist.all_gather(parts, rows.detach().contiguous(), group)
     return torch.cat(parts)
 

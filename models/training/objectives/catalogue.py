@@ -1,4 +1,4 @@
-"""The objectives by name; a new one joins by its file and one line here."""
+"""The objectives by name; a new one takes its file and one line here."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ from pydantic import BaseModel
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 from tvseg_bench.models.training.objectives import contrast, mosic, selfdistil, timet
-from tvseg_bench.models.training.objectives.contract import Objective
+from tvseg_bench.models.training.objectives.objective_types import Objective
 
 
 @dataclass(frozen=True)
-class Entry:
+class ObjectiveEntry:
     """An objective that can be trained with."""
 
     config: type[BaseModel]
-    """Its constants; the defaults are our own choice, with the known faults mended."""
+    """Its constants; the defaults are our own choice, with the known faults fixed."""
     build: Callable[[Any, int], Objective]
     """Make it from its config and the channels of the backbone's features."""
     presets: Mapping[str, BaseModel]
     """Configs by name, as recipes use them: the published ones and ours."""
 
 
-OBJECTIVES: Mapping[str, Entry] = MappingProxyType(
+OBJECTIVES: Mapping[str, ObjectiveEntry] = MappingProxyType(
     {
-        "timet": Entry(timet.TimeTConfig, timet.build, timet.PRESETS),
-        "contrast": Entry(contrast.ContrastConfig, contrast.build, contrast.PRESETS),
-        "selfdistil": Entry(selfdistil.SelfDistilConfig, selfdistil.build, selfdistil.PRESETS),
-        "mosic": Entry(mosic.MoSiCConfig, mosic.build, mosic.PRESETS),
+        "timet": ObjectiveEntry(timet.TimeTConfig, timet.build, timet.PRESETS),
+        "contrast": ObjectiveEntry(contrast.ContrastConfig, contrast.build, contrast.PRESETS),
+        "selfdistil": ObjectiveEntry(
+            selfdistil.SelfDistilConfig, selfdistil.build, selfdistil.PRESETS
+        ),
+        "mosic": ObjectiveEntry(mosic.MoSiCConfig, mosic.build, mosic.PRESETS),
     }
 )
 
 
-def objective_entry(name: str) -> Entry:
+def objective_entry(name: str) -> ObjectiveEntry:
     """Return an objective by name.
 
     Raises:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import torch
 
-from tvseg_bench.models.training.losses.ranks import all_ranks, joined, largest, n_ranks, summed
+from tvseg_bench.models.training.losses.collectives import (
+    gathered,
+    largest,
+    n_processes,
+    process_group,
+    summed,
+)
 from tvseg_bench.tests.models.training import objective_process
 
 
@@ -24,10 +30,10 @@ def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
             )
 
 
-def test_alone_there_is_nobody_to_ask() -> None:
+def test_a_single_process_has_nothing_to_exchange() -> None:
     values = torch.randn(3)
-    assert all_ranks() is None
-    assert n_ranks(None) == 1
+    assert process_group() is None
+    assert n_processes(None) == 1
     assert summed(values, None) is values
     assert largest(values, None) is values
-    assert torch.equal(joined(values, None), values)
+    assert torch.equal(gathered(values, None), values)
