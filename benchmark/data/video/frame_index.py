@@ -7,6 +7,7 @@ is a frame; where that is in doubt, one pass through the decoder counts what com
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,15 +52,6 @@ class Packet(NamedTuple):
         return cls(packet.pts, packet.dts, packet.is_keyframe)
 
 
-class Start(NamedTuple):
-    """A place where decoding may start."""
-
-    frame: int
-    """The first frame, in presentation order, that can be had from here."""
-    packet: Packet | None
-    """Its packet; None is the start of the file."""
-
-
 @dataclass(frozen=True)
 class FrameIndex:
     """The frames of a stream in presentation order; frame numbers count from 0."""
@@ -72,8 +64,8 @@ class FrameIndex:
     labels: tuple[int, ...]
     """The time stamp by which each frame is known; empty where they do not tell frames apart, and
     frames are counted from the start of the file."""
-    starts: tuple[Start, ...]
-    """Keyframes by frame; the first entry is the start of the file."""
+    starts: Mapping[int, Packet | None]
+    """Where decoding may start, frames ascending: a keyframe -> its packet, 0 -> None."""
     order: tuple[int, ...]
     """For each frame, where it is stored: a frame is made from frames that are stored before."""
     doubt: str
@@ -87,17 +79,17 @@ class FrameIndex:
         return {label: frame for frame, label in enumerate(self.labels)}
 
     @cached_property
-    def _start_frames(self) -> tuple[int, ...]:
-        return tuple(start.frame for start in self.starts)
+    def _starts(self) -> tuple[int, ...]:
+        return tuple(self.starts)
 
-    def start_for(self, frame: int) -> Start:
-        """Return the last place from which a frame can be decoded."""
-        return self.starts[bisect_right(self._start_frames, frame) - 1]
+    def start_for(self, frame: int) -> int:
+        """Return the last frame at which decoding of this one can start."""
+        return self._starts[bisect_right(self._starts, frame) - 1]
 
     def next_start(self, frame: int) -> int:
         """Return the first frame that damage to this one cannot reach: a later keyframe."""
-        at = bisect_right(self._start_frames, frame)
-        return self._start_frames[at] if at < len(self.starts) else self.n_frames
+        later = self._starts[bisect_right(self._starts, frame) :]
+        return later[0] if later else self.n_frames
 
     def first_reached(self, frame: int) -> int:
         """Return the first frame that may be made from this one though it is shown before it."""
@@ -142,18 +134,19 @@ def build_index(path: Path, info: StreamInfo) -> FrameIndex:
 
 def _storage(
     labels: list[int], n_frames: int, packets: list[Packet]
-) -> tuple[tuple[Start, ...], tuple[int, ...]]:
+) -> tuple[dict[int, Packet | None], tuple[int, ...]]:
     """Return `starts` and `order` of an index."""
     position = {label: frame for frame, label in enumerate(labels)}
-    starts, order = [Start(0, None)], list(range(n_frames))
+    starts: dict[int, Packet | None] = {0: None}
+    order, latest = list(range(n_frames)), 0
     for ordinal, packet in enumerate(packets):
         frame = None if packet.pts is None else position.get(packet.pts)
         if frame is None:
             continue  # it is never shown, or frames are not known by their time
         order[frame] = ordinal
-        if packet.is_keyframe and frame > starts[-1].frame:
-            starts.append(Start(frame, packet))
-    return tuple(starts), tuple(order)
+        if packet.is_keyframe and frame > latest:
+            starts[frame], latest = packet, frame
+    return starts, tuple(order)
 
 
 def _count_sure(labels: list[int], packets: list[Packet]) -> int:
@@ -225,7 +218,7 @@ def _decode_labels(path: Path, info: StreamInfo, packets: list[Packet]) -> tuple
     found: list[int | None] = []
     with open_container(path) as container, suppress(av.error.FFmpegError):
         stream = container.streams[info.stream]
-        set_up_decoder(stream, "AUTO")
+        set_up_decoder(stream)
         for packet in container.demux(stream):
             with suppress(av.error.FFmpegError):  # a damaged packet gives no frame
                 found += [frame.pts for frame in packet.decode()]

@@ -289,6 +289,17 @@ def test_damage_is_named_and_ends_at_the_next_keyframe(reader: Any, tmp_path: Pa
             video[keys[1] + 2]
 
 
+def test_damage_is_noticed_each_time(tmp_path: Path) -> None:
+    source = encode(tmp_path / "a.h264", "libx264", X264, n=8)
+    path = tmp_path / "cut.h264"
+    path.write_bytes(source.read_bytes()[:-20])
+    for _ in range(20):
+        video = open_video(path)
+        assert [number_in(video[i]) for i in range(7)] == list(range(7))
+        with pytest.raises(DataError, match="part of the image is lost"):
+            video[7]
+
+
 Maker = Callable[[Path, Path], Path]
 
 
