@@ -43,8 +43,7 @@ def _backbone(size: str, registers: bool) -> Backbone:
             f"{TOKENS} Trained at 518 pixels. Positions are interpolated as in timm."
             if registers
             else f"{TOKENS} Trained at 518 pixels. Positions are interpolated as in the official "
-            "hub; timm "
-            "does otherwise, so timm:… differs at every other size, most at small ones."
+            "hub; timm does otherwise, so timm:… differs at every other size, most at small ones."
         ),
     )
     return Backbone(card=card, arch=arch, naming="dinov2", timm=f"{arch}.lvd142m")

@@ -45,8 +45,7 @@ def _vit(
 ) -> Backbone:
     notes = (
         f"{TOKENS} {GATED} Rotary positions from periods in float32 as in timm; the official hub "
-        "keeps "
-        "them in bfloat16, so its features differ a little."
+        "keeps them in bfloat16, so its features differ a little."
     )
     card = _card(
         arch,

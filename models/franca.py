@@ -34,8 +34,7 @@ def _backbone(size: str, params_m: float, native: int, data: str, file: str | No
         weights_url=f"{FILES}/{file}" if file else None,
         notes=(
             f"{TOKENS} Teacher, without the RASA head. Trained at {native} pixels. Off that grid "
-            "timm "
-            "would interpolate positions otherwise."
+            "timm would interpolate positions otherwise."
         ),
     )
     options = {

@@ -27,8 +27,7 @@ def _backbone(arch: str, timm: str, dim: int, params_m: float, data: str = "1k")
         pretraining_data=(f"imagenet-{data}",),
         notes=(
             f"{TOKENS} The {whose} is taken, as in the released backbone files, which the "
-            "repository's "
-            "README links to."
+            "repository's README links to."
         ),
     )
     return Backbone(card=card, arch=timm, prefer=(whose,))

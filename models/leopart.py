@@ -26,8 +26,7 @@ def _backbone(arch: str, timm: str, patch: int, dim: int, params_m: float) -> Ba
         pretraining_data=("imagenet-1k", "coco"),
         notes=(
             f"{TOKENS} Started from dino/{arch}. The repository's README links to the file. "
-            "Positions as "
-            "in DINO: off the native grid timm's ViT of the same weights differs."
+            "Positions as in DINO: off the native grid timm's ViT of the same weights differs."
         ),
     )
     return Backbone(card=card, arch=timm)

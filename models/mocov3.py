@@ -31,8 +31,7 @@ def _backbone(arch: str, timm: str, dim: int, params_m: float) -> Backbone:
         weights_url=f"{FILES}/{file}/{file}.pth.tar",
         notes=(
             f"{TOKENS} 300 epochs, base encoder, 12 heads at either size. There is no official "
-            "rule for "
-            "other grids; positions are interpolated as in timm."
+            "rule for other grids; positions are interpolated as in timm."
         ),
     )
     return Backbone(

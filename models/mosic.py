@@ -40,8 +40,7 @@ def _backbone(
         trained_on_eval_data=("youtube-vos-2019",),
         notes=(
             f"{TOKENS} The repository's README links to the file. Fine-tuned without labels on "
-            "the videos "
-            "of YouTube-VOS: its rows on that data set are not unseen data."
+            "the videos of YouTube-VOS: its rows on that data set are not unseen data."
         ),
     )
     return Backbone(card=card, arch=timm, naming="dinov2", options=options or {})

@@ -32,9 +32,8 @@ def _backbone(
         trained_on_eval_data=(YOUTUBE_VOS,) if YOUTUBE_VOS in data else (),
         notes=(
             f"{TOKENS} Released as student (_model.ckpt) and teacher (_teacher.ckpt) in files of "
-            "their own; "
-            "the revision says which one it was. Positions as in NeCo's code, which differs from "
-            "timm's off the native grid."
+            "their own; the revision says which one it was. Positions as in NeCo's code, which "
+            "differs from timm's off the native grid."
         ),
     )
     return Backbone(card=card, arch=timm, naming="dinov2")

@@ -43,9 +43,8 @@ def _backbone(
         weights_url=f"{FILES}/{file}" if file else None,
         notes=(
             f"Dense features: the {dim}-dimensional code, on a frozen DINO; segments by its "
-            "cluster probe. Its "
-            "own evaluation resizes images by nearest neighbour to 320 pixels and crops them. "
-            "Positions as in DINO."
+            "cluster probe. Its own evaluation resizes images by nearest neighbour to 320 pixels "
+            "and crops them. Positions as in DINO."
         ),
     )
     return Backbone(card=card, arch=timm)

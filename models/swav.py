@@ -22,8 +22,7 @@ CARD = ModelCard(
     weights_url="https://dl.fbaipublicfiles.com/deepcluster/swav_800ep_pretrain.pth.tar",
     notes=(
         "Dense features: the map of layer 4, stride 32, after its last ReLU; TimeT's scripts "
-        "take it "
-        "before. 800 epochs."
+        "take it before. 800 epochs."
     ),
 )
 

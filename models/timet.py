@@ -34,8 +34,8 @@ def _backbone(arch: str, timm: str, dim: int, params_m: float, notes: str) -> Ba
         trained_on_eval_data=("youtube-vos-2019",),
         notes=(
             f"{TOKENS} {notes} Fine-tuned without labels on the videos of YouTube-VOS: its rows "
-            "on that "
-            "data set are not unseen data. The student is taken where a teacher stands beside it."
+            "on that data set are not unseen data. The student is taken where a teacher stands "
+            "beside it."
         ),
     )
     return Backbone(card=card, arch=timm, prefer=STUDENT)

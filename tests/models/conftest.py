@@ -130,7 +130,7 @@ class Family:
         return loaded.model
 
     def reads(self, backbone: Backbone, write: Write) -> None:
-        """Every tensor arrives, features have the promised shape, and they can be clustered."""
+        """Every tensor arrives, and features have the promised shape."""
         state = self.state(backbone)
         model = self.load(backbone, write(state))
         found = model.net.state_dict()
