@@ -141,25 +141,24 @@ def metric(name: str, protocol: str) -> str:
         **{model: _measured(protocol, name, model) for model in MEASURED},
         "oracle": _measured(protocol, name, MEASURED[-1], "oracle/"),
     }
-    return (
-        f"{' · '.join(facts)}\n\n"
-        f"{table([f'`{protocol}`', *measured], [['moving-shapes:val', *measured.values()]])}"
-    )
+    if not any(measured.values()):
+        return " · ".join(facts)
+    shown = table([f"`{protocol}`", *measured], [["moving-shapes:val", *measured.values()]])
+    return f"{' · '.join(facts)}\n\n{shown}"
 
 
 MEASURED = ("baseline/pixels", "baseline/random", "timet/tiny")
 """Models of the repository's own results that show what good and bad look like."""
 
 
-def _measured(protocol: str, metric: str, model: str, reference: str = "") -> str:
-    """Return a value of the repository's own results, in percent."""
-    found = _results()[protocol, model]
-    value = (
-        found["references"].get(reference + metric)
-        if reference
-        else found["metrics"][metric]["value"]
-    )
-    return "-" if value is None else f"{100 * value:.1f}"
+def _measured(protocol: str, metric: str, model: str, reference: str = "") -> str | None:
+    """Return a value of the repository's own results, in percent; None where there is none."""
+    result = _results().get((protocol, model))
+    if result is None:
+        return None
+    values = {name: found["value"] for name, found in result["metrics"].items()}
+    value = (result["references"] if reference else values).get(reference + metric)
+    return None if value is None else f"{100 * value:.1f}"
 
 
 @cache
