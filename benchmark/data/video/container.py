@@ -33,6 +33,9 @@ MAX_PIXELS = 2**27
 _CODECS = {"libdav1d": "av1", "libaom-av1": "av1", "libvpx-vp9": "vp9", "libvpx": "vp8"}
 """Decoder -> codec, where their names differ."""
 
+_METADATA = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
+"""Metadata that are no UTF-8 are read all the same; PyAV 19 does so by itself."""
+
 _DEFAULT, _ATTACHED_PICTURE = 0x1, 0x400
 _DEFAULT_BONUS = 5_000_000
 
@@ -85,7 +88,7 @@ def open_container(path: Path) -> Any:
         return av.open(
             f"file:{path.resolve()}",  # a name like 'http:x' or '-i' stays a name
             options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
-            metadata_errors="replace",
+            **_METADATA,
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise DataError(
@@ -139,7 +142,7 @@ def pick_stream(container: Any, path: Path, wanted: int | None) -> Any:
 
 
 def _score(stream: Any) -> int:
-    disposition = int(stream.disposition)
+    disposition = stream.disposition.value
     if disposition & _ATTACHED_PICTURE or stream.codec_context is None:
         return 1
     pixels = int(stream.codec_context.width * stream.codec_context.height)

@@ -355,6 +355,16 @@ BAD: dict[str, tuple[Maker, str]] = {
 }
 
 
+def test_metadata_in_another_encoding(h264: Path, tmp_path: Path) -> None:
+    """Its muxer's name, in letters that are no UTF-8."""
+    data = h264.read_bytes()
+    assert b"Lavf" in data
+    path = tmp_path / "latin.mp4"
+    path.write_bytes(data.replace(b"Lavf", "Läöü".encode("latin-1")))
+    with open_video(path) as video:
+        assert [number_in(image) for image in video.frames([3])] == [3]
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_no_video_gets_one_sentence(name: str, h264: Path, tmp_path: Path) -> None:
     make, sentence = BAD[name]
