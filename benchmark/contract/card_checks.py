@@ -30,55 +30,55 @@ if TYPE_CHECKING:
 _COUNT_TOLERANCE = 0.05
 """How far `params_m` may be from the parameters that are counted, as a share of them."""
 _ODD_SEED = 918_273_645
-"""Nobody else's, so that seeding anew inside the model shows."""
+"""Used nowhere else, so that seeding again inside the model shows."""
 
 
 def card(subject: Subject) -> Finding:
-    """Hold the card against what a reader of a result has to know."""
-    said, trained = subject.card, subject.card.revision.startswith("sha256:")
+    """Compare the card with what a reader of a result has to know."""
+    stated, trained = subject.card, subject.card.revision.startswith("sha256:")
     count = sum(p.numel() for p in parameters(subject.loaded.model).values()) / 1e6
     wrong = [
-        *(["licence='unknown': name the SPDX id of the weights"] * (said.licence == "unknown")),
-        *_wrong_count(said, count),
+        *(["licence='unknown': name the SPDX id of the weights"] * (stated.licence == "unknown")),
+        *_wrong_count(stated, count),
     ]
-    if trained and not said.pretraining_data:
+    if trained and not stated.pretraining_data:
         wrong.append("pretraining_data is empty: name what the weights were trained on")
     if wrong:
         return failed(f"the card is not complete: {'; '.join(wrong)}", params_m=count)
-    missing = [name for name in ("paper", "code") if getattr(said, name) is None]
-    if trained and said.weights_sha256 is None:
+    missing = [name for name in ("paper", "code") if getattr(stated, name) is None]
+    if trained and stated.weights_sha256 is None:
         missing.append("weights_sha256")
     if missing:
         return warning(f"the card says nothing about {', '.join(missing)}", params_m=count)
     return ok("complete, the licence is named", params_m=count)
 
 
-def _wrong_count(said: ModelCard, count: float) -> list[str]:
-    if said.params_m is None:
+def _wrong_count(stated: ModelCard, count: float) -> list[str]:
+    if stated.params_m is None:
         return [f"params_m is missing: {count:.3g} million parameters were counted"]
-    if count and abs(said.params_m - count) > max(_COUNT_TOLERANCE * count, 0.01):
-        return [f"params_m={said.params_m} where {count:.3g} million were counted"]
+    if count and abs(stated.params_m - count) > max(_COUNT_TOLERANCE * count, 0.01):
+        return [f"params_m={stated.params_m} where {count:.3g} million were counted"]
     return []
 
 
 def weights(subject: Subject, given_sha256: str | None) -> Finding:
     """Build once more under another random seed: what differs did not come from the weights."""
-    said = subject.card
-    if given_sha256 is not None and not said.revision.startswith(f"sha256:{given_sha256}"):
+    stated = subject.card
+    if given_sha256 is not None and not stated.revision.startswith(f"sha256:{given_sha256}"):
         return failed(
-            f"the card's revision is {said.revision}, but the file given with --weights has "
+            f"the card's revision is {stated.revision}, but the file given with --weights has "
             f"sha256:{given_sha256}; set the revision from the file that is loaded"
         )
-    if said.weights_sha256 and not said.revision.startswith(f"sha256:{said.weights_sha256}"):
+    if stated.weights_sha256 and not stated.revision.startswith(f"sha256:{stated.weights_sha256}"):
         return failed(
-            f"the card promises weights with sha256:{said.weights_sha256}, but its revision is "
-            f"{said.revision}; fetch the right file, or mend the card"
+            f"the card promises weights with sha256:{stated.weights_sha256}, but its revision is "
+            f"{stated.revision}; fetch the right file, or fix the card"
         )
     first = state(subject.loaded.model)
     other = subject.rebuild().model
     if other is subject.loaded.model:  # a builder that keeps what it built
         other = copy.deepcopy(other)
-    subject.shared["twin"] = other
+    subject.shared["reinitialised"] = other
     second = {name: tensor.to(subject.device) for name, tensor in state(other).items()}
     if not first:
         return not_applicable("the model has no parameters")
@@ -117,8 +117,8 @@ def frozen(subject: Subject) -> Finding:
         )
     if values.requires_grad:
         return failed(
-            "the output requires a gradient, so every batch keeps its whole graph in memory; hold "
-            "modules as attributes, where the suite freezes them, or detach the output"
+            "the output requires a gradient, so every batch keeps its complete graph in memory; "
+            "hold modules as attributes, where the suite freezes them, or detach the output"
         )
     return ok("every module in evaluation mode, no gradients")
 

@@ -22,14 +22,17 @@ REPORT_NAME: Final = "check_report.json"
 MAX_REPORT_BYTES = 2**20
 
 CHECKS: Final = (
-    *("weights", "card", "shapes", "finite", "grids", "determinism", "order", "batch", "twin"),
-    *("pixels", "normalisation", "shift", "time", "segments", "frozen", "random-state", "speed"),
-    "toy",
+    *("weights", "card", "shapes", "finite", "grids", "determinism", "order", "batch"),
+    *("reinitialised", "pixels", "normalisation", "shift", "time", "segments", "frozen"),
+    *("random-state", "speed", "toy"),
 )
 """Every check, in the order of the report; each one stands in every report."""
 
 LEFT_OUT: Final = "left out on request"
 """The message of a check that the user left out."""
+
+_OLDER_NAMES: Final = {"twin": "reinitialised"}
+"""What checks were called in reports of earlier versions."""
 
 Status = Literal["ok", "warning", "failed", "not-applicable"]
 Kind = Literal["features", "clip", "segmenter", "unknown"]
@@ -55,19 +58,23 @@ class CheckOutcome(_Part):
 
     @model_validator(mode="after")
     def _complete(self) -> CheckOutcome:
-        """Read reports of earlier versions, whose message alone named what was left out."""
-        older = "left_out" not in self.model_fields_set and self.message == LEFT_OUT
-        return self.model_copy(update={"left_out": True}) if older else self
+        """Read reports of earlier versions: other names, `left_out` in the text alone."""
+        older: dict[str, object] = {}
+        if self.check in _OLDER_NAMES:
+            older["check"] = _OLDER_NAMES[self.check]
+        if "left_out" not in self.model_fields_set and self.message == LEFT_OUT:
+            older["left_out"] = True
+        return self.model_copy(update=older) if older else self
 
 
 class CheckReport(_Part):
-    """The whole contract test of one model."""
+    """The complete contract test of one model."""
 
     schema_: Literal["tvseg-bench/check@1"] = Field(default=CHECK_SCHEMA, alias="schema")
     model: Model
     kind: Kind
     full: bool = False
-    """Whether larger pictures and more clips were tried as well."""
+    """Whether larger images and more clips were tried as well."""
     outcomes: tuple[CheckOutcome, ...]
     seconds: Annotated[float, Field(ge=0)]
     provenance: Provenance
@@ -175,6 +182,6 @@ def parse_report(data: bytes, name: str) -> CheckReport:
         return CheckReport.model_validate_json(data)
     except ValidationError as error:
         raise ResultError(
-            f"{name} is no report of this version's contract test: "
+            f"{name} is not a report of this version's contract test: "
             f"{format_validation_error(error)}; type: tvseg-bench check MODEL -o DIR"
         ) from None

@@ -39,7 +39,7 @@ SAME_PIXELS = 1e-3
 
 
 def shapes(subject: Subject) -> Finding:
-    """Look at type, shape and type of the numbers on two square pictures."""
+    """Check type and shape of the output, and the type of its numbers, on two square images."""
     images = subject.images(2)
     with torch.inference_mode():
         output = subject.raw(images)
@@ -48,7 +48,7 @@ def shapes(subject: Subject) -> Finding:
     rows, cols, dim = maps.shape[1:]
     if subject.kind == "segmenter":
         ids = len(set(maps.flatten().tolist()))
-        return ok(f"integer ids [B, H, W], {ids} of them in two pictures", ids=ids)
+        return ok(f"integer ids [B, H, W], {ids} of them in two images", ids=ids)
     subject.shared["dtype"] = output.tokens.dtype
     kind = str(output.tokens.dtype).removeprefix("torch.")
     return ok(f"{kind} tokens [B, {rows * cols}, {dim}] on {rows}x{cols}", dim=dim)
@@ -61,12 +61,12 @@ def finite(subject: Subject) -> Finding:
         return failed("the model gives NaN or infinity; check its weights")
     spread = float(maps.flatten(0, 2).std(0).mean())
     if spread == 0:
-        return failed("the map is the same everywhere: the picture does not reach the output")
+        return failed("the map is the same everywhere: the image does not reach the output")
     return ok("every number is finite, and they vary", spread=spread)
 
 
 def grids(subject: Subject) -> Finding:
-    """Try pictures that are square, wide, tall and of an odd number of patches."""
+    """Try images that are square, wide, tall and of an odd number of patches."""
     patch, side = subject.card.patch_size, subject.side
     long = patch * round(side * 16 / 9 / patch)
     sizes = [(side, side), (side, long), (long, side), (15 * patch, 27 * patch)]
@@ -77,26 +77,26 @@ def grids(subject: Subject) -> Finding:
             subject.maps(subject.images(1, size))
         except ContractError as error:
             return failed(str(error))
-        except Exception as error:  # a stranger's model may raise anything
+        except Exception as error:  # somebody else's model may raise anything
             return failed(
-                f"fails on a picture of {size[0]}x{size[1]}: {type(error).__name__}: "
+                f"fails on an image of {size[0]}x{size[1]}: {type(error).__name__}: "
                 f"{' '.join(str(error).split())[:300]}; every multiple of the patch has to work"
             )
-    said = ", ".join(f"{h}x{w}" for h, w in sizes)
-    return ok(f"rows and columns are right for {said}", sizes=len(sizes))
+    sizes_shown = ", ".join(f"{h}x{w}" for h, w in sizes)
+    return ok(f"rows and columns are right for {sizes_shown}", sizes=len(sizes))
 
 
 def determinism(subject: Subject) -> Finding:
-    """Show the same pictures again, with others in between."""
+    """Show the same images again, with others in between."""
     subject.maps(subject.images(2, first=8))
     found = subject.difference(subject.shared["maps"], subject.maps(subject.images(2)))
     if found > _same(subject):
         return failed(
-            "the same pictures give other numbers the second time; remove chance and memory of "
-            "earlier pictures",
+            "the same images give other numbers the second time; remove chance and memory of "
+            "earlier images",
             difference=found,
         )
-    return ok("the same pictures give the same numbers", difference=found)
+    return ok("the same images give the same numbers", difference=found)
 
 
 def order(subject: Subject) -> Finding:
@@ -109,14 +109,14 @@ def order(subject: Subject) -> Finding:
     if found > _same(subject):
         return failed(
             "a frame's numbers depend on its place in the batch; an image model sees every frame "
-            "alone (one that looks at several says temporal='clip')",
+            "alone (one that looks at several declares temporal='clip')",
             difference=found,
         )
     return ok("the order of the frames changes nothing", difference=found)
 
 
 def batch(subject: Subject) -> Finding:
-    """Show pictures one by one that were seen together."""
+    """Show images one by one that were seen together."""
     many, step = subject.together, CLIP_FRAMES if subject.kind == "clip" else 1
     images, found = subject.images(many), 0.0
     for i in sorted({0, many // 2, many - 1}):
@@ -124,8 +124,8 @@ def batch(subject: Subject) -> Finding:
         found = max(found, subject.difference(seen, subject.maps(images[i : i + 1])))
     if found > _same(subject):
         return failed(
-            f"a picture's numbers depend on its batch mates (1 against {many} at once); normalise "
-            "over one picture at a time, and leave batch norm in evaluation mode",
+            f"an image's numbers depend on its batch mates (1 against {many} at once); normalise "
+            "over one image at a time, and leave batch norm in evaluation mode",
             difference=found,
         )
     return ok(f"alone or among {many}, the same numbers", difference=found)
@@ -167,11 +167,11 @@ def segments(subject: Subject) -> Finding:
         first, again = both.maps(both.images(4)), both.maps(both.images(4)[:1])
     except ContractError as error:
         return failed(f"segment(images) {error}")
-    except Exception as error:  # a stranger's model may raise anything
+    except Exception as error:  # somebody else's model may raise anything
         return failed(str(plugin_error(subject.card.name, "asked for segments", error)))
     found = unequal(first[:1], again)
     if found > SAME_PIXELS:
-        return failed("segments of a picture depend on its batch mates", difference=found)
+        return failed("segments of an image depend on its batch mates", difference=found)
     return ok("integer ids [B, H, W], alone and in a batch", difference=found)
 
 

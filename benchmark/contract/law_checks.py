@@ -1,4 +1,4 @@
-"""Checks that the map comes from the picture through the network: laws of what has to change.
+"""Checks that the map comes from the image through the network: laws of what has to change.
 
 Where two maps are compared, features by the largest distance of two tokens over the root mean
 square length of a token, segments by the share of pixels that differ.
@@ -29,22 +29,22 @@ CHANGED = 1e-2
 """Two maps that have to differ differ by more."""
 CHANGED_PIXELS = 1e-3
 AFFINE = 1e-3
-"""A map of a mean of two pictures that is nearer to the mean of their maps is affine in pixels."""
+"""A map of a mean of two images that is nearer to the mean of their maps is affine in pixels."""
 EXPLAINED = 0.999
 """Share of the variance of the features that colour, contrast and place of a patch may explain."""
 INIT_STD = 0.02
-"""Of re-initialised weights, where the loaded ones do not vary."""
+"""Of reinitialised weights, where the loaded ones do not vary."""
 _ODD_SEED = 736_455_281
-"""Nobody else's: a twin must not be drawn as the model was."""
+"""Used nowhere else, so that the weights are not drawn as the model's were."""
 _PIXELS = "baseline/pixels"
 
 
-def twin(subject: Subject) -> Finding:
-    """Re-initialise the weights of another build; what comes out has to change."""
-    other = subject.shared.pop("twin", None)
+def reinitialised(subject: Subject) -> Finding:
+    """Reinitialise the weights of another build; what comes out has to change."""
+    other = subject.shared.pop("reinitialised", None)
     tensors = [p for p in parameters(other).values() if p.ndim > 1]
     if not tensors:
-        return not_applicable("the model has no weights that could be drawn anew")
+        return not_applicable("the model has no weights that could be drawn again")
     generator = torch.Generator().manual_seed(_ODD_SEED)
     with torch.no_grad():
         for tensor in tensors:
@@ -54,15 +54,15 @@ def twin(subject: Subject) -> Finding:
     found = subject.difference(subject.shared["maps"], subject.maps(subject.images(2), other))
     if found < _changed(subject):
         return failed(
-            "a twin with re-initialised weights gives the same numbers, so the weights do not "
+            "the model with reinitialised weights gives the same numbers, so the weights do not "
             "reach the output; extract from the network that was loaded",
             difference=found,
         )
-    return ok("a twin with re-initialised weights gives other numbers", difference=found)
+    return ok("the model with reinitialised weights gives other numbers", difference=found)
 
 
 def pixels(subject: Subject) -> Finding:
-    """Hold the features against the raw picture: an affine map of it, or its colour and place."""
+    """Compare the features with the raw image: an affine map of it, or its colour and place."""
     if subject.kind == "segmenter":
         return not_applicable("the model gives segments, no features")
     if subject.card.name == _PIXELS:
@@ -82,7 +82,9 @@ def pixels(subject: Subject) -> Finding:
             curvature=curved,
             explained=explained,
         )
-    return ok("not the raw picture in other clothes", curvature=curved, explained=explained)
+    return ok(
+        "the features are not the raw image transformed", curvature=curved, explained=explained
+    )
 
 
 def _explained(subject: Subject) -> float | None:
@@ -103,7 +105,7 @@ def _explained(subject: Subject) -> float | None:
 
 
 def normalisation(subject: Subject) -> Finding:
-    """Normalise the pictures by another mean and deviation."""
+    """Normalise the images by another mean and deviation."""
     card = subject.card
     other = (
         tuple(m + 0.25 * s for m, s in zip(card.mean, card.std, strict=True)),
@@ -121,7 +123,7 @@ def normalisation(subject: Subject) -> Finding:
 
 
 def shift(subject: Subject) -> Finding:
-    """Shift the picture by a patch: the map has to go along, right and down."""
+    """Shift the image by a patch: the map has to shift with it, right and down."""
     step = subject.card.patch_size
     cells = step if subject.kind == "segmenter" else 1
     whole = subject.images(2, (subject.side + step, subject.side + step))
@@ -140,12 +142,12 @@ def shift(subject: Subject) -> Finding:
     for name in ("right", "down"):
         if not numbers[name] > numbers[f"{name}, not moved"]:
             return failed(
-                f"the picture is shifted {name} by a patch and the map does not follow "
+                f"the image is shifted {name} by a patch and the map does not follow "
                 f"(agreement {numbers[name]:.3f}, unmoved {numbers[f'{name}, not moved']:.3f}); "
                 "tokens go row by row, from the top left",
                 **numbers,
             )
-    return ok("the map follows a picture that is shifted by a patch", **numbers)
+    return ok("the map follows an image that is shifted by a patch", **numbers)
 
 
 def _agreement(subject: Subject, a: Tensor, b: Tensor) -> float:

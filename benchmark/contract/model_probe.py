@@ -1,4 +1,4 @@
-"""How the contract test looks at a model: pictures in, maps out, whatever kind it is.
+"""How the contract test looks at a model: images in, maps out, whatever kind it is.
 
 Features, features of clips and segments all become maps [B, rows, cols, C]; what differs is how
 two maps are compared.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CLIP_FRAMES = 4
 """Frames of the clips that a clip model is tried with; tubelets of two fit."""
 SIDE = 224
-"""Pixels of the pictures, to the nearest multiple of the patch."""
+"""Pixels of the images, to the nearest multiple of the patch."""
 MAX_ID = 2**24
 """First cluster id that no longer fits (float32 cannot tell it from its neighbour)."""
 
@@ -37,7 +37,7 @@ Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class ContractError(TvsegError):
-    """The model does not give what its contract promises; the text says what it gave."""
+    """The model does not give what its contract promises; the text names what it gave."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,17 @@ class Subject:
 
     @property
     def side(self) -> int:
-        """Return the side of a square picture in pixels, a multiple of the patch."""
+        """Return the side of a square image in pixels, a multiple of the patch."""
         return frames.target_size(SIDE, SIDE, View(size=SIDE), self.card.patch_size)[0]
 
     @property
     def together(self) -> int:
-        """Return how many pictures make a large batch."""
+        """Return how many images make a large batch."""
         return 2 if self.kind == "clip" else 8
 
     @cached_property
     def base(self) -> Tensor:
-        """Return the maps of the first `together` pictures, seen in one batch."""
+        """Return the maps of the first `together` images, seen in one batch."""
         return self.maps(self.images(self.together))
 
     def images(
@@ -81,15 +81,15 @@ class Subject:
         first: int = 0,
         statistics: Statistics | None = None,
     ) -> Tensor:
-        """Return pictures [count, 3, H, W] on the device, normalised as the suite does."""
-        pixels = pictures(first, count, size or (self.side, self.side))
+        """Return images [count, 3, H, W] on the device, normalised as the suite does."""
+        pixels = sample_images(first, count, size or (self.side, self.side))
         chosen = statistics or (self.card.mean, self.card.std)
         return frames.normalised(torch.from_numpy(pixels).to(self.device), chosen)
 
     def maps(self, images: Tensor, model: object = None) -> Tensor:
-        """Return what the model makes of pictures, checked, [B, rows, cols, C] in float32.
+        """Return what the model makes of images, checked, [B, rows, cols, C] in float32.
 
-        A clip model is shown clips of `CLIP_FRAMES` frames: each picture moved on pixel by pixel.
+        A clip model is shown clips of `CLIP_FRAMES` frames: each image moved on pixel by pixel.
 
         Raises:
             ContractError: the output is not what the contract promises.
@@ -117,12 +117,14 @@ def kind_of(model: object, temporal: Literal["image", "clip"]) -> Kind:
 
 
 def moving(images: Tensor) -> Tensor:
-    """Turn pictures [B, 3, H, W] into clips [B, T, 3, H, W] that drift by a pixel a frame."""
+    """Turn images [B, 3, H, W] into clips [B, T, 3, H, W] that drift by a pixel a frame."""
     return torch.stack([images.roll(t, dims=-1) for t in range(CLIP_FRAMES)], dim=1)
 
 
 @lru_cache(maxsize=32)
-def pictures(first: int, count: int, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def sample_images(
+    first: int, count: int, size: tuple[int, int]
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Return frames [count, H, W, 3] of different clips of moving-shapes; always the same."""
     from PIL import Image
 
@@ -153,10 +155,10 @@ def checked(
     expanded = count * (CLIP_FRAMES if subject.kind == "clip" else 1)
     wanted = [expanded, rows * cols, subject.card.embed_dim]
     if list(tokens.shape) != wanted:
-        said = " with B * T images" if subject.kind == "clip" else ""
+        frames = " with B * T images" if subject.kind == "clip" else ""
         raise ContractError(
-            f"gives tokens {list(tokens.shape)} on the grid {rows}x{cols} for {count} pictures of "
-            f"{size[0]}x{size[1]}, expected [B, rows * cols, embed_dim] = {wanted}{said}; class "
+            f"gives tokens {list(tokens.shape)} on the grid {rows}x{cols} for {count} images of "
+            f"{size[0]}x{size[1]}, expected [B, rows * cols, embed_dim] = {wanted}{frames}; class "
             "and register tokens are removed by the model"
         )
     if not tokens.is_floating_point():
@@ -171,7 +173,7 @@ def grid(output: PatchFeatures, card: ModelCard, size: Sequence[int]) -> tuple[i
     """Return the grid of an output.
 
     Raises:
-        ContractError: it is no pair of numbers, or not the patch's where the card says it is.
+        ContractError: it is not a pair of numbers, or not the patch's where the card says it is.
     """
     try:
         rows, cols = (int(n) for n in output.grid)
@@ -182,7 +184,7 @@ def grid(output: PatchFeatures, card: ModelCard, size: Sequence[int]) -> tuple[i
         raise ContractError(
             f"gives the grid {rows}x{cols} for {size[0]}x{size[1]} pixels, expected "
             f"{wanted[0]}x{wanted[1]} with patch {card.patch_size}; a map that rounds otherwise "
-            "says exact_grid=False on its card"
+            "declares exact_grid=False on its card"
         )
     return rows, cols
 
@@ -248,5 +250,5 @@ def warning(message: str, **numbers: float | int | None) -> Finding:
 
 
 def not_applicable(message: str) -> Finding:
-    """Return that a check says nothing about this model, with the reason."""
+    """Return that a check does not apply to this model, with the reason."""
     return "not-applicable", message, {}

@@ -1,8 +1,8 @@
 """The contract test of a model: what a third party runs before submitting it.
 
-Every check looks at one promise of the contract, on pictures of the embedded data set, without
-any download; a ViT-S/16 takes well under a minute on a CPU. A check whose ground has failed says
-nothing instead of failing too, so one mistake is named once.
+Every check looks at one promise of the contract, on images of the embedded data set, without
+any download; a ViT-S/16 takes well under a minute on a CPU. A check that needs one
+which failed is not run, so one mistake is named once.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "determinism": ("finite",),
     "order": ("determinism",),
     "batch": ("determinism", "order"),
-    "twin": ("determinism", "weights"),
+    "reinitialised": ("determinism", "weights"),
     "pixels": ("determinism",),
     "normalisation": ("determinism",),
     "shift": ("determinism",),
@@ -69,7 +69,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "speed": ("finite",),
     "toy": ("grids",),
 }
-"""What a check stands on."""
+"""Checks that have to pass before a check is run."""
 
 
 def check_model(
@@ -86,10 +86,10 @@ def check_model(
     Args:
         reference: as after `--model`.
         weights: file for models that take one.
-        full: also try larger pictures and more clips.
+        full: also try larger images and more clips.
         device: `auto`, `cpu`, `cuda`, …
         leave_out: names of checks that are not run.
-        on_outcome: hears every outcome as it is known.
+        on_outcome: called with every outcome as soon as it is known.
 
     Returns:
         One outcome per check; a model that cannot be built fails the check `weights`.
@@ -136,7 +136,7 @@ def _actions(given_sha256: str | None) -> dict[str, Callable[[Subject], Finding]
         "determinism": features.determinism,
         "order": features.order,
         "batch": features.batch,
-        "twin": laws.twin,
+        "reinitialised": laws.reinitialised,
         "pixels": laws.pixels,
         "normalisation": laws.normalisation,
         "shift": laws.shift,
@@ -169,20 +169,20 @@ class _Run:
     outcomes: dict[str, CheckOutcome] = field(default_factory=dict)
 
     def one(self, name: str, subject: Subject, action: Callable[[Subject], Finding]) -> None:
-        """Run one check; whatever a stranger's model raises becomes its outcome."""
+        """Run one check; whatever somebody else's model raises becomes its outcome."""
         begin = time.perf_counter()
-        silent = [n for n in _NEEDS.get(name, ()) if not self._holds(n)]
+        unmet = [n for n in _NEEDS.get(name, ()) if not self._holds(n)]
         left_out = name in self.leave_out
         if left_out:
             finding = not_applicable(LEFT_OUT)
-        elif silent:
-            finding = not_applicable(f"says nothing while '{silent[0]}' does not hold")
+        elif unmet:
+            finding = not_applicable(f"is not run while '{unmet[0]}' does not hold")
         else:
             finding = self._guarded(name, subject, action)
         self.add(name, finding, time.perf_counter() - begin, left_out=left_out)
 
     def _holds(self, name: str) -> bool:
-        """Return whether a check was run, did not fail, and does not stand on one that failed."""
+        """Return whether a check was run, did not fail, and needs none that failed."""
         if name in self.leave_out or self.outcomes[name].status == "failed":
             return False
         return all(self._holds(n) for n in _NEEDS.get(name, ()))
@@ -196,7 +196,7 @@ class _Run:
             return failed(f"the model {error}")
         except TvsegError as error:
             return failed(str(error))
-        except Exception as error:  # a stranger's model may raise anything
+        except Exception as error:  # somebody else's model may raise anything
             return failed(str(plugin_error(subject.card.name, f"checked for {name!r}", error)))
 
     def add(

@@ -48,11 +48,11 @@ def speed(subject: Subject) -> Finding:
         done += seen
     per_second = done / (time.perf_counter() - begin)
     memory = _peak_mb(subject.device)
-    said = "not known here" if memory is None else f"{memory:.0f} MiB"
+    shown = "not known here" if memory is None else f"{memory:.0f} MiB"
     where = "GPU" if subject.device.type == "cuda" else "process"
     return ok(
-        f"{per_second:.1f} pictures of {subject.side}x{subject.side} a second on "
-        f"{subject.device.type} in float32; peak memory of the {where} {said}",
+        f"{per_second:.1f} images of {subject.side}x{subject.side} a second on "
+        f"{subject.device.type} in float32; peak memory of the {where} {shown}",
         fps=round(per_second, 2),
         peak_mb=None if memory is None else round(memory, 1),
         threads=torch.get_num_threads(),

@@ -101,6 +101,8 @@ def test_what_was_left_out_stands_in_a_field_in_reports_of_every_version(tmp_pat
     assert read_report(path).left_out == ("toy",)
     for outcome in fields["outcomes"]:
         del outcome["left_out"]
+        if outcome["check"] == "reinitialised":
+            outcome["check"] = "twin"
     path.write_text(json.dumps(fields), encoding="utf-8")
     assert read_report(path).left_out == ("toy",)
     fields["outcomes"][-1]["message"] = "left out by a model that says so"

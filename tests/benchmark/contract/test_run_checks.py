@@ -224,11 +224,11 @@ FAULTS: list[tuple[Callable[[], Any], str, str]] = [
     (IsConstant, "finite", "the same everywhere"),
     (AssumesASquare, "grids", "the grid 18x18 for 224x400 pixels, expected 14x25"),
     (SwapsItsGrid, "grids", "the grid 25x14 for 224x400"),
-    (OnlyOneSize, "grids", "fails on a picture of 224x400: RuntimeError: size mismatch"),
+    (OnlyOneSize, "grids", "fails on an image of 224x400: RuntimeError: size mismatch"),
     (CountsItsCalls, "determinism", "other numbers the second time"),
     (KnowsItsPlace, "order", "its place in the batch"),
     (NormalisesTheBatch, "batch", "its batch mates (1 against 8 at once)"),
-    (IgnoresItsWeights, "twin", "the weights do not reach the output"),
+    (IgnoresItsWeights, "reinitialised", "the weights do not reach the output"),
     (ProjectsPixels, "pixels", "an affine map of the pixels"),
     (IsContrast, "pixels", "is the colour, contrast and place"),
     (NormalisesAgain, "normalisation", "normalises once more by itself"),
@@ -314,7 +314,7 @@ def test_the_callers_random_states_are_left_alone(check: Check) -> None:
     assert torch.equal(torch.get_rng_state(), before[2])
 
 
-def test_larger_pictures_when_asked(check: Check) -> None:
+def test_larger_images_when_asked(check: Check) -> None:
     assert "480x864" in said(check(Tiny, full=True), "grids")[1]
 
 
@@ -360,7 +360,7 @@ def test_a_segmenter(check: Check) -> None:
     assert report.passed
     assert report.kind == "segmenter"
     silent = {o.check for o in report.outcomes if o.status == "not-applicable"}
-    assert silent == {"weights", "twin", "pixels", "time", "segments", "speed", "toy"}
+    assert silent == {"weights", "reinitialised", "pixels", "time", "segments", "speed", "toy"}
 
 
 @pytest.mark.parametrize(
@@ -465,7 +465,7 @@ def test_what_stands_on_a_check_that_was_left_out_says_nothing(check: Check) -> 
     assert report.passed
     assert said(report, "shift") == (
         "not-applicable",
-        "says nothing while 'determinism' does not hold",
+        "is not run while 'determinism' does not hold",
     )
 
 
@@ -526,7 +526,7 @@ def test_a_revision_that_is_not_the_files(check: Check, tmp_path: Path) -> None:
     report = check(build, weights=path)
     assert report.failed == ("weights",)
     assert "set the revision from the file that is loaded" in said(report, "weights")[1]
-    assert said(report, "twin")[1] == "says nothing while 'weights' does not hold"
+    assert said(report, "reinitialised")[1] == "is not run while 'weights' does not hold"
 
 
 def test_unknown_names() -> None:

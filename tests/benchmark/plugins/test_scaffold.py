@@ -134,7 +134,7 @@ def test_filled_in_it_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     )
     assert report.passed, report.to_markdown()
     statuses = {o.check: o.status for o in report.outcomes}
-    assert statuses["weights"] == statuses["twin"] == "ok"
+    assert statuses["weights"] == statuses["reinitialised"] == "ok"
     monkeypatch.setenv("TVSEG_HOME", str(tmp_path / "empty"))
     report = check_model("tvseg_mine_filled:build", device="cpu")
     assert report.failed == ("weights",)
