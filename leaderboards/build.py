@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.results.result_file import atomic_write
 from tvseg_bench.leaderboards.load import RowKey
+from tvseg_bench.leaderboards.render.formatting import resolution_label
 from tvseg_bench.leaderboards.render.html_view import MARK as HTML_MARK
 from tvseg_bench.leaderboards.render.html_view import page as html_page
 from tvseg_bench.leaderboards.render.markdown import MARK, markdown
-from tvseg_bench.leaderboards.render.own_files import refuse_foreign
+from tvseg_bench.leaderboards.render.output_files import refuse_to_replace
 from tvseg_bench.leaderboards.render.page.page import page_start
-from tvseg_bench.leaderboards.render.words import resolution_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +144,7 @@ def write(
         "leaderboard.html": page_start(HTML_MARK),
     }
     for name in texts:
-        refuse_foreign(out / name, starts[name], "'leaderboard build'")
+        refuse_to_replace(out / name, starts[name], "'leaderboard build'")
     for name, text in texts.items():
         atomic_write(out / name, text().encode("utf-8"))
     return tuple(out / name for name in texts)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.leaderboards.load import RowKey
-from tvseg_bench.leaderboards.render.words import percent, rank_text, row_id, row_name
+from tvseg_bench.leaderboards.render.formatting import percent, rank_text, row_id, row_name
 
 if TYPE_CHECKING:
     from tvseg_bench.leaderboards.board import BoardTable

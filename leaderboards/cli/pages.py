@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tvseg_bench.benchmark.cli.output import print_json, print_problems
 from tvseg_bench.benchmark.results.result_file import atomic_write
-from tvseg_bench.leaderboards.render.own_files import refuse_foreign
+from tvseg_bench.leaderboards.render.output_files import refuse_to_replace
 from tvseg_bench.leaderboards.render.page.page import page_start
 
 
@@ -23,7 +23,7 @@ def write_page(path: Path, text: str, mark: str) -> Path:
         UsageError: another file is in the way.
         ResultError: the folder cannot be written.
     """
-    refuse_foreign(path, page_start(mark), "this command")
+    refuse_to_replace(path, page_start(mark), "this command")
     atomic_write(path, text.encode("utf-8"))
     return path
 

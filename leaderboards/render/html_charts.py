@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tvseg_bench.leaderboards.render.words import row_id
+from tvseg_bench.leaderboards.render.formatting import row_id
 
 if TYPE_CHECKING:
     from tvseg_bench.leaderboards.board import BoardTable

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.leaderboards.published.numbers import for_model
-from tvseg_bench.leaderboards.render.html_charts import chart_data
-from tvseg_bench.leaderboards.render.page.page import render_page
-from tvseg_bench.leaderboards.render.statement import COMPARISON, INTERVAL
-from tvseg_bench.leaderboards.render.words import (
+from tvseg_bench.leaderboards.render.formatting import (
+    COMPARISON,
+    INTERVAL,
     breakable,
     number,
     percent,
@@ -22,6 +21,8 @@ from tvseg_bench.leaderboards.render.words import (
     row_name,
     unlike,
 )
+from tvseg_bench.leaderboards.render.html_charts import chart_data
+from tvseg_bench.leaderboards.render.page.page import render_page
 from tvseg_bench.leaderboards.summary import ordered, summaries
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from tvseg_bench.leaderboards.render.statement import COMPARISON, INTERVAL
-from tvseg_bench.leaderboards.render.words import (
+from tvseg_bench.leaderboards.render.formatting import (
+    COMPARISON,
+    INTERVAL,
     number_of,
     percent,
     rank_text,

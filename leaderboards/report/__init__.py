@@ -1,1 +1,1 @@
-"""Pages that show runs: pictures, tables and timelines, made without running a model."""
+"""Pages that show runs: images, tables and timelines, made without running a model."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.leaderboards.render.words import breakable
-from tvseg_bench.leaderboards.report import pictures
+from tvseg_bench.leaderboards.render.formatting import breakable
+from tvseg_bench.leaderboards.report import drawing
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.recording.reader import RecordedUnit, Recording
@@ -20,12 +20,14 @@ MOST_CLUSTERS = 12
 
 
 def of_unit(
-    model: str, unit: RecordedUnit, kept: Recording, name: Callable[[int, Recording], str]
+    model: str, unit: RecordedUnit, recording: Recording, name: Callable[[int, Recording], str]
 ) -> dict[str, Any]:
     """Return the table of one clip."""
     table = np.asarray(unit.table, np.int64).reshape(len(unit.labels), len(unit.clusters))
-    names = [name(label, kept) for label in unit.labels]
-    return _view(model, table, unit.labels, unit.clusters, unit.assigned, names, kept.background)
+    names = [name(label, recording) for label in unit.labels]
+    return _view(
+        model, table, unit.labels, unit.clusters, unit.assigned, names, recording.background
+    )
 
 
 def of_data_set(models: Sequence[ReportedModel]) -> list[dict[str, Any]]:
@@ -76,7 +78,7 @@ def _view(
         "columns": [
             {
                 "cluster": clusters[c],
-                "colour": pictures.css(pictures.cluster_colour(clusters[c])),
+                "colour": drawing.css(drawing.cluster_colour(clusters[c])),
                 "matched": names[list(labels).index(assigned[c])]
                 if assigned[c] in labels
                 else "unmatched",
@@ -86,7 +88,7 @@ def _view(
         "rows": [
             {
                 "name": names[r],
-                "colour": pictures.css(pictures.label_colour(labels[r], background)),
+                "colour": drawing.css(drawing.label_colour(labels[r], background)),
                 "cells": [
                     {
                         "share": f"{100 * share[r, c]:.0f}",

@@ -1,4 +1,4 @@
-"""What a report shows: tables of results, the pictures that the runs kept, and which clips."""
+"""What a report shows: tables of results, the images that the runs recorded, and which clips."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from tvseg_bench.leaderboards.load import LoadedResults, Measurement, RowKey, lo
 from tvseg_bench.leaderboards.rows import BoardRow, run_folder, samples_path
 from tvseg_bench.leaderboards.summary import ordered
 
-_WITHOUT = "No pictures were kept of these cells; run them again with --keep 12 --force."
+_WITHOUT = "No images were recorded of these cells; run them again with --keep 12 --force."
 MOST_MODELS = 6
-"""Models whose pictures stand below each other; the best ones."""
+"""Models whose images stand below each other; the best ones."""
 
 
 @dataclass(frozen=True)
 class ReportedModel:
-    """One model in one table: its row, its first result, and what was kept of it."""
+    """One model in one table: its row, its first result, and what was recorded of it."""
 
     row: BoardRow
     result: Result
     path: Path
     cell: RecordedCell
-    kept: Recording | None
+    recording: Recording | None
     family: list[ReportedModel] = field(default_factory=list, repr=False, compare=False)
     """The same model, shown the same pixels of the same data, under every protocol."""
 
@@ -62,12 +62,12 @@ class ReportedModel:
         return [row for row in self.rows if row.frame is None]
 
     def clip(self, name: str) -> RecordedClip | None:
-        """Return what was kept of a clip."""
-        clips = self.kept.clips if self.kept is not None else ()
+        """Return what was recorded of a clip."""
+        clips = self.recording.clips if self.recording is not None else ()
         return next((clip for clip in clips if clip.clip == name), None)
 
     def colours(self, clip: RecordedClip) -> NDArray[np.uint8] | None:
-        """Return the features of a clip as colours [T, rows, cols, 3], None where none were kept.
+        """Return the features of a clip as colours [T, rows, cols, 3], None without a recording.
 
         Clusterings of single frames have no basis that serves the clip; that of another protocol
         which was shown the same is theirs too.
@@ -102,10 +102,10 @@ class Section:
     table: BoardTable
     models: tuple[ReportedModel, ...]
     """All of them, best first."""
-    pictured: tuple[ReportedModel, ...] = ()
+    illustrated: tuple[ReportedModel, ...] = ()
     clips: tuple[SelectedClip, ...] = ()
     without: str = ""
-    """Why there are no pictures."""
+    """Why there are no drawing."""
 
 
 @dataclass
@@ -120,7 +120,7 @@ class ReportContent:
 
 
 def gather(folders: Sequence[Path], compare: tuple[str, str] | None = None) -> ReportContent:
-    """Read results and kept pictures below the folders.
+    """Read results and recorded images below the folders.
 
     Where there are results of the first clips only (`--limit`) and no others, those are shown.
 
@@ -143,7 +143,7 @@ def gather(folders: Sequence[Path], compare: tuple[str, str] | None = None) -> R
             f"type: tvseg-bench run --output {folders[0]}"
         )
     if compare is not None:
-        _keep_pair(loaded, compare)
+        _only_pair(loaded, compare)
     board = make_board(loaded)
     material = ReportContent(
         board, problems=list(board.problems), partial=partial, compare=compare
@@ -170,7 +170,7 @@ def gather(folders: Sequence[Path], compare: tuple[str, str] | None = None) -> R
     return material
 
 
-def _keep_pair(loaded: LoadedResults, pair: tuple[str, str]) -> None:
+def _only_pair(loaded: LoadedResults, pair: tuple[str, str]) -> None:
     names = sorted({m.row.model for m in loaded.measurements})
     for name in pair:
         if name not in names:
@@ -184,14 +184,14 @@ def _shown(
     row: BoardRow, measured: Measurement, problems: list[Problem], family: list[ReportedModel]
 ) -> ReportedModel:
     cell = RecordedCell(run_folder(measured.path), measured.cell_id)
-    kept = None
+    recording = None
     if cell.exists:
         try:
-            kept = cell.read()
+            recording = cell.read()
         except ResultError as error:
-            problems.append(Problem(measured.file, f"its pictures are not shown: {error}"))
+            problems.append(Problem(measured.file, f"its images are not shown: {error}"))
     result = read_result(measured.path).result
-    shown = ReportedModel(row, result, measured.path, cell, kept, family)
+    shown = ReportedModel(row, result, measured.path, cell, recording, family)
     family.append(shown)
     return shown
 
@@ -199,24 +199,26 @@ def _shown(
 def _section(
     table: BoardTable, models: Sequence[ReportedModel], compare: tuple[str, str] | None
 ) -> Section:
-    kept = [m for m in models if m.kept is not None]
-    if not kept:
+    recorded = [m for m in models if m.recording is not None]
+    if not recorded:
         return Section(table, tuple(models), without=_WITHOUT)
     if compare is not None:
-        kept.sort(key=lambda m: compare.index(m.name))
-    pictured = kept[:MOST_MODELS]
-    scores = _scores(pictured)
+        recorded.sort(key=lambda m: compare.index(m.name))
+    illustrated = recorded[:MOST_MODELS]
+    scores = _scores(illustrated)
     if not scores:
-        why = "No clip was kept of every model; run them with a larger --keep."
+        why = "No clip was recorded of every model; run them with a larger --keep."
         return Section(table, tuple(models), without=why)
-    clips = _extremes(scores) if compare is None or len(pictured) != 2 else _apart(scores, compare)
-    return Section(table, tuple(models), tuple(pictured), tuple(clips))
+    clips = (
+        _extremes(scores) if compare is None or len(illustrated) != 2 else _apart(scores, compare)
+    )
+    return Section(table, tuple(models), tuple(illustrated), tuple(clips))
 
 
 def _scores(models: Sequence[ReportedModel]) -> dict[str, list[float]]:
-    """Return, for each clip that was kept of all models, their scores."""
+    """Return, for each clip that was recorded of all models, their scores."""
     found: dict[str, list[float]] = {}
-    for clip in models[0].kept.clips if models[0].kept is not None else ():
+    for clip in models[0].recording.clips if models[0].recording is not None else ():
         same = [m.clip(clip.clip) for m in models]
         values = [c.score for c in same if c is not None and c.score is not None]
         if len(values) == len(models):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.errors import DataError
-from tvseg_bench.leaderboards.report.pictures import address
+from tvseg_bench.leaderboards.report.drawing import address
 
 _OPTIONS = {
     "crf": "24",

@@ -1,4 +1,4 @@
-"""A report in plain values: pictures as `data:` addresses, charts as positions, tables as text."""
+"""The page of a report: one section a table, with what made its numbers."""
 
 from __future__ import annotations
 
@@ -6,41 +6,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tvseg_bench.benchmark.metrics.matching import UNMATCHED, Match
-from tvseg_bench.benchmark.recording.writer import spread
-from tvseg_bench.benchmark.results.result_file import Problem
-from tvseg_bench.benchmark.results.text import ResultError
-from tvseg_bench.benchmark.types import VOID
+from tvseg_bench.leaderboards.render.formatting import (
+    COMPARISON,
+    INTERVAL,
+    breakable,
+    percent,
+    resolution_label,
+)
 from tvseg_bench.leaderboards.render.html_view import Scale, row_view
 from tvseg_bench.leaderboards.render.page.page import render_page
-from tvseg_bench.leaderboards.render.statement import COMPARISON, INTERVAL
-from tvseg_bench.leaderboards.render.words import breakable, percent, resolution_label
-from tvseg_bench.leaderboards.report import pictures, video
-from tvseg_bench.leaderboards.report.charts import scatter, timeline
+from tvseg_bench.leaderboards.report.charts import scatter
 from tvseg_bench.leaderboards.report.classes import difference, per_class
-from tvseg_bench.leaderboards.report.contingency import of_data_set, of_unit
+from tvseg_bench.leaderboards.report.clip_view import clip_view, legend
+from tvseg_bench.leaderboards.report.contingency import of_data_set
 from tvseg_bench.leaderboards.summary import summaries
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.recording.reader import RecordedClip, Recording
     from tvseg_bench.leaderboards.report.gather import (
         ReportContent,
         ReportedModel,
         Section,
-        SelectedClip,
     )
 
 HERE = Path(__file__).parent
 BOARD_STYLE = HERE.parent / "render" / "board.css"
 MARK = "<!-- tvseg-bench report page -->"
 """Second line of the file, by which a later report knows its own."""
-COLUMNS = 5
-"""Frames of a clip side by side."""
-FPS = 3
-_ACROSS = 4
 _SAME = "under the same matching, "
 _SCOPES = {
     "frame": (
@@ -53,7 +44,7 @@ _SCOPES = {
 }
 """What a unit is, and under what its frames are scored."""
 MOST_OPEN = 4
-"""The pictures of so many tables start unfolded; those below start folded."""
+"""The images of so many tables start unfolded; those below start folded."""
 
 
 def page(material: ReportContent) -> str:
@@ -101,10 +92,10 @@ def _facts(material: ReportContent) -> dict[str, int]:
 
 
 def _sections(material: ReportContent) -> list[dict[str, Any]]:
-    """Return the sections; of a long page the pictures of the first ones are unfolded."""
+    """Return the sections; of a long page the images of the first ones are unfolded."""
     made = [_section(section, material) for section in material.sections]
-    pictured = [section for section in made if section["clips"]]
-    for i, section in enumerate(pictured):
+    illustrated = [section for section in made if section["clips"]]
+    for i, section in enumerate(illustrated):
         section["unfolded"] = i < MOST_OPEN
     return made
 
@@ -113,16 +104,16 @@ def _section(section: Section, material: ReportContent) -> dict[str, Any]:
     key = section.table.key
     headline, ranked = next(iter(section.table.metrics.items()))
     scale = Scale.of(ranked.rows)
-    kept = section.pictured[0].kept if section.pictured else None
-    what, under = ("", "") if kept is None else _SCOPES[kept.scope]
+    recording = section.illustrated[0].recording if section.illustrated else None
+    what, under = ("", "") if recording is None else _SCOPES[recording.scope]
     return {
         "id": key.id,
         "protocol": key.protocol_label,
         "dataset": key.dataset_label,
         "about": f"input {resolution_label(key.resolution)}",
         "what": what,
-        "matched": kept is not None and kept.scope != "labels",
-        "of_frames": "" if kept is None else kept.of_frames,
+        "matched": recording is not None and recording.scope != "labels",
+        "of_frames": "" if recording is None else recording.of_frames,
         "under": under,
         "headline": headline,
         "axis": (percent(scale.lo), percent(scale.hi)),
@@ -130,10 +121,10 @@ def _section(section: Section, material: ReportContent) -> dict[str, Any]:
         "references": _references(ranked.rows),
         "difference": _difference(section, material.compare, headline),
         "scatter": _scatter(section, material.compare, headline),
-        "clips": [_clip(chosen, section, material.problems) for chosen in section.clips],
-        "hidden": len([m for m in section.models if m.kept]) - len(section.pictured),
-        "legend": _legend(section, kept),
-        "whole": of_data_set(section.pictured),
+        "clips": [clip_view(chosen, section, material.problems) for chosen in section.clips],
+        "hidden": len([m for m in section.models if m.recording]) - len(section.illustrated),
+        "legend": legend(section, recording),
+        "whole": of_data_set(section.illustrated),
         "classes": _classes(section),
         "without": section.without,
     }
@@ -186,134 +177,9 @@ def _scatter(section: Section, pair: tuple[str, str] | None, metric: str) -> dic
     return scatter(points) if len(points) > 1 else None
 
 
-def _legend(section: Section, kept: Recording | None) -> list[dict[str, str]]:
-    """Return names and colours of the classes, where labels are classes."""
-    if kept is None or kept.labels != "semantic":
-        return []
-    seen = {
-        label
-        for chosen in section.clips
-        for model in section.pictured
-        if (clip := model.clip(chosen.name)) is not None
-        for unit in clip.units
-        for label in (*unit.labels, *unit.assigned)
-        if label not in (VOID, UNMATCHED)
-    }
-    return [
-        {
-            "name": label_name(label, kept),
-            "colour": pictures.css(pictures.label_colour(label, kept.background)),
-        }
-        for label in sorted(seen)
-    ]
-
-
-def label_name(label: int, kept: Recording) -> str:
-    """Return the name of a label in words."""
-    if kept.labels == "semantic" and 0 <= label < len(kept.classes):
-        return kept.classes[label]
-    return "background" if label == kept.background else f"object {label}"
-
-
-def _clip(chosen: SelectedClip, section: Section, problems: list[Problem]) -> dict[str, Any]:
-    """Return everything about one clip: strips, timeline, video, contingency."""
-    models = [(m, c) for m in section.pictured if (c := m.clip(chosen.name)) is not None]
-    first, clip = models[0]
-    kept = first.kept
-    assert kept is not None
-    shown: dict[str, Any] = {
-        "why": chosen.why,
-        "name": breakable(chosen.name),
-        "scores": [(m.name, percent(c.score)) for m, c in models],
-        "broken": "",
-    }
-    try:
-        images, truth = first.cell.images(clip), first.cell.truth(clip).astype(np.int64)
-        maps = [m.cell.maps(c) for m, c in models]
-        colours = [m.colours(c) for m, c in models]
-    except ResultError as error:
-        problems.append(Problem(section.table.key.protocol_label, str(error)))
-        return {**shown, "broken": str(error)}
-    at = spread(len(clip.positions), COLUMNS)
-    true = pictures.segments(images, truth, kept.background)
-    matched = [
-        pictures.segments(images, _matched(c, ids), kept.background)
-        for (_, c), ids in zip(models, maps, strict=True)
-    ]
-    plain = [
-        ("frame", "what the model is shown", images),
-        ("truth", "the labels of the data set; dark is void", true),
-    ]
-    scored = [
-        (m.name, f"{kept.metric} {percent(c.score)}", part)
-        for (m, c), part in zip(models, matched, strict=True)
-    ]
-    raw = [
-        (
-            m.name,
-            f"{len(c.units[0].clusters)} clusters",
-            pictures.clusters(images[at], ids[at]),
-        )
-        for (m, c), ids in zip(models, maps, strict=True)
-        if kept.scope != "labels"
-    ]
-    features = [
-        (m.name, f"{c.grid[0]} x {c.grid[1]} patches", pictures.enlarged(pca[at], c.size))
-        for (m, c), pca in zip(models, colours, strict=True)
-        if pca is not None
-    ]
-    middles = pictures.columns(len(at), clip.size[1])
-    return {
-        **shown,
-        "rows": strips([(name, note, part[at]) for name, note, part in (*plain, *scored)]),
-        "raw": strips(raw),
-        "features": strips(features),
-        "frames": [clip.frames[i] for i in at],
-        "timeline": timeline(
-            [(m.name, c.series) for m, c in models], [clip.positions[i] for i in at], middles
-        ),
-        "video": _video([(name, part) for name, _, part in (*plain, *scored)]),
-        "tables": [of_unit(m.name, c.units[0], kept, label_name) for m, c in models if c.units]
-        if kept.scope == "clip"
-        else [],
-    }
-
-
-def _matched(clip: RecordedClip, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the labels [T, H, W] that the clusters of the kept frames were matched with."""
-    out = np.full(ids.shape, UNMATCHED, np.int64)
-    for i, position in enumerate(clip.positions):
-        unit = next((u for u in reversed(clip.units) if u.start <= position), None)
-        if unit is not None:
-            order = np.argsort(unit.clusters, kind="stable")
-            clusters = np.asarray(unit.clusters, np.int64)[order]
-            out[i] = Match(clusters, np.asarray(unit.assigned, np.int64)[order]).apply(ids[i])
-    return out
-
-
-def strips(parts: Sequence[tuple[str, str, NDArray[np.uint8]]]) -> list[dict[str, Any]]:
-    """Return one picture per part: its name, what it shows, and its frames."""
-    return [
-        {
-            "name": breakable(name),
-            "note": note,
-            "alt": f"{name}: {note}",
-            "strip": pictures.strip(frames),
-            "frames": len(frames),
-        }
-        for name, note, frames in parts
-    ]
-
-
-def _video(parts: Sequence[tuple[str, NDArray[np.uint8]]]) -> video.Film | None:
-    if len(parts[0][1]) < 3:
-        return None
-    return video.film(pictures.panels(parts, _ACROSS), FPS)
-
-
 def _classes(section: Section) -> dict[str, Any] | None:
     """Return IoU per class, a column per model, the rarest class last."""
-    models = section.pictured or section.models
+    models = section.illustrated or section.models
     found = [(m, {c.label: c for c in per_class(m)}) for m in models]
     found = [(m, classes) for m, classes in found if classes]
     if not found:

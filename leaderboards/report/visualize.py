@@ -20,11 +20,12 @@ from tvseg_bench.benchmark.recording.images import reduced_size
 from tvseg_bench.benchmark.recording.writer import spread
 from tvseg_bench.benchmark.registry import datasets
 from tvseg_bench.benchmark.types import Clip, Dataset, DatasetCard, View
+from tvseg_bench.leaderboards.render.formatting import breakable
 from tvseg_bench.leaderboards.render.page.page import render_page
-from tvseg_bench.leaderboards.render.words import breakable
-from tvseg_bench.leaderboards.report import pictures, video
+from tvseg_bench.leaderboards.report import drawing, video
 from tvseg_bench.leaderboards.report.charts import shares
-from tvseg_bench.leaderboards.report.view import BOARD_STYLE, COLUMNS, HERE, strips
+from tvseg_bench.leaderboards.report.clip_view import COLUMNS, strips
+from tvseg_bench.leaderboards.report.view import BOARD_STYLE, HERE
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import ClipFeatures
@@ -188,8 +189,8 @@ def _images(clip: Clip, frames: tuple[int, ...], size: tuple[int, int]) -> NDArr
 def view(seen: VideoAnalysis, k: int, size: int, seed: int) -> dict[str, Any]:
     """Return what the page shows."""
     ids, at = seen.ids, spread(len(seen.frames), COLUMNS)
-    drawn = pictures.clusters(seen.images, ids)
-    colours = pictures.enlarged(seen.colours, ids.shape[1:])
+    drawn = drawing.clusters(seen.images, ids)
+    colours = drawing.enlarged(seen.colours, ids.shape[1:])
     counts = np.stack([np.bincount(frame.ravel(), minlength=k) for frame in ids])
     rows, cols = seen.colours.shape[1:3]
     parts = [
@@ -199,9 +200,9 @@ def view(seen: VideoAnalysis, k: int, size: int, seed: int) -> dict[str, Any]:
     ]
     whole = None
     if len(seen.frames) > 2:
-        made = pictures.panels([(name, frames) for name, _, frames in parts], len(parts))
+        made = drawing.panels([(name, frames) for name, _, frames in parts], len(parts))
         whole = video.film(made, _FPS)
-    middles = pictures.columns(len(at), ids.shape[2])
+    middles = drawing.columns(len(at), ids.shape[2])
     same = [float((a == b).mean()) for a, b in zip(ids[1:], ids[:-1], strict=True)]
     return {
         "model": breakable(seen.model),
@@ -218,7 +219,7 @@ def view(seen: VideoAnalysis, k: int, size: int, seed: int) -> dict[str, Any]:
         "marks": middles,
         "clusters": [
             {
-                "colour": pictures.css(pictures.cluster_colour(i)),
+                "colour": drawing.css(drawing.cluster_colour(i)),
                 "share": f"{100 * counts[:, i].sum() / counts.sum():.1f}",
                 "in": int((counts[:, i] > 0).sum()),
             }

@@ -14,7 +14,7 @@ import tvseg_bench
 from tvseg_bench.__main__ import main
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.leaderboards.cli.pages import write_page
-from tvseg_bench.leaderboards.report import pictures
+from tvseg_bench.leaderboards.report import drawing
 from tvseg_bench.leaderboards.report.charts import HEIGHT, scatter, timeline
 from tvseg_bench.leaderboards.report.gather import gather
 from tvseg_bench.leaderboards.report.view import MARK, page
@@ -66,8 +66,8 @@ def test_every_protocol_has_a_section_with_pictures(html: str) -> None:
 
 def test_single_frames_borrow_the_colours_of_the_clip(run: Path) -> None:
     for section in gather([run]).sections:
-        for shown in section.pictured:
-            for clip in shown.kept.clips if shown.kept else ():
+        for shown in section.illustrated:
+            for clip in shown.recording.clips if shown.recording else ():
                 colours = shown.colours(clip)
                 assert colours is not None
                 assert colours.shape == (5, *clip.grid, 3)
@@ -165,7 +165,7 @@ def test_a_spoiled_picture_takes_nothing_else_down(
     kept = sorted(p for p in (out / "media").iterdir() if p.name != "data")
     (kept[0] / "kept.json").write_text('{"schema": "<script>alert(1)</script>"}', encoding="utf-8")
     assert main(["report", str(out)]) == 1
-    assert "its pictures are not shown" in capsys.readouterr().err
+    assert "its images are not shown" in capsys.readouterr().err
     text = (out / "report" / "report.html").read_text(encoding="utf-8")
     assert "Not on this page" in text
     assert "<script>alert(1)" not in text
@@ -186,8 +186,8 @@ def test_strangers_names_are_text(run: Path, tmp_path: Path) -> None:
 def test_segments_have_the_colours_of_their_classes() -> None:
     images = np.full((1, 8, 40, 3), 100, np.uint8)
     labels = np.repeat(np.array([0, 3, -1, 255, 3]), 8)[None, None].repeat(8, axis=1)
-    drawn = pictures.segments(images, labels, 0)[0, 4]
-    colour = np.array(pictures.label_colour(3, 0))
+    drawn = drawing.segments(images, labels, 0)[0, 4]
+    colour = np.array(drawing.label_colour(3, 0))
     assert abs(drawn[12] - (0.7 * colour + 0.3 * (0.55 * 100 + 95))).max() <= 1
     assert (drawn[12] == drawn[36]).all()
     assert len({tuple(p) for p in drawn[17:24]}) == 2  # hatched

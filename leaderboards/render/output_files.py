@@ -7,7 +7,7 @@ from pathlib import Path
 from tvseg_bench.benchmark.errors import UsageError
 
 
-def refuse_foreign(path: Path, start: str, command: str) -> None:
+def refuse_to_replace(path: Path, start: str, command: str) -> None:
     """Refuse to replace what the command did not write: another file, a link, a user's own.
 
     Args:

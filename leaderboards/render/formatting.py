@@ -1,4 +1,4 @@
-"""Names, numbers and ranks of boards and reports in as few words as they need."""
+"""How boards and reports show names, numbers and ranks, and state how numbers were compared."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 
     from tvseg_bench.leaderboards.board import BoardTable
     from tvseg_bench.leaderboards.rows import BoardRow
+
+INTERVAL = (
+    "95 % intervals over clips: Student's t times the jackknife's standard error on the logit "
+    "scale, each clip left out in turn (below ten clips, marked †, they are a rough guide)"
+)
+COMPARISON = (
+    "models are compared in pairs over the clips they share, by Student's t, with Holm's "
+    "correction over all pairs of a table: the chance that any two equal models are called "
+    "different is at most 5 %"
+)
+"""How intervals and ranks are made, in the words that every form of a board prints."""
 
 
 def row_id(row: BoardRow) -> str:

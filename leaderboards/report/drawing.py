@@ -1,4 +1,4 @@
-"""Frames, segments and clusters as pictures: what belongs to which class has its colour."""
+"""Frames, segments and clusters as images: what belongs to which class has its colour."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _outlined(out: NDArray[np.float32], ids: NDArray[np.integer[Any]]) -> Frames
 
 @dataclass(frozen=True)
 class Strip:
-    """Frames side by side as one picture."""
+    """Frames side by side as one image."""
 
     src: str
     """A `data:` address."""
@@ -140,7 +140,7 @@ class Strip:
 
 
 def strip(frames: Frames) -> Strip:
-    """Return frames side by side as one picture."""
+    """Return frames side by side as one image."""
     from PIL import Image
 
     scale = min(1.0, _SHOWN_WIDTH / frames.shape[2])
@@ -159,10 +159,10 @@ def columns(count: int, width: int) -> list[float]:
     return [100 * (i * (shown + _GAP) + shown / 2) / whole for i in range(count)]
 
 
-def address(picture: Image) -> str:
-    """Return a picture as a `data:` address."""
+def address(image: Image) -> str:
+    """Return an image as a `data:` address."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="WEBP", quality=82, method=2)
+    image.save(buffer, format="WEBP", quality=82, method=2)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
