@@ -44,7 +44,7 @@ class Needs:
     """Whether it learns from other clips than it is scored on. A run then hands over the features
     of the first training split that is there; without one, the protocol divides the clips."""
     passes: int = 1
-    """How often the features are read; more than once makes keeping them worth it."""
+    """How often the features are read; more than once makes storing them worth it."""
     predictions: bool = False
     """Whether it makes label maps that can be saved (`--save-predictions`)."""
     unit: Literal["clip", "dataset"] = "dataset"
@@ -54,10 +54,10 @@ class Needs:
 
 @dataclass
 class SharedCache:
-    """Values by key, up to a number of bytes; what comes when it is full is not kept.
+    """Values by key, up to a number of bytes; what comes when it is full is not stored.
 
     Cells of one model, data set and view share one: seeds, a sweep of K and several scopes want
-    the same reduced features and the same ground truth. First come, first kept: evaluations read
+    the same reduced features and the same ground truth. First come, first stored: evaluations read
     a data set from its first clip to its last, where dropping the oldest value would always drop
     the one that is wanted next.
 
@@ -76,11 +76,11 @@ class SharedCache:
     _values: dict[Hashable, Any] = field(default_factory=dict)
 
     def __contains__(self, key: Hashable) -> bool:
-        """Return whether the value is kept."""
+        """Return whether the value is stored."""
         return key in self._values
 
     def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
-        """Return the value of a key, made now if it is not kept.
+        """Return the value of a key, made now if it is not stored.
 
         Args:
             key: everything that the value depends on, within one feature set; clips by name.
@@ -88,8 +88,8 @@ class SharedCache:
             size: bytes that the value takes.
         """
         if key in self._values:
-            kept: T = self._values[key]
-            return kept
+            stored: T = self._values[key]
+            return stored
         value = make()
         needed = size(value)
         if self.used + needed <= self.limit:
@@ -159,7 +159,7 @@ class Recorder(Protocol):
         Args:
             clip: that the frames belong to.
             positions: of the frames among the scored ones of the clip.
-            match: None where the unit says nothing.
+            match: None where the unit has no score.
             counted: what of a frame's table counts, None = all.
             outcome: its scores, None = mIoU.
         """

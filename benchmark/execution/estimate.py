@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Pass:
+class ForwardPass:
     """One forward pass that several cells share."""
 
     model: str
@@ -27,7 +27,7 @@ class Pass:
     protocols: str
     frames: int
     cached: int
-    """Frames whose features are kept already."""
+    """Frames whose features are in the cache already."""
     seconds: float | None
     """Of the forward pass alone, measured on two images; None where it cannot be."""
     kept_mb: float
@@ -70,7 +70,7 @@ def estimate(selection: Selection) -> dict[str, Any]:
     }
 
 
-def _passes(plan: Plan, selection: Selection, done: set[str]) -> list[Pass]:
+def _passes(plan: Plan, selection: Selection, done: set[str]) -> list[ForwardPass]:
     out = []
     for group in plan.groups():
         todo = [cell for cell in group if cell.key.cell_id not in done]
@@ -79,7 +79,7 @@ def _passes(plan: Plan, selection: Selection, done: set[str]) -> list[Pass]:
     return out
 
 
-def _pass(cells: Sequence[Cell], selection: Selection) -> Pass:
+def _pass(cells: Sequence[Cell], selection: Selection) -> ForwardPass:
     first = cells[0]
     dataset, card, cache = first.dataset, first.card, FeatureCache()
     view = cache.cached_view(card, dataset, shared_view(cells), selection.dtype)
@@ -95,7 +95,7 @@ def _pass(cells: Sequence[Cell], selection: Selection) -> Pass:
     numbers = rows * cols if view.output == "segments" else tokens * card.embed_dim
     width = 4 if STORED[selection.dtype] == "float32" else 2
     per_frame = _seconds_per_frame(first, selection, (rows, cols))
-    return Pass(
+    return ForwardPass(
         model=card.name,
         dataset=f"{dataset.card.name}:{dataset.split}",
         protocols=", ".join(dict.fromkeys(cell.protocol.label for cell in cells)),

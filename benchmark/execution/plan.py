@@ -1,4 +1,4 @@
-"""The grid: from a selection to cells with their identities, before anything is computed."""
+"""The plan: from a selection to cells with their identities, before anything is computed."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _takes_weights(reference: str) -> bool:
         return find_model(reference).entry.takes_weights
     except UsageError:
         raise
-    except TvsegError:  # told again where the model is loaded, as the reason of its cells
+    except TvsegError:  # raised again where the model is loaded, as the reason of its cells
         return False
 
 

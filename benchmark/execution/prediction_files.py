@@ -64,8 +64,8 @@ class PredictionFolder:
         `a/b` as a clip's name becomes two folders; a frame without a name is 00000, 00001, ...
 
         Raises:
-            UsageError: A name leads out of the folder or is no file name, or the map holds an id
-                that a palette lacks.
+            UsageError: A name leads out of the folder or is not a file name, or the map holds an
+                id that a palette lacks.
             DataError: Another file is in the way, or the disk refuses.
         """
         what = f"frame {frame} of {clip.name!r}"
@@ -80,7 +80,7 @@ def _safe(part: str, what: str) -> str:
     """Return one part of a path if it is an ordinary file name."""
     if part.strip(". ") != "" and not _FORBIDDEN.search(part) and part == part.rstrip(". "):
         return part
-    raise UsageError(f"{what} cannot be written: {part!r} is no file name; rename it")
+    raise UsageError(f"{what} cannot be written: {part!r} is not a file name; rename it")
 
 
 def _encoded(labels: ArrayLike, what: str) -> bytes:
@@ -91,10 +91,10 @@ def _encoded(labels: ArrayLike, what: str) -> bytes:
     if ids.min() < 0 or ids.max() > 255:
         wrong = ids.min() if ids.min() < 0 else ids.max()
         raise UsageError(f"{what} holds the id {wrong}; palette files hold 0 to 255")
-    picture = Image.fromarray(ids.astype(np.uint8))
-    picture.putpalette(davis_palette().tobytes())
+    image = Image.fromarray(ids.astype(np.uint8))
+    image.putpalette(davis_palette().tobytes())
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
+    image.save(buffer, format="PNG")
     return buffer.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""The grid, run: plan -> cells -> results, each written the moment it ends.
+"""Runs a plan: cells -> results, each written the moment its cell ends.
 
 What is done is skipped, what fails is recorded with its reason, and the rest goes on. Killed at
 any point, the same command goes on where it stopped and gives the same numbers.

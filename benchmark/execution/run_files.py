@@ -23,15 +23,15 @@ SCHEMA = "tvseg-bench/manifest@1"
 
 
 def write_manifest(directory: Path, plan: Plan) -> None:
-    """Write the grid to `manifest.json`, joined with the cells of earlier commands.
+    """Write the cells of a plan to `manifest.json`, joined with the cells of earlier commands.
 
     Raises:
         ResultError: the folder cannot be written.
     """
     path = directory / "manifest.json"
     cells = {row["cell_id"]: row for row in [*_earlier(path), *_rows(plan)]}
-    whole = {"schema": SCHEMA, "cells": list(cells.values())}
-    atomic_write(path, (json.dumps(whole, indent=1) + "\n").encode())
+    manifest = {"schema": SCHEMA, "cells": list(cells.values())}
+    atomic_write(path, (json.dumps(manifest, indent=1) + "\n").encode())
 
 
 def write_trace(directory: Path, cell_id: str, trace: str) -> Path:

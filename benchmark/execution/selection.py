@@ -54,11 +54,11 @@ class Selection:
     batch_size: int | None = None
     """None = chosen by the device."""
     force: bool = False
-    """Compute again what is done; the older result is kept aside."""
+    """Compute again what is done; the older result is backed up."""
     fail_fast: bool = False
     keep: int = 12
-    """Clips whose cluster maps are kept for reports, besides the best, the median and the worst;
-    0 keeps nothing."""
+    """Clips that are recorded for reports, besides the best, the median and the worst; 0 records
+    nothing."""
     save_predictions: Path | None = None
     """Folder for label maps, of protocols that predict any; no part of what a cell is."""
 
@@ -114,7 +114,9 @@ def parse_seeds(text: str | int | Iterable[int]) -> tuple[int, ...]:
         except ValueError:
             span = range(0)
         if not 0 < len(span) <= 1000:
-            raise UsageError(f"--seeds {text!r} is no list of seeds; type for example --seeds 0-4")
+            raise UsageError(
+                f"--seeds {text!r} is not a list of seeds; type for example --seeds 0-4"
+            )
         seeds += span
     return tuple(dict.fromkeys(seeds))
 
@@ -160,7 +162,7 @@ def choose_protocols(
             parts = key.split(".")
             if len(parts) != 3 or parts[0] != "protocol":
                 raise UsageError(
-                    f"{key!r} is no override; type for example protocol.kmeans-clip.k=21"
+                    f"{key!r} is not an override; type for example protocol.kmeans-clip.k=21"
                 )
             if parts[1] in (name, "all"):
                 mine[parts[2]] = value
@@ -206,7 +208,7 @@ def read_config(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         line = getattr(error, "problem_mark", None)
         where = f" at line {line.line + 1}" if line else ""
-        raise UsageError(f"the config {path} is no YAML{where}; mend it and try again") from None
+        raise UsageError(f"the config {path} is not YAML{where}; fix it and try again") from None
     if not isinstance(loaded, dict):
         raise UsageError(f"the config {path} must hold keys such as `model:`, not a bare value")
     known = {f.name for f in fields(Selection)}

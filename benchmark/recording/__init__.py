@@ -1,1 +1,1 @@
-"""What a run records for reports: pictures of a few clips, written and read back."""
+"""What a run records for reports: label maps and frames of a few clips, written and read back."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def reduced_size(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return height and width at which a frame is kept: its own, up to LONG_SIDE.
+    """Return height and width at which a frame is recorded: its own, up to LONG_SIDE.
 
     Example:
         >>> reduced_size((480, 854)), reduced_size((224, 224))

@@ -1,9 +1,10 @@
-"""Pictures that a run kept, read back: maps of a few clips; no report runs a model.
+"""Reads what a run recorded for reports: label maps and frames of a few clips.
 
-`media/<cell_id>/kept.json` says what was kept. Beside it lie, per clip, `<n>.png`, the maps of
-clusters, or of predicted labels, of its kept frames one below the other, and `<n>-pca.png`, their
-features as colours on the patch grid. Frames and truth are the same for every cell and lie once in
-`media/data`. All of it is read as a stranger's: bounded, no links, no names that lead elsewhere.
+`media/<cell_id>/kept.json` lists what was recorded. Beside it lie, per clip, `<n>.png`, the maps
+of clusters, or of predicted labels, of its recorded frames one below the other, and `<n>-pca.png`,
+their features as colours on the patch grid. Frames and ground truth are the same for every cell
+and lie once in `media/data`. All of it is read as untrusted: bounded, no links, no names that lead
+elsewhere.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from tvseg_bench.benchmark.results.text import Line, ResultError
 
 SCHEMA: Final = "tvseg-bench/kept@1"
 FRAMES = 12
-"""Frames of a clip that are kept, equidistant."""
+"""Frames of a clip that are recorded, equidistant."""
 LONG_SIDE = 480
-"""Pixels at most, of what is kept."""
+"""Pixels of the long side at most."""
 
 _MAX_JSON = 64 * 2**20
-_MAX_PICTURE = 32 * 2**20
+_MAX_IMAGE = 32 * 2**20
 _MAX_PIXELS = FRAMES * LONG_SIDE * LONG_SIDE
 
 Count = Annotated[int, Field(ge=0)]
@@ -62,15 +63,15 @@ class RecordedUnit(_Part):
 
 
 class RecordedClip(_Part):
-    """What was kept of one clip."""
+    """What was recorded of one clip."""
 
     clip: Line
     positions: Annotated[tuple[Count, ...], Field(min_length=1, max_length=FRAMES)]
-    """Of the kept frames among the scored ones."""
+    """Of the recorded frames among the scored ones."""
     frames: Annotated[tuple[Count, ...], Field(max_length=FRAMES)]
     """The same, as indices into the clip."""
     size: tuple[Side, Side]
-    """Height and width of one kept frame."""
+    """Height and width of one recorded frame."""
     score: Fraction | None
     """What `metric` names."""
     series: tuple[Fraction | None, ...]
@@ -92,7 +93,7 @@ class RecordedClip(_Part):
 
 
 class Recording(_Part):
-    """Everything that was kept of one cell."""
+    """Everything that was recorded of one cell."""
 
     schema_: Literal["tvseg-bench/kept@1"] = Field(default=SCHEMA, alias="schema")
     cell_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
@@ -108,17 +109,17 @@ class Recording(_Part):
 
 
 def media_folder(directory: Path, cell_id: str) -> Path:
-    """Return where a run keeps the pictures of a cell."""
+    """Return where a run records a cell."""
     return directory / "media" / cell_id
 
 
 def data_folder(directory: Path) -> Path:
-    """Return where a run keeps frames and truth, which all cells share."""
+    """Return where a run records frames and ground truth, which all cells share."""
     return directory / "media" / "data"
 
 
 class RecordedCell:
-    """Reads what a run kept of one cell.
+    """Reads what a run recorded of one cell.
 
     Args:
         directory: the folder of the run.
@@ -132,11 +133,11 @@ class RecordedCell:
 
     @property
     def exists(self) -> bool:
-        """Return whether anything was kept."""
+        """Return whether anything was recorded."""
         return (self.folder / "kept.json").exists()
 
     def read(self) -> Recording:
-        """Return what was kept.
+        """Return what was recorded.
 
         Raises:
             ResultError: naming the file and the field.
@@ -146,36 +147,36 @@ class RecordedCell:
         with open_regular_file(path, _MAX_JSON) as file:
             data = file.read(_MAX_JSON + 1)
         try:
-            kept = Recording.model_validate_json(data)
+            recording = Recording.model_validate_json(data)
         except ValidationError as error:
             raise ResultError(
                 f"{path}: {format_validation_error(error)}; run the cell again with --force"
             ) from None
-        if kept.cell_id != self.cell_id:
-            raise ResultError(f"{path} belongs to the cell {kept.cell_id}, not to its folder")
-        return kept
+        if recording.cell_id != self.cell_id:
+            raise ResultError(f"{path} belongs to the cell {recording.cell_id}, not to its folder")
+        return recording
 
     def maps(self, clip: RecordedClip) -> NDArray[np.int64]:
-        """Return the cluster ids [T, H, W] of the kept frames; -1 where there is none."""
-        stored = self._picture(self.folder / clip.maps, clip, clip.size, ("L", "I;16", "I"))
+        """Return the cluster ids [T, H, W] of the recorded frames; -1 where there is none."""
+        stored = self._image(self.folder / clip.maps, clip, clip.size, ("L", "I;16", "I"))
         ids = stored.astype(np.int64)
         return np.where(ids == (255 if stored.dtype == np.uint8 else 65535), -1, ids)
 
     def truth(self, clip: RecordedClip) -> NDArray[np.uint8]:
-        """Return the labels [T, H, W] of the kept frames; 255 is void."""
-        return self._picture(self.data / clip.truth, clip, clip.size, ("L", "P"))
+        """Return the labels [T, H, W] of the recorded frames; 255 is void."""
+        return self._image(self.data / clip.truth, clip, clip.size, ("L", "P"))
 
     def images(self, clip: RecordedClip) -> NDArray[np.uint8]:
-        """Return the kept frames [T, H, W, 3]."""
-        return self._picture(self.data / clip.image, clip, clip.size, ("RGB",), "JPEG")
+        """Return the recorded frames [T, H, W, 3]."""
+        return self._image(self.data / clip.image, clip, clip.size, ("RGB",), "JPEG")
 
     def pca(self, clip: RecordedClip) -> NDArray[np.uint8] | None:
-        """Return the features as colours [T, rows, cols, 3], None where they were not kept."""
+        """Return the features as colours [T, rows, cols, 3], None where they were not recorded."""
         if clip.pca is None:
             return None
-        return self._picture(self.folder / clip.pca, clip, clip.grid, ("RGB",))
+        return self._image(self.folder / clip.pca, clip, clip.grid, ("RGB",))
 
-    def _picture(
+    def _image(
         self,
         path: Path,
         clip: RecordedClip,
@@ -184,12 +185,12 @@ class RecordedCell:
         form: str = "PNG",
     ) -> NDArray[Any]:
         _no_link(path.parent)
-        with open_regular_file(path, _MAX_PICTURE) as file:
-            found = _decoded(path, file.read(_MAX_PICTURE + 1), modes, form)
+        with open_regular_file(path, _MAX_IMAGE) as file:
+            found = _decoded(path, file.read(_MAX_IMAGE + 1), modes, form)
         frames, (height, width) = len(clip.positions), size
         if found.shape[:2] != (frames * height, width):
             raise ResultError(
-                f"{path} is {found.shape[1]}x{found.shape[0]}, and kept.json says "
+                f"{path} is {found.shape[1]}x{found.shape[0]}, and kept.json states "
                 f"{width}x{frames * height}; run the cell again with --force"
             )
         return found.reshape(frames, height, width, *found.shape[2:])
@@ -205,15 +206,17 @@ def _decoded(path: Path, data: bytes, modes: tuple[str, ...], form: str) -> NDAr
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(data), formats=[form]) as picture:
-            if picture.width * picture.height > _MAX_PIXELS or picture.mode not in modes:
+        with Image.open(io.BytesIO(data), formats=[form]) as image:
+            if image.width * image.height > _MAX_PIXELS or image.mode not in modes:
                 raise ResultError(
-                    f"{path} is a {picture.mode} picture of {picture.width}x{picture.height}, "
+                    f"{path} is a {image.mode} image of {image.width}x{image.height}, "
                     "which no run writes; run the cell again with --force"
                 )
-            wide = picture.mode.startswith("I")
-            array: NDArray[Any] = np.asarray(picture)
+            wide = image.mode.startswith("I")
+            array: NDArray[Any] = np.asarray(image)
             return array.astype(np.uint16) if wide else array
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        said = " ".join(str(error).split())
-        raise ResultError(f"{path} is no readable {form}: {said}; run the cell again") from None
+        cause = " ".join(str(error).split())
+        raise ResultError(
+            f"{path} is not a readable {form}: {cause}; run the cell again"
+        ) from None

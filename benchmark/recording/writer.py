@@ -1,7 +1,7 @@
-"""Keeps pictures while a run scores: maps of clusters or labels, frames, features of a few clips.
+"""Records while a run scores: maps of clusters or labels, frames, and features as colours.
 
-Of each cell a run keeps some clips evenly spread over the data set, the same for every model, and
-the best, the median and the worst by score. What they look like on disk is said in `kept`.
+Of each cell a run records some clips evenly spread over the data set, the same for every model,
+and the best, the median and the worst by score. `reader` describes the files.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, LabelKind
 
 CANDIDATES = 200
-"""Clips at most whose pictures are held until it is known which are the best and the worst."""
+"""Clips at most whose maps are held until it is known which are the best and the worst."""
 
 
 @dataclass
@@ -103,12 +103,12 @@ class MediaRecorder:
     def on_begin(
         self, scope: UnitScope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
     ) -> None:
-        """Remember what the units are, which labels score them, and what scores are called."""
+        """Note what the units are, which labels score them, and what scores are called."""
         self.scope, self.labels = scope, labels
         self.metric, self.of_frames = metric, of_frames
 
     def on_features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
-        """Keep features as colours."""
+        """Record features as colours."""
         held = self._clip(clip)
         if held is not None:
             held.pca = pca_colours(tokens, held.positions)
@@ -122,7 +122,7 @@ class MediaRecorder:
         grid: tuple[int, int],
         table: Contingency | None = None,
     ) -> None:
-        """Keep the maps of a frame as they are shown, and its table until it is matched."""
+        """Record the maps of a frame, reduced, and hold its table until it is matched."""
         held = self._clip(clip)
         if held is None:
             return
@@ -141,7 +141,7 @@ class MediaRecorder:
         counted: Callable[[Contingency], Contingency] | None = None,
         outcome: UnitOutcome | None = None,
     ) -> None:
-        """Keep the matching of a unit and what it gives in each of its frames."""
+        """Record the matching of a unit and what it gives in each of its frames."""
         held = self._clip(clip)
         if held is None:
             return
@@ -162,7 +162,7 @@ class MediaRecorder:
             held.units.append(_unit(positions.start, whole, match))
 
     def write(self) -> None:
-        """Write the chosen clips; nothing where no unit said anything.
+        """Write the chosen clips; nothing where no unit has a score.
 
         Raises:
             ResultError: the folder cannot be written.

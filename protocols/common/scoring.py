@@ -65,7 +65,7 @@ class UnitResult:
 
     @property
     def scored(self) -> bool:
-        """Whether the unit says anything."""
+        """Whether the unit has a score."""
         return self.metrics.get("miou") is not None
 
     def row(self, clip: str, frame: int | None, n_frames: int = 1) -> UnitScore:
@@ -82,7 +82,7 @@ class UnitResult:
 
 
 def empty_result(note: str) -> UnitResult:
-    """Return the result of a unit that says nothing, with the reason."""
+    """Return the result of a unit without a score, with the reason."""
     return UnitResult(metrics=dict.fromkeys(METRICS), note=note)
 
 
@@ -166,7 +166,7 @@ def counts_row(counts: ClassCounts) -> dict[str, list[int]]:
 
 
 def mean(values: Iterable[float | None]) -> float | None:
-    """Return the mean of the values that say something, None where none does.
+    """Return the mean of the values that there are, None where there is none.
 
     Example:
         >>> mean([0.25, None, 0.75])
@@ -174,8 +174,8 @@ def mean(values: Iterable[float | None]) -> float | None:
         >>> mean([None]) is None
         True
     """
-    said = [v for v in values if v is not None]
-    return float(np.mean(said)) if said else None
+    known = [v for v in values if v is not None]
+    return float(np.mean(known)) if known else None
 
 
 def average(values: Sequence[float | None], rules: AveragingRules) -> float | None:

@@ -89,10 +89,10 @@ def evaluate(
     run.recorder.on_begin("labels", kind)
     for fold in folds(features, run.training, run.seed):
         label_kind(fold.train.dataset, "dataset", "card")
-        learner = learn(TrainingClips(fold.train, kind, run.seed))
+        predictor = learn(TrainingClips(fold.train, kind, run.seed))
         for position, clip in zip(fold.positions, fold.test, strict=True):
-            _count(tables, position, clip, learner, kind, config, run.recorder)
-        learnt.append({"clips": len(fold.train), **learner.details})
+            _count(tables, position, clip, predictor, kind, config, run.recorder)
+        learnt.append({"clips": len(fold.train), **predictor.details})
     source = "halves" if run.training is None else run.training.dataset.split
     details = {"labels": kind, "training": source, "learnt": learnt}
     return _score(tables, features, config, details, run.recorder)
@@ -134,7 +134,7 @@ def _count(
     tables: _ClipTables,
     position: int,
     clip: ClipFeatures,
-    learner: TrainedPredictor,
+    predictor: TrainedPredictor,
     kind: LabelKind,
     config: LearnedConfig,
     recorder: Recorder,
@@ -143,7 +143,7 @@ def _count(
     truth: list[Labels] = read_truth(clip, kind, "card", config.score_size)
     rows, cols = clip.tokens.shape[1:3]
     predicted, oracle = [], []
-    maps, slim = learner.maps(clip, [true.shape for true in truth]), without_tokens(clip)
+    maps, slim = predictor.maps(clip, [true.shape for true in truth]), without_tokens(clip)
     recorder.on_features(slim, clip.tokens)
     for t, (labels, true) in enumerate(zip(maps, truth, strict=True)):
         predicted.append(contingency(true, labels))
@@ -161,7 +161,7 @@ def _score(
     details: Mapping[str, Any],
     recorder: Recorder,
 ) -> Score:
-    """Put together what the score says of itself."""
+    """Put the score together."""
     dataset = features.dataset
     predicted = [tables.predicted[i] for i in range(len(features))]
     classes = dataset.classes

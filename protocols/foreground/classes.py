@@ -69,7 +69,7 @@ def score_classes(
         pool: the clips that were clustered together, `found` among them.
         chosen: [k] which clusters are foreground.
         config: the conventions.
-        details: what the score says of the foreground.
+        details: of the score, about the foreground.
         run: its seed is that of k-means and infomap.
 
     Raises:

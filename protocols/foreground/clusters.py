@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     """[k, d]."""
 
 _SQUARE = 16
-"""Side of the pictures into which loose points are laid: faiss takes 256 = 16 * 16 per cluster."""
+"""Side of the images into which loose points are laid: faiss takes 256 = 16 * 16 per cluster."""
 
 
 @dataclass(frozen=True, eq=False)

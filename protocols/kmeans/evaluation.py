@@ -175,8 +175,8 @@ class KMeansDataset:
             tokens.append(reduced)
         if not clips:
             raise NotApplicableError(
-                f"{len(features)} clips make no whole batch of {config.batch_clips}, which this "
-                "preset wants; override last_batch=keep"
+                f"{len(features)} clips make no complete batch of {config.batch_clips}, which "
+                "this preset wants; override last_batch=keep"
             )
         if len(present - {VOID}) < 2:
             raise NotApplicableError(
@@ -213,7 +213,7 @@ class KMeansDataset:
         dataset: Dataset,
         kind: LabelKind,
     ) -> Score:
-        """Put together what a data-set score says of itself."""
+        """Put the score of the data set together."""
         assert whole.match is not None
         assert whole.table is not None
         rows = [

@@ -53,7 +53,7 @@ class LinearConfig(LearnedConfig):
     length_unit: Literal["epochs", "steps"] = "epochs"
     """An epoch shows every frame once; its last batch may be smaller."""
     order: Literal["shuffled", "fixed"] = "shuffled"
-    """Order of frames: drawn anew for every epoch, or the data set's."""
+    """Order of frames: drawn again for every epoch, or the data set's."""
     lr: float = Field(default=0.01, gt=0)
     """Learning rate."""
     momentum: float = Field(default=0.9, ge=0, lt=1)

@@ -1,6 +1,6 @@
 """`linear`: a linear probe on frozen features, trained on some clips and scored on others.
 
-It says what can be read off single patches by one matrix (Leopart, NeCo, TimeT, DINOv3). The
+It measures what can be read off single patches by one matrix (Leopart, NeCo, TimeT, DINOv3). The
 labels are supervised, so nothing is matched: a predicted label is that label.
 """
 
@@ -74,11 +74,11 @@ class LinearProbe:
         spread = {"miou": found, "mean": mean, "sd": deviation}
         return replace(scores[0], details={**scores[0].details, "probe_seeds": spread})
 
-    def _learn(self, lesson: TrainingClips, seed: int, device: str) -> TrainedProbe:
+    def _learn(self, training: TrainingClips, seed: int, device: str) -> TrainedProbe:
         fit = _convex if self.config.optimizer == "lbfgs" else _batched
-        probe, details = fit(lesson, self.config, seed, resolve_device(device))
+        probe, details = fit(training, self.config, seed, resolve_device(device))
         details = {"labels": probe.labels.tolist(), **details}
-        return TrainedProbe(probe, self.config, lesson.features.patch_size, details)
+        return TrainedProbe(probe, self.config, training.features.patch_size, details)
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,11 @@ def _probe_seed(seed: int, index: int) -> int:
 
 
 def _convex(
-    lesson: TrainingClips, config: LinearConfig, seed: int, device: torch.device
+    training: TrainingClips, config: LinearConfig, seed: int, device: torch.device
 ) -> tuple[Probe, dict[str, Any]]:
     """Solve the logistic regression of the patches' shares of labels."""
-    patches = collect(lesson.features, lesson.kind, seed, limit=config.max_patches)
-    labels = two_or_more(patches.labels, lesson.features)
+    patches = collect(training.features, training.kind, seed, limit=config.max_patches)
+    labels = two_or_more(patches.labels, training.features)
     projection = _projection(patches, config)
     scale, penalty = conditioned(projection, config.l2)
     x = projection(patches.tokens)
@@ -128,7 +128,7 @@ def _convex(
         tol=config.tol,
         device=device,
     )
-    return folded(labels, fit, projection, scale), _told(patches, fit)
+    return folded(labels, fit, projection, scale), _fit_details(patches, fit)
 
 
 def _projection(patches: Patches, config: LinearConfig) -> Projection:
@@ -148,7 +148,7 @@ def _projection(patches: Patches, config: LinearConfig) -> Projection:
     )
 
 
-def _told(patches: Patches, fit: ProbeFit) -> dict[str, Any]:
+def _fit_details(patches: Patches, fit: ProbeFit) -> dict[str, Any]:
     return {
         "frames": patches.frames,
         "patches": len(patches.tokens),
@@ -160,23 +160,23 @@ def _told(patches: Patches, fit: ProbeFit) -> dict[str, Any]:
 
 
 def _batched(
-    lesson: TrainingClips, config: LinearConfig, seed: int, device: torch.device
+    training: TrainingClips, config: LinearConfig, seed: int, device: torch.device
 ) -> tuple[Probe, dict[str, Any]]:
     """Train by a published recipe on frames and their masks."""
-    declared = lesson.features.dataset.classes
+    declared = training.features.dataset.classes
     with FrameStore() as frames:
-        seen = _fill(frames, lesson, config)
-        two_or_more(np.array(sorted(seen)), lesson.features)
+        seen = _fill(frames, training, config)
+        two_or_more(np.array(sorted(seen)), training.features)
         labels = np.array(sorted(seen | set(range(len(declared)))), np.int64)
         probe, losses = train_probe(frames, labels, config, seed, device)
         return probe, {"frames": len(frames), "loss": losses[-1], "losses": losses}
 
 
-def _fill(frames: FrameStore, lesson: TrainingClips, config: LinearConfig) -> set[int]:
+def _fill(frames: FrameStore, training: TrainingClips, config: LinearConfig) -> set[int]:
     """Keep the frames to learn from with their masks; return the labels that occur, not void."""
     seen: set[int] = set()
-    for clip in lesson.features:
-        masks = training_truth(clip, lesson.kind, "input", lesson.features.patch_size)
+    for clip in training.features:
+        masks = training_truth(clip, training.kind, "input", training.features.patch_size)
         for tokens, mask in zip(clip.tokens, masks, strict=True):
             if config.train_size != "input":
                 side = config.train_size

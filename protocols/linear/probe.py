@@ -21,7 +21,7 @@ _ROWS = 8_192
 """Rows that are brought to float64 at a time."""
 _HELD = 2**26
 """Numbers that are held as float64 all along: 512 MB. Where there are more, every pass converts
-them anew, which is a third of its time."""
+them again, which is a third of its time."""
 
 
 @dataclass(frozen=True, eq=False)

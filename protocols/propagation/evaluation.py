@@ -2,7 +2,7 @@
 
 DINO (arXiv 2104.14294) after Jabri et al. (arXiv 2006.14613), scored as DAVIS 2017
 (arXiv 1704.00675) does. Nothing is trained: a patch takes the labels of the patches that look
-like it in earlier frames, so the score says how well features tell objects apart and find them
+like it in earlier frames, so the score measures how well features tell objects apart and find them
 again.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -62,7 +62,7 @@ class ObjectTally:
 
 @dataclass(frozen=True, eq=False)
 class ObjectClipScore:
-    """What following the objects of one clip gave; without scores, the note says why."""
+    """What following the objects of one clip gave; without scores, with the reason in the note."""
 
     clip: str
     n_frames: int
@@ -75,7 +75,7 @@ class ObjectClipScore:
 
     @property
     def scored(self) -> bool:
-        """Whether the clip says anything."""
+        """Whether the clip has a score."""
         return bool(self.scores)
 
     def rows(self) -> tuple[UnitScore, list[UnitScore]]:
@@ -157,8 +157,7 @@ STATISTICS = ("mean", "recall", "decay")
 
 
 def _statistics(measure: str, values: Any) -> dict[str, float]:
-    found = statistics(values)
-    return {f"{measure}_{name}": float(getattr(found, name)) for name in STATISTICS}
+    return {f"{measure}_{name}": float(x) for name, x in asdict(statistics(values)).items()}
 
 
 def _named(j: Any, f: Any) -> dict[str, float | None]:

@@ -36,7 +36,7 @@ class RetrievalConfig(LearnedConfig):
     memory_masks: Literal["gt", "input"] = "gt"
     """Whether a patch's labels are counted in the mask as stored or resized to the input."""
     duplicates: Literal["merge", "keep"] = "merge"
-    """merge: patches with the same features to the last bit (still pictures, black borders) are
+    """merge: patches with the same features to the last bit (still images, black borders) are
     one entry with the mean of their labels, so that it does not matter which of them a search
     meets first. keep: each is an entry."""
     k: int = Field(default=30, ge=1)

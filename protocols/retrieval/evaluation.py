@@ -61,20 +61,20 @@ class Retrieval:
         """Remember the training clips, or each half of the clips for the other, and score."""
         return evaluate(features, self.config, partial(self._remember, device=run.device), run)
 
-    def _remember(self, lesson: TrainingClips, device: str) -> Memory:
+    def _remember(self, training: TrainingClips, device: str) -> Memory:
         config = self.config
-        chosen = fraction(lesson.features, config.fraction, lesson.seed)
+        chosen = fraction(training.features, config.fraction, training.seed)
         patches = collect(
             chosen,
-            lesson.kind,
-            lesson.seed,
+            training.kind,
+            training.seed,
             limit=None if config.memory_size == "all" else config.memory_size,
             pick=config.pick,
             void=config.void,
             masks=config.memory_masks,
         )
         two_or_more(patches.labels, chosen)
-        return fill_memory(patches, config, lesson.seed, resolve_device(device), len(chosen))
+        return fill_memory(patches, config, training.seed, resolve_device(device), len(chosen))
 
 
 @dataclass
@@ -125,7 +125,7 @@ class Memory:
         return found
 
     def _compare(self, queries: torch.Tensor, found: Neighbours, k: int) -> None:
-        """Compare the first queries with the exact search, and tell the share that was found."""
+        """Compare the first queries with the exact search, and note the share that was found."""
         left = self.config.recall_queries - sum(n for n, _ in self._compared)
         if left <= 0:
             return

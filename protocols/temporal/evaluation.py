@@ -17,7 +17,7 @@ Windows are of frames that were looked at, in their order: `frames=` makes them 
 where the truth is given for every fifth frame, a window of 8 spans 36.
 
 Of the gaps between the scopes, `frame_gap` is that of the matching: the share of the mean IoU that
-is lost because the clusters of a clip are named once and not anew in every frame. Cluster ids of
+is lost because the clusters of a clip are named once and not again in every frame. Cluster ids of
 different clips have nothing in common, so the data-set scope is what `kmeans-dataset` says.
 
 Sources: Miao et al., VSPW, CVPR 2021 (VC); Weber et al., STEP, 2021 (AQ, STQ); Kim et al., Video
@@ -98,7 +98,7 @@ class Temporal:
         return self.config.view(dataset)
 
     def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
-        """Measure every clip; average over the clips that say something."""
+        """Measure every clip; average over the clips that have a score."""
         dataset, config = features.dataset, self.config
         kind = label_kind(dataset, "clip", config.labels)
         name = f"{dataset.card.name}:{dataset.split}"
@@ -143,7 +143,7 @@ class Temporal:
         truth = clip_truth(clip, kind, config, dataset.card.background)
         present = distinct(truth.labels)
         scored = present if config.void == "class" else present - {VOID}
-        if note := _silent(clip, scored, config):
+        if note := _why_unscored(clip, scored, config):
             return TemporalClipScore(_row(clip, dict.fromkeys(METRICS), note))
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), "clip", dataset.card.name)
@@ -175,7 +175,7 @@ class Temporal:
         if folder is not None and not any((folder / c.name).is_dir() for c in dataset.clips):
             raise DataError(
                 f"{folder} holds no flow of {dataset.card.name}: there is no folder "
-                f"{dataset.clips[0].name!r}, nor one of another clip; mend "
+                f"{dataset.clips[0].name!r}, nor one of another clip; fix "
                 "protocol.temporal.flow_dir"
             )
 
@@ -245,8 +245,8 @@ def _record(
     recorder.on_unit(clip, range(len(maps)), found.match, outcome=outcome)
 
 
-def _silent(clip: ClipFeatures, scored: set[int], config: TemporalConfig) -> str:
-    """Return why a clip says nothing, nothing if it does."""
+def _why_unscored(clip: ClipFeatures, scored: set[int], config: TemporalConfig) -> str:
+    """Return why a clip has no score, empty if it has one."""
     if len(clip.frames) < 2:
         return "a single frame"
     if not scored:

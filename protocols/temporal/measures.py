@@ -55,7 +55,7 @@ class Measured:
     match: Match | None = None
     """The labels of the clusters."""
     windows: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    """Metric -> its value in every window; NaN where a window says nothing."""
+    """Metric -> its value in every window; NaN where a window has no score."""
 
 
 def measure(truth: ClipTruth, clusters: Sequence[Map], config: TemporalConfig) -> Measured:

@@ -14,7 +14,7 @@ from tvseg_bench.benchmark.clustering.foreground_clusters import (
     tune_threshold,
 )
 from tvseg_bench.protocols.foreground import ForegroundConfig
-from tvseg_bench.protocols.foreground.evaluation import objects
+from tvseg_bench.protocols.foreground.mask_scores import objects
 
 pytestmark = pytest.mark.conformance
 

@@ -45,7 +45,7 @@ def test_seeds_that_are_none(text: str) -> None:
     if text == "":
         assert parse_seeds(text) == ()
         return
-    with pytest.raises(UsageError, match=r"is no list of seeds; type for example --seeds 0-4"):
+    with pytest.raises(UsageError, match=r"is not a list of seeds; type for example --seeds 0-4"):
         parse_seeds(text)
 
 
@@ -92,7 +92,7 @@ def test_all_means_every_registered_protocol() -> None:
             ["protocol.kmeans-frame.k=3"],
             "unknown protocol in an override 'kmeans-frame'; did you mean 'kmeans-clip'?",
         ),
-        ("kmeans-clip", ["protocol.k=3"], "'protocol.k' is no override; type for example"),
+        ("kmeans-clip", ["protocol.k=3"], "'protocol.k' is not an override; type for example"),
         ("kmeans-clip", ["model=3"], "'model=3' is neither an option nor an override"),
     ],
 )
@@ -121,9 +121,9 @@ def test_values_that_do_not_fit(values: dict[str, Any], sentence: str) -> None:
     ("text", "sentence"),
     [
         ("- a", "must hold keys such as `model:`, not a bare value"),
-        ("model: [", "is no YAML at line 1"),
+        ("model: [", "is not YAML at line 1"),
         ("modle: x", "did you mean 'model'?"),
-        ("a: \x00", "is no YAML"),
+        ("a: \x00", "is not YAML"),
     ],
 )
 def test_configs_that_are_none(tmp_path: Path, text: str, sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""Pictures that a run keeps: which clips, what is in them, and how a stranger's are read."""
+"""What a run records: which clips, what is in their images, and how untrusted ones are read."""
 
 import json
 from collections.abc import Callable
@@ -214,9 +214,9 @@ def linked_picture(folder: Path, data: dict[str, object]) -> None:
         (wide_table, "do not have the same length"),
         (enormous, "size"),
         (unknown_field, "script"),
-        (other_picture, "is 3x3, and kept.json says 288x2240"),
-        (other_mode, "is a RGB picture"),
-        (no_picture, "is no readable PNG"),
+        (other_picture, "is 3x3, and kept.json states 288x2240"),
+        (other_mode, "is a RGB image"),
+        (no_picture, "is not a readable PNG"),
         (linked_picture, "is a link, which is not followed"),
     ],
 )

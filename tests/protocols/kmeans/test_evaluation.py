@@ -224,7 +224,7 @@ def test_leopart_counts_absent_classes_as_zero_and_drops_the_last_batch(
     assert len(whole.clips) == 5
     dropped = evaluate("overcluster-dataset", data, **settings, batch_clips=2)
     assert len(dropped.clips) == 4
-    with pytest.raises(NotApplicableError, match="5 clips make no whole batch of 60"):
+    with pytest.raises(NotApplicableError, match="5 clips make no complete batch of 60"):
         evaluate("overcluster-dataset", data, **settings)
 
 
