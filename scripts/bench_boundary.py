@@ -1,4 +1,4 @@
-"""J and F against PyPI's vos-benchmark: the same numbers, and how much sooner.
+"""J and F against PyPI's vos-benchmark: the same numbers, and how much faster.
 
     python scripts/bench_boundary.py             some objects at 480 × 854, half a minute
     python scripts/bench_boundary.py --frames 70 --objects 8
@@ -6,7 +6,7 @@
 Masks of objects that move and change their outline, and predictions that are off by some pixels,
 are generated from a seed. Both score every frame in turn, from arrays, on one thread; the numbers
 of every object must agree to 1e-12. The rival is not needed for anything else, and nothing is
-installed unasked:
+installed by this script:
 
     pip install vos-benchmark==0.1.0
 """
@@ -131,7 +131,7 @@ def main() -> None:
     mean_scores(frames[:1], given.objects)  # compiles
     if importlib.util.find_spec("vos_benchmark") is None:
         runs = [timed(lambda: mean_scores(frames, given.objects)) for _ in range(given.repeats)]
-        told("ours", [seconds for seconds, _ in runs], pairs)
+        print_times("ours", [seconds for seconds, _ in runs], pairs)
         print("  vos-benchmark is not installed; type: pip install vos-benchmark==0.1.0")
         return
     import cv2
@@ -144,8 +144,8 @@ def main() -> None:
         )
         for _ in range(given.repeats)
     ]
-    told("ours", [mine for (mine, _), _ in both], pairs)
-    told("vos-benchmark", [theirs for _, (theirs, _) in both], pairs)
+    print_times("ours", [mine for (mine, _), _ in both], pairs)
+    print_times("vos-benchmark", [theirs for _, (theirs, _) in both], pairs)
     (_, found), (_, expected) = both[0]
     apart = float(np.abs(found - expected).max())
     ratio = statistics.median(theirs / mine for (mine, _), (theirs, _) in both)
@@ -155,7 +155,7 @@ def main() -> None:
         raise SystemExit(f"the numbers differ by more than {AGREE:.0e}")
 
 
-def told(name: str, seconds: list[float], pairs: int) -> None:
+def print_times(name: str, seconds: list[float], pairs: int) -> None:
     """Print the median."""
     median = statistics.median(seconds)
     print(f"  {name:13} {median:7.3f} s  {1000 * median / pairs:6.3f} ms per object and frame")

@@ -166,7 +166,7 @@ def data_set(source: Source, full: bool) -> None:
         f"A data set of 2780 frames, 14->112: one iteration (faiss on {part} frames, its time "
         f"multiplied by 2780 / {part})",
         *("K", "faiss s / iteration", "ours s / iteration", "ratio wall", "ratio cpu"),
-        *("ours whole run s", "iterations", "explicit GiB (float32)", "the features GiB"),
+        *("ours complete run s", "iterations", "explicit GiB (float32)", "the features GiB"),
     )
     raw = np.concatenate([source(clip, 64, 14) for clip in source.clips[:5]])
     rng = np.random.default_rng(0)
@@ -183,14 +183,14 @@ def data_set(source: Source, full: bool) -> None:
         ]
         slow = [(few[1][i] - few[0][i]) / 2 * len(f) / part for i in (0, 1)]
         fast = [(runs[1][i] - runs[0][i]) / 2 for i in (0, 1)]
-        whole = ("not run (--full)", "")
+        complete = ("not run (--full)", "")
         if full or k == 52:
             seconds, _, result = timed(lambda: kmeans_upsampled(f, size, k, labels="none"))  # noqa: B023
-            whole = (f"{seconds:.0f}", str(result.n_iter))
+            complete = (f"{seconds:.0f}", str(result.n_iter))
         row(
             *(k, f"{slow[0]:.1f}", f"{fast[0]:.2f}"),
             *(f"{slow[i] / fast[i]:.0f}" for i in (0, 1)),
-            *(*whole, f"{len(f) * 112 * 112 * 200 / 2**30:.1f}", f"{f.nbytes / 2**30:.2f}"),
+            *(*complete, f"{len(f) * 112 * 112 * 200 / 2**30:.1f}", f"{f.nbytes / 2**30:.2f}"),
         )
 
 
@@ -234,8 +234,8 @@ def out_of_core(frames: int, folder: str | None) -> None:
         print(
             f"\nOut of core: {frames} frames x 196 patches x 384 dimensions, float16 "
             f"({path.stat().st_size / 2**30:.1f} GiB on disk), 14->112, K=21: {seconds:.0f} s for "
-            f"a survey and {result.n_iter} iterations, {labelled:.0f} s for all labels frame by "
-            f"frame, {(used > 0).sum()} clusters in use, peak memory {peak:.2f} GiB"
+            f"the sampling and {result.n_iter} iterations, {labelled:.0f} s for all labels "
+            f"frame by frame, {(used > 0).sum()} clusters in use, peak memory {peak:.2f} GiB"
         )
 
 

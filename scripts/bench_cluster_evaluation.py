@@ -1,4 +1,4 @@
-"""What of a whole evaluation is spent on clustering, and what several of them share."""
+"""The share of clustering in a complete evaluation, and what several evaluations share."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def share_of_evaluation(real: bool) -> None:
     frames = sum(clip.n_frames for clip in dataset.clips)
     height, width = dataset.clips[0].image(0).shape[:2]
     print(
-        f"\n## A whole kmeans-clip evaluation of a ViT-S/16 (random weights), fp32, this CPU\n\n"
+        f"\n## A complete evaluation, kmeans-clip of a random ViT-S/16, fp32, this CPU\n\n"
         f"{dataset.card.name} {dataset.clips[0].name}, {frames} frames {height}x{width}, short "
         f"side 224, masks at full size, one thread, {cpu:.1f} s of processor time ({wall:.1f} s "
         f"of the wall clock): **{1 - forward / cpu:.1%} outside the forward pass** (aim: < 5 %)\n"
@@ -140,7 +140,7 @@ def sharing(real: bool, seeds: int = 5) -> None:
         (f"the four, seeds 0-{seeds - 1}", scopes, every),
     ]
     with tempfile.TemporaryDirectory() as folder:
-        run(folder, scopes, (0, 1))  # features are kept, imports done
+        run(folder, scopes, (0, 1))  # features are cached, imports done
         for name, names, which in cases:
             apart = timed(lambda: [run(folder, (p,), (s,)) for p in names for s in which])  # noqa: B023
             together = timed(lambda: run(folder, names, which))  # noqa: B023

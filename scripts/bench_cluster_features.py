@@ -73,10 +73,10 @@ class Source:
             files = sorted((self.root / folder).glob(pattern))
             chosen = [Image.open(files[i]) for i in _spread(len(files), frames)]
         else:
-            pictures = _decode(self.root / VIDEOS[clip])
-            chosen = [pictures[i] for i in _spread(len(pictures), frames)]
-        shown = [np.asarray(image.convert("RGB").resize((side, side))) for image in chosen]
-        bgr = np.stack(shown)[..., ::-1].astype(np.float32) - np.float32([104, 117, 123])
+            images = _decode(self.root / VIDEOS[clip])
+            chosen = [images[i] for i in _spread(len(images), frames)]
+        resized = [np.asarray(image.convert("RGB").resize((side, side))) for image in chosen]
+        bgr = np.stack(resized)[..., ::-1].astype(np.float32) - np.float32([104, 117, 123])
         return torch.from_numpy(np.ascontiguousarray(bgr.transpose(0, 3, 1, 2)))
 
 

@@ -81,7 +81,7 @@ def peak_mib(method: str, f: np.ndarray, side: int, k: int) -> float:
 
 
 def _forget_peak() -> None:
-    """Let the peak begin anew at what is held now; only Linux can."""
+    """Reset the peak to what is held now; only Linux can."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
@@ -106,7 +106,7 @@ def main() -> None:
         "faiss": lambda x, s, c: faiss_all(upsampled(x, s, torch.float32), c, 1, MAX_ITER, 1),
         "ours": lambda x, s, c: ours(x, s, c, 1),
     }
-    runs[method](small, (16, 16), 2)  # imports, compiled code and thread pools are no news
+    runs[method](small, (16, 16), 2)  # imports, compiled code and thread pools do not count
     _forget_peak()
     before = _peak()
     runs[method](f, size, k)

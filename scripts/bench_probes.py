@@ -47,7 +47,7 @@ def alternate(
     return [(timed(ours), timed(theirs)) for _ in range(repeats)]
 
 
-def told(name: str, runs: list[tuple[Timed, Timed]], amount: float, unit: str) -> None:
+def print_times(name: str, runs: list[tuple[Timed, Timed]], amount: float, unit: str) -> None:
     """Print medians of speed and ratios."""
     fast, slow = (statistics.median(run[i][0] for run in runs) for i in (0, 1))
     wall, cpu = (statistics.median(b[i] / a[i] for a, b in runs) for i in (0, 1))
@@ -82,7 +82,7 @@ def retrieval(queries: int, size: int, depth: int, repeats: int) -> None:
     runs = alternate(
         lambda: nearest(asked, memory, K), lambda: index.search(asked.numpy(), K), repeats
     )
-    told(f"retrieval {queries} x {size} x {depth}", runs, queries * size / 1e6, "M pairs/s")
+    print_times(f"retrieval {queries} x {size} x {depth}", runs, queries * size / 1e6, "M pairs/s")
     print(f"    the same neighbours: {same / K:.6f}")
 
 
@@ -128,7 +128,7 @@ def probes(n: int, depth: int, batch: int, repeats: int) -> None:
     """Compare an epoch of each."""
     data = frames(n, depth)
     runs = alternate(lambda: on_grid(data, batch), lambda: at_mask_size(data, batch), repeats)
-    told(f"probe {n} frames, D = {depth}", runs, 1, "epochs/s")
+    print_times(f"probe {n} frames, D = {depth}", runs, 1, "epochs/s")
 
 
 def convex(n: int, depth: int) -> None:

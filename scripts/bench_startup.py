@@ -1,4 +1,4 @@
-"""How soon the command line answers, against an empty Python: medians of whole processes.
+"""How soon the command line answers, against an empty Python: medians over complete processes.
 
 python scripts/bench_startup.py --repeats 15
 """

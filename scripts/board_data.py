@@ -1,6 +1,6 @@
-"""Made-up results for the board's benchmark and its pictures: many models, known truths.
+"""Invented results for the board's benchmark and its screenshots: many models, known truths.
 
-Names say that they are invented; numbers come from a seeded generator and mean nothing.
+Their names show that they are invented; numbers come from a seeded generator and mean nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TRUST = ("self-reported", "samples-verified", "reproduced")
 
 @dataclass(frozen=True)
 class Invented:
-    """One model that nobody made."""
+    """An invented model."""
 
     name: str
     skill: float
@@ -141,7 +141,7 @@ _TEMPLATES: dict[tuple[str, str], str] = {}
 
 
 def _template(where: tuple[str, str]) -> dict[str, Any]:
-    """Return a whole result of the suite's own making, for one protocol and data set."""
+    """Return a complete result, as the suite writes it, for one protocol and data set."""
     if where not in _TEMPLATES:
         key = CellKey(
             model="template/none",

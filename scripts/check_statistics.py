@@ -169,14 +169,14 @@ def main() -> None:
     print(f"coverage of nominal {100 * LEVEL:.0f} % intervals, {wanted.trials} trials each")
     if wanted.only in (None, "means"):
         for n in wanted.clips:
-            told(
+            print_table(
                 f"means of {n} clips",
                 ((k, of_means(d, n, wanted.trials, wanted.resamples)) for k, d in SCORES.items()),
             )
     if wanted.only in (None, "counts"):
         for what, populations in (("counts of", POPULATIONS), ("other counts of", OTHERS)):
             for n in wanted.clips:
-                told(
+                print_table(
                     f"{what} {n} clips",
                     (
                         (k, of_counts(p, n, wanted.trials // 5, wanted.resamples))
@@ -187,7 +187,7 @@ def main() -> None:
         alarms(wanted.trials)
 
 
-def told(what: str, rows: Iterator[tuple[str, dict[str, float]]]) -> None:
+def print_table(what: str, rows: Iterator[tuple[str, dict[str, float]]]) -> None:
     """Print the rows of a simulation as they come, and the range of each method."""
     seen: dict[str, list[float]] = {}
     for name, found in rows:

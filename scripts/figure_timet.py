@@ -1,4 +1,4 @@
-"""What time-tuning changes, as a picture: frames, truth, clusters before and after.
+"""A figure of what time-tuning changes: frames, truth, clusters before and after.
 
     python scripts/figure_timet.py docs/images/timet.png        about half a minute on two cores
 
@@ -94,9 +94,9 @@ def draw(data: Dataset, before: list[Shown], after: list[Shown], path: Path) -> 
         truth = PALETTE[labels(clip)]
         for i, t in enumerate(SHOWN):
             column = axes[:, place * len(SHOWN) + i]
-            pictures = (clip.image(t), truth[t], before[index].maps[t], after[index].maps[t])
-            for axis, picture in zip(column, pictures, strict=True):
-                axis.imshow(picture)
+            images = (clip.image(t), truth[t], before[index].maps[t], after[index].maps[t])
+            for axis, image in zip(column, images, strict=True):
+                axis.imshow(image)
                 axis.set(xticks=[], yticks=[])
         middle = axes[:, place * len(SHOWN) + 1]
         middle[0].set_title(f"{clip.name}: {100 * gains[index]:+.1f}", fontsize=10)

@@ -4,8 +4,8 @@
     python scripts/flagship.py runs/flagship --install    and put the weights into the package
 
 The two runs are those of `tvseg-bench train` with the recipes in models/flagship; a run that was
-killed goes on where it was. Weights are kept in half precision, with their SHA256SUMS; of each
-metrics file every tenth step is kept.
+killed goes on where it was. Weights are stored in half precision, with their SHA256SUMS; of each
+metrics file every tenth step is stored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tvseg_bench.models import tiny
 from tvseg_bench.models.training.export import BACKBONE
 
 STAGES = (("images", "selfdistil", tiny.IMAGES), ("clips", "timet", tiny.CLIPS))
-KEPT_STEPS = 10
+STORED_STEPS = 10
 
 
 def train(output: Path) -> None:
@@ -55,8 +55,8 @@ def export(output: Path, to: Path) -> None:
         sums.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
         rows = (output / stage / "metrics.jsonl").read_text(encoding="utf-8").splitlines(True)
         steps, rest = rows[:-1], rows[-1:]
-        kept = [*steps[:-1:KEPT_STEPS], *steps[-1:], *rest]
-        (to / f"{stage}-metrics.jsonl").write_text("".join(kept), encoding="utf-8")
+        stored = [*steps[:-1:STORED_STEPS], *steps[-1:], *rest]
+        (to / f"{stage}-metrics.jsonl").write_text("".join(stored), encoding="utf-8")
     (to / tiny.SUMS.name).write_text("".join(sums), encoding="utf-8")
     print(*sums, sep="", end="")
 

@@ -4,8 +4,8 @@
 
 Each trial starts a small grid in a process of its own and ends it with SIGKILL, a random moment
 after a random number of cells is finished; then it issues the grid again. What was finished has to
-be untouched, byte for byte, and the numbers of the whole have to be those of a run that nobody
-disturbed.
+be untouched, byte for byte, and the numbers of the complete run have to be those of a run that was
+never killed.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def issue(data: Path, output: Path) -> int:
 
 
 def finish(child: int) -> None:
-    """Wait for a child that nobody disturbs."""
+    """Wait for a child that is not killed."""
     _, status = os.waitpid(child, 0)
     if os.waitstatus_to_exitcode(status) != 0:
         raise SystemExit("an undisturbed run failed")

@@ -2,7 +2,7 @@
 
 The order of the work is that of the release (SMSD75/Timetuning time_tuning.py): the backbone runs
 over all frames twice, once for the head and once for the Feature Forwarder; all frames pass
-through the tuned blocks and the head with gradient; Sinkhorn divides the whole plan; the clips are
+through the tuned blocks and the head with gradient; Sinkhorn divides the full plan; the clips are
 forwarded one after the other, and so are their frames, each compared with every patch of its
 context. The window is made once and without loops, and the anomaly detection of the release is
 off, so nothing is slow here that the release would not need. It passes conformance/timet_loss.

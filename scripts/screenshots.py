@@ -1,4 +1,4 @@
-"""Pictures of a page for the documents: light, dark and phone width, from an installed Chromium.
+"""Screenshots of a page for the documents: light, dark and phone width, by an installed Chromium.
 
 python scripts/screenshots.py docs/board/leaderboard.html --name board --at "#summary"
 python scripts/screenshots.py runs/demo/report/report.html --name report --at .pictures
@@ -21,7 +21,7 @@ SHOTS = (
 
 
 def shoot(page: Path, name: str, out: Path, at: str | None) -> list[Path]:
-    """Write one picture per theme and width and return their paths."""
+    """Write one screenshot per theme and width and return their paths."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -48,7 +48,7 @@ def shoot(page: Path, name: str, out: Path, at: str | None) -> list[Path]:
 
 
 def _save(data: bytes, path: Path) -> Path:
-    """Write a picture as WebP: true colours in a third of the bytes of a PNG."""
+    """Write an image as WebP: true colours in a third of the bytes of a PNG."""
     from PIL import Image
 
     Image.open(io.BytesIO(data)).convert("RGB").save(path, quality=86, method=6)
@@ -59,7 +59,7 @@ def main() -> None:
     """Photograph a page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("page", type=Path)
-    parser.add_argument("--name", default="board", help="start of the pictures' names")
+    parser.add_argument("--name", default="board", help="start of the files' names")
     parser.add_argument("--at", help="CSS selector of the element to scroll to")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/images"))
     wanted = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Pixel counts of clips drawn at random: what scores over a whole data set are made of."""
+"""Pixel counts of clips drawn at random: what scores over a data set are made of."""
 
 from __future__ import annotations
 

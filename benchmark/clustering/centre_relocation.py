@@ -1,4 +1,4 @@
-"""Moving centres from where they are crowded to where they are few.
+"""Moves of centres from where they are crowded to where they are few.
 
 With hundreds of clusters every restart of k-means++ ends about equally far from the optimum, in
 clusters that share what one could hold while others hold two. Lloyd's iteration cannot repair

@@ -1,4 +1,4 @@
-"""Types that go into and come out of a clustering, and the checks of its arguments."""
+"""The input and output of a clustering, and the checks of its arguments."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def as_array(features: Features, name: str = "") -> Floating:
 
 
 def precision_of(array: Floating) -> np.dtype[Any]:
-    """Return what an array is computed in: float64 stays, everything else is float32."""
+    """Return the precision of computations with an array: float64 stays, the rest is float32."""
     return np.dtype(np.float64 if array.dtype == np.float64 else np.float32)
 
 
@@ -144,7 +144,7 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def device_of(features: Features) -> str | None:
-    """Return the CUDA device that holds the features, None for anything the CPU computes."""
+    """Return the CUDA device that holds the features, None where the CPU computes."""
     if not is_tensor(features) or features.device.type != "cuda":
         return None
     return str(features.device)

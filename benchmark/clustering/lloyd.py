@@ -48,7 +48,7 @@ class ClusterSums:
 
 @dataclass(frozen=True, eq=False)
 class LloydFit:
-    """Where Lloyd's iteration ended."""
+    """The result of Lloyd's iteration."""
 
     centers: Floats
     inertia: float
@@ -78,13 +78,13 @@ class UnpreparedBlock:
 
 
 def blocks_of(frames: Floating, size: tuple[int, int], shift: Floats) -> list[UnpreparedBlock]:
-    """Return frames [F, h, w, D], to be taken less the shift [D], a few at a time."""
+    """Cut frames [F, h, w, D] into blocks, from which the shift [D] will be subtracted."""
     starts = range(0, len(frames), FRAMES)
     return [UnpreparedBlock(frames[start : start + FRAMES], size, shift) for start in starts]
 
 
 def columns(centers: Floating, dtype: np.dtype[Any]) -> Floating:
-    """Return centers [K, D] as the columns [D + 1, P] that the compiled step reads."""
+    """Return centers [K, D] as the columns [D + 1, P] that compiled code reads."""
     from tvseg_bench.benchmark.clustering.cell_kernels import BLOCK, NEVER
 
     k, depth = centers.shape

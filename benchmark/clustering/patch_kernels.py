@@ -84,6 +84,20 @@ def greedy_seeds(
 
 
 @compiled(**FINITE)
+def move_to_means(centers: Scores, sums: Array, owned: Array, points: Scores, far: int) -> None:
+    """Move centers [k, D] to their means, and the first without points to point `far`, if any."""
+    k, depth = centers.shape
+    for j in range(k):
+        if owned[j] > 0:
+            for d in range(depth):
+                centers[j, d] = sums[j, d] / owned[j]
+        elif far >= 0:
+            for d in range(depth):
+                centers[j, d] = points[far, d]
+            far = -1
+
+
+@compiled(**FINITE)
 def weighted_lloyd(
     points: Scores, norms: Scores, mass: Array, centers: Scores, max_iter: int, tol: float
 ) -> float:
@@ -108,7 +122,7 @@ def weighted_lloyd(
         owned[:] = 0
         before = inertia
         inertia = 0.0
-        far, most = 0, -1.0
+        far, most = -1, 0.0
         for start in range(0, n, ROWS):
             rows = min(ROWS, n - start)
             np.dot(points[start : start + rows], augmented, scores[:rows])
@@ -126,13 +140,5 @@ def weighted_lloyd(
                     far, most = q, apart
         if n_iter == max_iter or (n_iter > 0 and before - inertia <= tol * before):
             break
-        moved = False
-        for j in range(k):
-            if owned[j] > 0:
-                for d in range(depth):
-                    centers[j, d] = sums[j, d] / owned[j]
-            elif not moved and most > 0:
-                moved = True
-                for d in range(depth):
-                    centers[j, d] = points[far, d]
+        move_to_means(centers, sums, owned, points, far)
     return inertia

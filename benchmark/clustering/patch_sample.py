@@ -76,7 +76,7 @@ def sample_patches(
 
 
 def _points(moved: Floating, shape: Grid, per_side: int) -> tuple[NDArray[np.float32], Floats]:
-    """Return what stands for the pixels, [n, D], and how many pixels each stands for, [n]."""
+    """Return points that represent the pixels, [n, D], and the pixels of each, [n]."""
     h, w = shape_of(moved)
     if per_side == 1:
         means, owned = shape.block_means(moved), shape.owned.ravel()

@@ -1,4 +1,4 @@
-"""Where an upsampled pixel comes from: bilinear, half-pixel centres, clamped borders.
+"""Bilinear upsampling of patches to pixels: half-pixel centres, clamped borders.
 
 The convention is that of `torch.nn.functional.interpolate(mode="bilinear",
 align_corners=False)`, computed in float64. It is separable and linear: along one axis, output

@@ -29,7 +29,7 @@ def modules(job: Mapping[str, Any], seed: int) -> list[int]:
 
 
 def main() -> None:
-    """Answer one job."""
+    """Read one job, write its modules."""
     job = json.load(sys.stdin)
     json.dump([modules(job, seed) for seed in job["seeds"]], sys.stdout)
 
