@@ -1,7 +1,8 @@
 """Whether a file is shorter than its outermost boxes say: a copy that was broken off.
 
-FFmpeg does not report it: a Matroska file that is cut off anywhere, and an mp4 file that is cut
-off between two packets, end for its demuxer as a complete file does.
+Read here because FFmpeg does not report it: a Matroska file that is cut off anywhere, and an mp4
+file that is cut off between two packets or in the header of a fragment, end for its demuxer as a
+complete file does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Small data sets in the official layouts, made anew for each test."""
+"""Small data sets in the official layouts, made for each test."""
 
 import os
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class Tree:
         self.root = root
 
     def image(self, path: str, size: tuple[int, int] = SIZE, **save: object) -> Path:
-        """Write a picture whose colours depend on its path."""
+        """Write an image whose colours depend on its path."""
         rng = np.random.default_rng(list(path.encode()))
         pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
         return self._save(path, Image.fromarray(pixels), **save)
@@ -29,12 +29,12 @@ class Tree:
     ) -> Path:
         """Write a mask of vertical stripes with these values."""
         stripes = np.array(values, np.uint8)[np.arange(size[1]) * len(values) // size[1]]
-        picture = Image.fromarray(np.broadcast_to(stripes, size).copy())
+        image = Image.fromarray(np.broadcast_to(stripes, size).copy())
         if mode == "P":
-            picture.putpalette([value for i in range(256) for value in (i, 0, 255 - i)])
+            image.putpalette([value for i in range(256) for value in (i, 0, 255 - i)])
         elif mode != "L":
-            picture = picture.convert(mode)
-        return self._save(path, picture)
+            image = image.convert(mode)
+        return self._save(path, image)
 
     def text(self, path: str, content: str) -> Path:
         target = self.root / path
@@ -42,10 +42,10 @@ class Tree:
         target.write_text(content, encoding="utf-8")
         return target
 
-    def _save(self, path: str, picture: Image.Image, **save: object) -> Path:
+    def _save(self, path: str, image: Image.Image, **save: object) -> Path:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(target, **save)
+        image.save(target, **save)
         return target
 
 

@@ -11,8 +11,8 @@ def texts(report, kind):
 
 
 def test_a_whole_data_set(davis_2016):
-    told = []
-    report = check("davis-2016", None, davis_2016.root, lambda *at: told.append(at))
+    calls = []
+    report = check("davis-2016", None, davis_2016.root, lambda *at: calls.append(at))
     assert report.ok
     assert report.findings == ()
     assert (report.split, report.clips, report.frames, report.masks) == ("val", 2, 6, 6)
@@ -21,7 +21,7 @@ def test_a_whole_data_set(davis_2016):
     assert report.pixels == {0: 6 * 96, 1: 6 * 96}
     assert report.names == {0: "background", 1: "object"}
     assert (report.modes, report.sizes, report.void_share) == ({"L": 6}, {"16x12": 6}, 0)
-    assert told == [(i, 6) for i in range(1, 7)]
+    assert calls == [(i, 6) for i in range(1, 7)]
 
 
 def test_histogram_and_palette_of_what_occurs(voc):
@@ -38,7 +38,7 @@ def test_everything_is_found_in_one_go(davis_2016):
     davis_2016.mask(f"{masks}/00007.png")
     davis_2016.mask(f"{masks}/00001.png", (0, 255, 9), size=(6, 8))
     davis_2016.mask("Annotations/480p/bear/00000.png", (0, 255), "LA")
-    (davis_2016.root / frames / "00002.jpg").write_bytes(b"no picture")
+    (davis_2016.root / frames / "00002.jpg").write_bytes(b"not an image")
     (davis_2016.root / "Annotations/480p/bear/00001.png").write_bytes(b"")
     davis_2016.text("ImageSets/2016/val.txt", "dog\nbear\ncat\ncow\n")
     (davis_2016.root / "JPEGImages/480p/cow").mkdir()

@@ -37,9 +37,9 @@ def test_exif_orientation_is_not_applied(tmp_path):
 
 
 def test_palette_with_transparency_does_not_warn(tmp_path):
-    picture = Image.new("P", (2, 2), 1)
-    picture.putpalette([0, 0, 0, 9, 8, 7])
-    picture.save(tmp_path / "a.png", transparency=b"\x00\xff")
+    image = Image.new("P", (2, 2), 1)
+    image.putpalette([0, 0, 0, 9, 8, 7])
+    image.save(tmp_path / "a.png", transparency=b"\x00\xff")
     assert read_image(tmp_path / "a.png")[0, 0].tolist() == [9, 8, 7]
 
 
@@ -50,7 +50,7 @@ def test_missing_file(tmp_path):
 
 def test_empty_and_foreign_files(tmp_path):
     (tmp_path / "empty.jpg").touch()
-    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "text.jpg").write_text("not an image")
     with pytest.raises(DataError, match=r"^empty\.jpg is empty \(expected one of JPEG, PNG"):
         read_image(tmp_path / "empty.jpg")
     with pytest.raises(DataError, match=r"^text\.jpg is not an image that can be read"):

@@ -15,13 +15,13 @@ VALUES = np.array([[0, 1, 255], [7, 7, 0]], np.uint8)
 @pytest.mark.parametrize("mode", ["L", "P", "LA", "PA", "RGB", "RGBA"])
 def test_values_survive_every_mode(tmp_path, mode):
     path = tmp_path / ("a.tif" if mode == "PA" else "a.png")
-    picture = Image.fromarray(VALUES)
+    image = Image.fromarray(VALUES)
     if mode in ("P", "PA"):
-        picture.putpalette([i for i in range(256) for _ in range(3)])
-        picture = picture.convert(mode)
+        image.putpalette([i for i in range(256) for _ in range(3)])
+        image = image.convert(mode)
     else:
-        picture = picture.convert(mode)
-    picture.save(path)
+        image = image.convert(mode)
+    image.save(path)
     mask = read_mask(path)
     np.testing.assert_array_equal(mask.values, VALUES)
     assert mask.mode == mode
@@ -41,9 +41,9 @@ def test_16_bit_ids(tmp_path):
 
 
 def test_palette_is_read(tmp_path):
-    picture = Image.fromarray(np.array([[0, 1]], np.uint8))
-    picture.putpalette([0, 0, 0, 128, 0, 64])
-    picture.save(tmp_path / "a.png")
+    image = Image.fromarray(np.array([[0, 1]], np.uint8))
+    image.putpalette([0, 0, 0, 128, 0, 64])
+    image.save(tmp_path / "a.png")
     assert read_mask(tmp_path / "a.png").palette[1] == (128, 0, 64)
 
 

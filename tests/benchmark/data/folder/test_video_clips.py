@@ -85,8 +85,8 @@ def test_videos_and_images_mixed(videos, tree):
 
 def test_check_reads_every_frame_and_goes_on_after_a_broken_file(videos):
     (videos / "v1.mkv").write_bytes(b"no video")
-    told = []
-    report = check(f"folder:{videos}", progress=lambda done, total: told.append((done, total)))
+    calls = []
+    report = check(f"folder:{videos}", progress=lambda done, total: calls.append((done, total)))
     assert (report.clips, report.frames, report.masks) == (6, 25, 0)
     assert report.sizes == {"32x16": 25}
     assert report.root == videos
@@ -94,4 +94,4 @@ def test_check_reads_every_frame_and_goes_on_after_a_broken_file(videos):
     assert report.void_share is None
     assert not report.ok
     assert "v1.mkv" in report.findings[0].text
-    assert told[-1] == (25, None)
+    assert calls[-1] == (25, None)

@@ -36,7 +36,7 @@ TURNED = {
 needs_decord = pytest.mark.skipif(import_decord() is None, reason="no decord on this platform")
 
 
-def picture(number: int, h: int = H, w: int = W) -> NDArray[np.uint8]:
+def numbered(number: int, h: int = H, w: int = W) -> NDArray[np.uint8]:
     """[h, w, 3]: eight blocks, the number's bits from the lowest, on a moving colour ramp."""
     y, x = np.mgrid[:h, :w]
     image = np.stack([x + number, 2 * y, x + y], -1) % 96 + 64
@@ -72,7 +72,7 @@ def encode(
             stream.codec_context.time_base = clock
         for stream, (h, w) in zip(streams, sizes, strict=True):
             for number in range(n):
-                frame = av.VideoFrame.from_ndarray(picture(number, h, w)).reformat(format=pixels)
+                frame = av.VideoFrame.from_ndarray(numbered(number, h, w)).reformat(format=pixels)
                 frame.pts, frame.time_base = times[number] if times else number, clock
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
@@ -242,10 +242,10 @@ def test_frames_of_another_size_midway(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------- files that are bad
 
 
-def faststart(source: Path, target: Path, **options: str) -> Path:
-    """Copy the packets into a file whose index comes first."""
-    moved = {"movflags": "+faststart"} if target.suffix == ".mp4" else {}
-    with av.open(str(source)) as old, av.open(str(target), "w", options=moved | options) as new:
+def repacked(source: Path, target: Path, movflags: str = "+faststart") -> Path:
+    """Copy the packets into another container; the index of an mp4 comes first."""
+    flags = {"movflags": movflags} if target.suffix == ".mp4" else {}
+    with av.open(str(source)) as old, av.open(str(target), "w", options=flags) as new:
         stream = new.add_stream_from_template(old.streams.video[0])
         for packet in old.demux(video=0):
             if packet.dts is not None:
@@ -256,7 +256,7 @@ def faststart(source: Path, target: Path, **options: str) -> Path:
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv"])
 def test_a_file_that_is_cut_off(kind: str, h264: Path, tmp_path: Path) -> None:
-    path = faststart(h264, tmp_path / f"cut.{kind}")
+    path = repacked(h264, tmp_path / f"cut.{kind}")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) * 7 // 10])
     video = open_video(path)
@@ -266,6 +266,28 @@ def test_a_file_that_is_cut_off(kind: str, h264: Path, tmp_path: Path) -> None:
     for number in (sure, len(video) - 1):
         with pytest.raises(DataError, match=rf"frame {number} of .*cut.{kind} .*cut off"):
             video[number]
+
+
+@pytest.mark.parametrize("cut", ["between packets", "in a header"])
+def test_a_cut_that_ffmpeg_takes_for_the_end(cut: str, tmp_path: Path) -> None:
+    source = encode(tmp_path / "a.mp4", "libx264", X264 | {"g": "10", "sc_threshold": "0"})
+    if cut == "in a header":
+        path = repacked(source, tmp_path / "cut.mp4", "frag_keyframe+empty_moov")
+        data = path.read_bytes()
+        end = data.index(b"moof", data.index(b"moof") + 4) + 14
+    else:
+        path = repacked(source, tmp_path / "cut.mp4")
+        with av.open(str(path)) as container:
+            first = [p for p in container.demux(video=0) if p.size][9]
+        data, end = path.read_bytes(), first.pos + first.size
+    path.write_bytes(data[:end])
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+    assert len(packets) == 10
+    assert not any(packet.is_corrupt for packet in packets)
+    video = open_video(path)
+    with pytest.raises(DataError, match=r"frame \d+ of .*cut.mp4 .*cut off"):
+        list(video.frames())
 
 
 @pytest.mark.parametrize("reader", ["auto", "av"])
