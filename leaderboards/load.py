@@ -30,7 +30,7 @@ from tvseg_bench.benchmark.results.text import (
 from tvseg_bench.leaderboards.published.numbers import beside, for_model
 
 _COMPANIONS = {"manifest.json", "model_card.json", "check_report.json"}
-"""JSON files that stand beside results and are none."""
+"""JSON files that stand beside results and are not results."""
 _ELSEWHERE = {"samples", "media", "errors"}
 """Folders of a run that hold no results."""
 _SAME = 1e-6
@@ -115,7 +115,7 @@ class LoadedResults:
     """Resolved parameters of each table's protocol."""
     problems: list[Problem] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
-    """One sentence for every result that is whole and yet not on the board."""
+    """One sentence for every result that is complete and yet not on the board."""
     results: int = 0
     """Files that are results, on the board or not."""
 
@@ -165,7 +165,7 @@ def _results(folders: Sequence[Path], loaded: LoadedResults) -> Iterator[_Found]
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(
-                f"{folder} is no folder; give the folder that 'tvseg-bench run -o' wrote"
+                f"{folder} is not a folder; give the folder that 'tvseg-bench run -o' wrote"
             )
         resolved = str(folder.resolve())
         for path, file in _files(folder, loaded.problems):

@@ -40,7 +40,7 @@ def _value(result: Result, clips: Sequence[UnitScore], name: str) -> float | Non
 
 
 def _mean_of_batches(values: Sequence[float | None], step: int) -> float | None:
-    """Return the mean of the means of batches, what says nothing left out.
+    """Return the mean of the means of batches, those without a value left out.
 
     Example:
         >>> _mean_of_batches([0.5, None, 0.25, 0.75], 2)

@@ -86,7 +86,7 @@ def values(found: ResultWithRows) -> Iterator[Problem]:
         if metric.seeds != (metric.value,) and not named:
             yield found.problem(f"metrics.{name}.seeds is not the one value; restore the file")
         if not clip_table(found.result, found.clips, name).clips:
-            yield found.problem(f"{stated}, but no row says anything about it")
+            yield found.problem(f"{stated}, but no row has a value of it")
         elif differs and not named:
             yield found.problem(
                 f"{stated}, but the rows give {value:.6f} by the protocol's own average; one of "
@@ -108,7 +108,7 @@ def totals(found: ResultWithRows) -> Iterator[Problem]:
     for name, metric in result.metrics.items():
         n = len(clip_table(result, clips, name).clips)
         if metric.value is not None and metric.n != n:
-            yield found.problem(f"metrics.{name}.n is {metric.n}, but {n} clips say something")
+            yield found.problem(f"metrics.{name}.n is {metric.n}, but {n} clips have a value")
 
 
 def names(found: ResultWithRows) -> Iterator[Problem]:

@@ -51,7 +51,7 @@ class BoardRow:
     """Over seeds."""
     n_seeds: int
     n: int
-    """Clips that say something."""
+    """Clips that have a value."""
     higher_is_better: bool
     constant: float | None
     oracle: float | None
@@ -197,8 +197,8 @@ def _row(key: RowKey, metric: str, seeds: Seeds) -> BoardRow:
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    said = [v for v in values if v is not None]
-    return mean_and_sd(said)[0] if said else None
+    known = [v for v in values if v is not None]
+    return mean_and_sd(known)[0] if known else None
 
 
 def _tables(metric: str, seeds: Seeds) -> list[ClipTable]:

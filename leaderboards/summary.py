@@ -17,7 +17,7 @@ def summaries(tables: Sequence[BoardTable]) -> list[dict[str, Any]]:
     """Return one table per data set, the fullest first: columns are protocols, rows models.
 
     Rows are in the order of their mean rank; a missing cell counts as the last rank of its
-    column. This orders the page and is no score.
+    column. This orders the page and is not a score.
     """
     return [_summary(found) for found in _by_dataset(tables)]
 
@@ -49,8 +49,8 @@ def _summary(tables: Sequence[BoardTable]) -> dict[str, Any]:
     for column in columns:
         for key, row in column.items():
             first.setdefault(key, row)
-    # where all are tied with the best, marking them all would say nothing
-    telling = [any((row.rank_lo or 1) > 1 for row in column.values()) for column in columns]
+    # where all are tied with the best, marking them all would show nothing
+    informative = [any((row.rank_lo or 1) > 1 for row in column.values()) for column in columns]
     ranks = {key: [_rank(column, key) for column in columns] for key in first}
     order = sorted(first, key=lambda key: (sum(ranks[key]), key))
     missing = sum(key not in column for column in columns for key in first)
@@ -60,7 +60,7 @@ def _summary(tables: Sequence[BoardTable]) -> dict[str, Any]:
         "version": where.dataset_version,
         "columns": [_column(table) for table in tables],
         "rows": [
-            _row(first[key], [column.get(key) for column in columns], telling) for key in order
+            _row(first[key], [column.get(key) for column in columns], informative) for key in order
         ],
         "references": [_references(table) for table in tables],
         "clips": max((table.n_clips or 0 for table in tables), default=0),
@@ -97,7 +97,7 @@ def _references(table: BoardTable) -> dict[str, str | None]:
 
 
 def _row(
-    row: BoardRow, cells: Sequence[BoardRow | None], telling: Sequence[bool]
+    row: BoardRow, cells: Sequence[BoardRow | None], informative: Sequence[bool]
 ) -> dict[str, Any]:
     return {
         "id": row_id(row),
@@ -106,11 +106,13 @@ def _row(
         "licence": row.facts["licence"],
         "patch": row.facts["patch"],
         "contaminated": row.facts["contaminated"],
-        "cells": [None if c is None else _cell(c, t) for c, t in zip(cells, telling, strict=True)],
+        "cells": [
+            None if c is None else _cell(c, t) for c, t in zip(cells, informative, strict=True)
+        ],
     }
 
 
-def _cell(row: BoardRow, telling: bool) -> dict[str, Any]:
+def _cell(row: BoardRow, informative: bool) -> dict[str, Any]:
     half = None if row.ci is None else (row.ci[1] - row.ci[0]) / 2
     return {
         "value": row.value,
@@ -118,6 +120,6 @@ def _cell(row: BoardRow, telling: bool) -> dict[str, Any]:
         "half": None if half is None else percent(half),
         "ci": None if row.ci is None else f"{percent(row.ci[0])} to {percent(row.ci[1])}",
         "rank": rank_text(row),
-        "top": telling and row.rank is not None and row.rank_lo == 1,
+        "top": informative and row.rank is not None and row.rank_lo == 1,
         "few": row.few and row.value is not None,
     }

@@ -30,7 +30,7 @@ _MOST = int(np.iinfo(np.int64).max)
 
 @dataclass(frozen=True, eq=False)
 class Contingency:
-    """Pixels by true label and cluster; void pixels are no part of it.
+    """Pixels by true label and cluster; void pixels are left out of it.
 
     Example:
         >>> table = contingency(np.array([0, 0, 7, 255]), np.array([3, 1, 1, 1]))

@@ -182,7 +182,7 @@ def _rows(c: Contingency, candidates: Sequence[int] | None) -> NDArray[np.intp]:
     missing = np.setdiff1d(wanted, c.labels)
     if missing.size:
         raise UsageError(
-            f"the candidate label {missing[0]} is no row of the table; "
+            f"the candidate label {missing[0]} is not a row of the table; "
             "pass it to contingency(labels=...) or leave it out"
         )
     return np.searchsorted(c.labels, wanted)

@@ -1,4 +1,4 @@
-"""Scores without a model: what the truth alone says about every other number.
+"""Scores without a model: what the ground truth alone determines of every other number.
 
 Both references are label maps (or tables) that go through the same contingency, match and mean
 as a model's clusters, for a frame, a clip or a data set.
@@ -39,7 +39,7 @@ def patch_grid_oracle(
         [H, W] labels, constant within each cell.
 
     Raises:
-        UsageError: truth is no [H, W], or the grid has no cells.
+        UsageError: truth is not [H, W], or the grid has no cells.
 
     Example:
         >>> truth = np.array([[1, 1, 2, 255], [1, 2, 2, 255]])
@@ -64,7 +64,7 @@ def oracle_table(
         counted: `labels` leaves void out of the rows; `all` keeps it, as a class of its own.
 
     Raises:
-        UsageError: truth is no [H, W], or the grid has no cells.
+        UsageError: truth is not [H, W], or the grid has no cells.
 
     Example:
         >>> oracle_table(np.array([[1, 1, 2, 255], [1, 2, 2, 255]]), (1, 2)).table.tolist()

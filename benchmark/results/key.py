@@ -1,6 +1,6 @@
 """The identity of a cell: what must be equal for two numbers to be the same measurement.
 
-The suite's and the packages' versions are recorded in a result but are no part of its identity.
+The suite's and the packages' versions are recorded in a result but are not part of its identity.
 """
 
 from __future__ import annotations

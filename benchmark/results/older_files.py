@@ -1,7 +1,7 @@
-"""What result files of earlier versions do not say, looked up where it is declared.
+"""What result files of earlier versions lack, looked up where it is declared.
 
-Until a metric's range, background and rows stood in the file, programs told them by its name and
-by the text of `ci_method`. A file without these fields is completed from the cards of its
+Until a metric's range, background and rows stood in the file, programs inferred them from its name
+and from the text of `ci_method`. A file without these fields is completed from the cards of its
 protocol, if that is in the registry, while it is read; nothing else knows that such files exist.
 """
 

@@ -94,7 +94,7 @@ class Provenance(_Part):
     hardware: Hardware = Hardware()
     threads: int | None = Field(default=None, ge=1)
     deterministic: bool | None = None
-    """Whether torch was told to use deterministic algorithms only; None if it was not loaded."""
+    """Whether torch was set to use deterministic algorithms only; None if it was not loaded."""
     world_size: int = Field(default=1, ge=1)
 
 
@@ -263,7 +263,7 @@ def _ram_gb() -> float | None:
 
 
 def _driver() -> str | None:
-    """Return the version of the NVIDIA kernel module, which torch does not tell."""
+    """Return the version of the NVIDIA kernel module, which torch does not report."""
     try:
         text = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -184,12 +184,12 @@ def _build(
 def format_validation_error(error: ValidationError) -> str:
     """Return pydantic's findings as one sentence: each field, what it holds, what is expected.
 
-    At most three are told.
+    At most three are named.
     """
     found = error.errors(include_url=False, include_context=False)
-    told = [_finding(e) for e in found[:3]]
+    named = [_finding(e) for e in found[:3]]
     more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
-    return "; ".join(told) + more
+    return "; ".join(named) + more
 
 
 def _finding(error: Any) -> str:

@@ -1,7 +1,7 @@
 """Result files on disk: read with suspicion, written in one move.
 
-A file of a stranger is a regular file of bounded size and JSON, or it is refused; links and
-devices are never opened. A file of ours appears whole or not at all.
+Somebody else's file has to be a regular file of bounded size that holds JSON; links and devices
+are never opened. A file that is written here appears completely or not at all.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class NewerSchemaError(ResultError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a results folder, and how to mend it."""
+    """One thing that is wrong with a results folder, and how to fix it."""
 
     file: str
     """Relative to the folder that was read."""
@@ -44,7 +44,7 @@ class Problem:
     """One sentence that names the field and says what to do."""
 
     def __post_init__(self) -> None:
-        # both quote strangers' files
+        # both quote somebody else's files
         object.__setattr__(self, "file", escape_control(self.file))
         object.__setattr__(self, "message", escape_control(self.message))
 
@@ -83,7 +83,7 @@ def open_regular_file(path: Path, max_bytes: int) -> BinaryIO:
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     if not stat.S_ISREG(found.st_mode):
-        raise ResultError(f"{path} is no regular file; remove it")
+        raise ResultError(f"{path} is not a regular file; remove it")
     raise ResultError(
         f"{path} holds {found.st_size / 2**20:.0f} MiB where at most {max_bytes >> 20} are read; "
         "move it out of the folder"
@@ -108,17 +108,17 @@ def read_result(path: Path) -> ResultFile:
 
 
 def _refusal(path: Path, data: bytes, error: ValidationError) -> ResultError:
-    """Return why a file is no result of this version."""
+    """Return why a file is not a result of this version."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
         return ResultError(
-            f"{path} is no JSON file: {format_validation_error(error)}; restore or remove it"
+            f"{path} is not a JSON file: {format_validation_error(error)}; restore or remove it"
         )
     schema = found.get("schema") if isinstance(found, dict) else None
     name, _, version = str(schema).partition("@")
     if schema is None or name != SCHEMA.partition("@")[0]:
-        return NotAResultError(f"{path} is no result: its field 'schema' is not {SCHEMA!r}")
+        return NotAResultError(f"{path} is not a result: its field 'schema' is not {SCHEMA!r}")
     if version.isdecimal() and int(version) > int(SCHEMA.partition("@")[2]):
         return NewerSchemaError(
             f"{path} has schema {schema!r}, newer than {SCHEMA!r}, which this version reads; "

@@ -33,7 +33,7 @@ class _Part(BaseModel):
 
 
 class Plugin(_Part):
-    """Who brought the model, where it is no built-in one."""
+    """Who brought the model, where it is not a built-in one."""
 
     package: Name | None = None
     version: Name | None = None
@@ -158,7 +158,7 @@ class Timing(_Part):
 
 
 class Reported(_Part):
-    """What the paper says."""
+    """What the paper reports."""
 
     value: Fraction
     where: Line = ""

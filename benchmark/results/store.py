@@ -132,7 +132,7 @@ class ResultStore:
         return found, problems
 
     def _existing(self, cell_id: str) -> Result | None:
-        """Return what stands in the place of a cell, None if it is no result of ours."""
+        """Return what stands in the place of a cell, None if it is not a result of the suite."""
         path = self.result_path(cell_id)
         if path.is_symlink() or not path.is_file():
             return None

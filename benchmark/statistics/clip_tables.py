@@ -1,6 +1,6 @@
 """A metric as a function of which clips there were.
 
-A table holds one row per clip and tells what the metric is without each of them, and how much of
+A table holds one row per clip and gives the metric without each of them, and how much of
 the data each one is: all that intervals and comparisons need.
 """
 
@@ -59,11 +59,11 @@ class ClipTable(Protocol):
         ...
 
     def value(self) -> float:
-        """Return the metric, NaN where the rows say nothing."""
+        """Return the metric, NaN where no row has a value."""
         ...
 
     def without_each(self) -> Floats:
-        """Return the metric [n] without each of the clips, NaN where the others say nothing."""
+        """Return the metric [n] without each of the clips, NaN where no other has a value."""
         ...
 
     def weights(self) -> Floats:
@@ -171,6 +171,6 @@ def count_table(clips: Sequence[UnitScore], left_out: int | None = None) -> Coun
 
 
 def point(rows: ClipTable) -> float | None:
-    """Return the metric of the rows as they are, None where they say nothing."""
+    """Return the metric of the rows as they are, None where none has a value."""
     value = rows.value() if rows.clips else float("nan")
     return None if np.isnan(value) else value

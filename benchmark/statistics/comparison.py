@@ -114,9 +114,9 @@ class Pairs:
     """Every model against every other over the same clips; symmetric matrices."""
 
     p: Floats
-    """[M, M] how likely so large a gap is between equal models; 1 where nothing can be said."""
+    """[M, M] how likely so large a gap is between equal models; 1 where it is unknown."""
     errors: Floats
-    """[M, M] standard errors of the differences; NaN where nothing can be said."""
+    """[M, M] standard errors of the differences; NaN where they are unknown."""
 
 
 def compare_pairs(values: Floats, models: Sequence[Sequence[ClipTable]]) -> Pairs:
@@ -178,7 +178,7 @@ def minimum_detectable_difference(sd: float, n: int, power: float = 0.8) -> floa
     Args:
         sd: standard deviation of the paired differences of clips.
         n: number of clips.
-        power: chance of telling the models apart, at the 5 % level.
+        power: chance of finding the models different, at the 5 % level.
 
     Example:
         >>> round(minimum_detectable_difference(0.05, 30), 4)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 FRACTION = MetricCard(title="a fraction, 0 to 1, the background counted")
-"""What is assumed of a metric where nothing is said."""
+"""What is assumed of a metric that is not described."""
 FEW_CLIPS = 10
 """Below so many clips an interval is marked."""
 

@@ -3,7 +3,7 @@
 For a mean of clips this is the textbook standard error and Student's t with n - 1 degrees of
 freedom. For a ratio of sums (IoU of summed counts) the jackknife follows the sums
 (Efron & Tibshirani, An Introduction to the Bootstrap, ch. 11), and clips of unequal size leave
-fewer degrees of freedom than their number says (Bell & McCaffrey, Bias Reduction in Standard
+fewer degrees of freedom than their number suggests (Bell & McCaffrey, Bias Reduction in Standard
 Errors for Linear Regression with Multi-Stage Samples, Survey Methodology 28, 2002).
 """
 
@@ -75,7 +75,7 @@ def degrees_of_freedom(deviation: Floats, weights: Floats) -> Floats:
     """Return the degrees of freedom of a standard error, by Satterthwaite's rule.
 
     They are 2 / r for the relative variance r of the estimated variance. Clips of equal weight
-    leave n - 1. Else r is the mean of what the weights alone say, which cannot know how scores
+    leave n - 1. Else r is the mean of what the weights alone imply, which cannot know how scores
     are spread, and of what the clips show, which few clips show badly.
 
     Args:

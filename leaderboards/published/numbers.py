@@ -6,7 +6,7 @@ what it can of them. Columns:
 
 - `paper`: the key of the paper or repository whose number it is; `arxiv`: its number, where known.
 - `model`: the suite's name; a model of another name is not among those here, `-unstated` is one of
-  whose released files the source does not say which.
+  whose released files the source does not name which.
 - `protocol`, `preset`, `params`: what the suite calls the setting, `params` as `field=value` with
   blanks between. An empty preset: the source does not state its settings.
 - `dataset`, `split`, `clips`: what was scored, and how many clips that split has.
@@ -15,7 +15,7 @@ what it can of them. Columns:
   script were seen to differ by as much, issue 10 of VFS) and for clusters of a model's own, 0.01
   where a probe is trained, a search was approximate or k-means has several seeds, 0.02 where few
   frames were drawn by chance or a setting has many stages.
-- `seeds`: those to average over, as `--seeds` takes them; `resolution`: what the source says.
+- `seeds`: those to average over, as `--seeds` takes them; `resolution`: what the source states.
 - `evidence`: `first-hand` where those who measured it print it, `second-hand` where others do.
 """
 
@@ -40,7 +40,7 @@ Evidence = Literal["first-hand", "second-hand"]
 
 
 class Published(BaseModel):
-    """One number and everything that says what it is."""
+    """One number and everything that defines it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 

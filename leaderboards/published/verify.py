@@ -1,4 +1,4 @@
-"""Published numbers against ours: what can run here runs, the rest says what it would need.
+"""Published numbers against ours: what can run is run, the rest names what it would need.
 
 A claim is a published number with its setting. Each is measured by the protocols and readers that
 every run uses, and compared within the claim's own tolerance.
@@ -117,16 +117,18 @@ class Installation:
 
 
 def verify(
-    claims: Sequence[PublishedClaim], here: Installation, callbacks: RunCallbacks | None = None
+    claims: Sequence[PublishedClaim],
+    installation: Installation,
+    callbacks: RunCallbacks | None = None,
 ) -> tuple[Verdict, ...]:
     """Measure every claim that can be measured here, and judge it.
 
     Args:
         claims: in the order in which the verdicts come.
-        here: data, weights, and where results go.
-        callbacks: hears plan, progress and results.
+        installation: data, weights, and where results go.
+        callbacks: called with plan, progress and results.
     """
-    missing = {i: "; ".join(needs(claim, here)) for i, claim in enumerate(claims)}
+    missing = {i: "; ".join(needs(claim, installation)) for i, claim in enumerate(claims)}
     verdicts = {
         i: Verdict(claim=claims[i], verdict="not run", reason=f"needs {text}")
         for i, text in missing.items()
@@ -134,7 +136,7 @@ def verify(
     }
     runnable = [i for i, text in missing.items() if not text]
     for batch in _batches([claims[i] for i in runnable]):
-        report = _run(batch, here, callbacks)
+        report = _run(batch, installation, callbacks)
         for i in runnable:
             if any(claims[i] is claim for claim in batch):
                 verdicts[i] = judge(claims[i], report)
@@ -144,17 +146,21 @@ def verify(
 # ------------------------------------------------------------------------------- needs
 
 
-def needs(claim: PublishedClaim, here: Installation) -> list[str]:
+def needs(claim: PublishedClaim, installation: Installation) -> list[str]:
     """Return what is not here and would have to be, nothing where the claim can run."""
-    return [*_model_needs(claim, here), *_protocol_needs(claim), *_data_needs(claim, here)]
+    return [
+        *_model_needs(claim, installation),
+        *_protocol_needs(claim),
+        *_data_needs(claim, installation),
+    ]
 
 
-def _model_needs(claim: PublishedClaim, here: Installation) -> Iterator[str]:
+def _model_needs(claim: PublishedClaim, installation: Installation) -> Iterator[str]:
     if claim.model not in models:
         yield f"a model {claim.model}, which is not among those here"
         return
     entry = models[claim.model]
-    if not entry.needs_weights or here.weights is not None or entry.card is None:
+    if not entry.needs_weights or installation.weights is not None or entry.card is None:
         return
     if locate.find(entry.card, timm=entry.timm) is None:
         yield f"the weights of {claim.model} at {locate.place(entry.card)}"
@@ -169,13 +175,13 @@ def _protocol_needs(claim: PublishedClaim) -> Iterator[str]:
         yield f"a preset {claim.protocol}:{claim.preset}, which the suite does not have"
 
 
-def _data_needs(claim: PublishedClaim, here: Installation) -> Iterator[str]:
+def _data_needs(claim: PublishedClaim, installation: Installation) -> Iterator[str]:
     if claim.dataset not in datasets:
         yield f"the data set {claim.dataset}, which the suite does not read"
         return
     entry, label = datasets[claim.dataset], f"{claim.dataset}:{claim.split}"
     try:
-        found = len(entry.open(here.data_root, claim.split).clips)
+        found = len(entry.open(installation.data_root, claim.split).clips)
     except TvsegError:
         yield f"{label}: {entry.card.archive}"
         return
@@ -184,7 +190,7 @@ def _data_needs(claim: PublishedClaim, here: Installation) -> Iterator[str]:
     if _learns(claim) and entry.card.training:
         split = entry.card.training[0]
         try:
-            entry.open(here.data_root, split)
+            entry.open(installation.data_root, split)
         except TvsegError:
             yield f"{claim.dataset}:{split} to learn from"
 
@@ -220,7 +226,7 @@ def _batches(claims: Iterable[PublishedClaim]) -> list[list[PublishedClaim]]:
 
 
 def _run(
-    batch: Sequence[PublishedClaim], here: Installation, callbacks: RunCallbacks | None
+    batch: Sequence[PublishedClaim], installation: Installation, callbacks: RunCallbacks | None
 ) -> RunReport:
     from tvseg_bench.benchmark.execution.run import run_selection
 
@@ -229,18 +235,18 @@ def _run(
         model=(first.model,),
         protocol=tuple(dict.fromkeys(f"{c.protocol}:{c.preset}" for c in batch)),
         dataset=(f"{first.dataset}:{first.split}",),
-        output=here.output,
+        output=installation.output,
         seeds=parse_seeds(first.seeds),
         overrides={
             f"protocol.{c.protocol}.{name}": value
             for c in batch
             for name, value in c.params.items()
         },
-        weights={} if here.weights is None else {first.model: here.weights},
-        data_root=here.data_root,
-        device=here.device,
+        weights={} if installation.weights is None else {first.model: installation.weights},
+        data_root=installation.data_root,
+        device=installation.device,
     )
-    return run_selection(selection, callbacks, here.command)
+    return run_selection(selection, callbacks, installation.command)
 
 
 # ------------------------------------------------------------------------------- judge

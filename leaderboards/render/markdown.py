@@ -126,8 +126,8 @@ def _section(table: BoardTable, tables: Sequence[BoardTable]) -> Iterator[str]:
         f"manifest {key.manifest_sha256[:8]}",
         f"table {key.id}",
     ]
-    told = unlike(table, tables)
-    about += [escape(", ".join(told))] if told else []
+    parameters = unlike(table, tables)
+    about += [escape(", ".join(parameters))] if parameters else []
     yield " · ".join(about)
     yield ""
     names = [headline, *others]

@@ -21,7 +21,7 @@ def timeline(
     """Return mIoU over time on the axis of the frames above it, None for less than three frames.
 
     Args:
-        series: name and one value per frame, within 0..1, None where a frame says nothing.
+        series: name and one value per frame, within 0..1, None where a frame has no value.
         positions: of the frames that are shown above, the first and the last among them.
         middles: where their middles are, in percent of the width.
     """
@@ -58,12 +58,12 @@ def _y(value: float) -> float:
 
 
 def _mean(values: Sequence[float | None]) -> str:
-    said = [v for v in values if v is not None]
-    return f"{100 * sum(said) / len(said):.1f}" if said else "–"
+    known = [v for v in values if v is not None]
+    return f"{100 * sum(known) / len(known):.1f}" if known else "–"
 
 
 def _paths(points: Sequence[tuple[float, float | None]]) -> list[str]:
-    """Return a path for every run of frames that say something."""
+    """Return a path for every run of frames that have a value."""
     paths: list[list[str]] = [[]]
     for x, value in points:
         if value is None:

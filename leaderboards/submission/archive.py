@@ -1,4 +1,4 @@
-"""A submission as an archive: its grammar, its bytes, and reading one that a stranger made.
+"""A submission as an archive: its grammar, its bytes, and reading one that somebody else made.
 
     submission.json                  what is in it: sizes and sha256 of every other file
     model_card.json                  the card of the one model it is about
@@ -103,16 +103,16 @@ def archive_bytes(suite: str, model: str, revision: str, files: Mapping[str, byt
     packed = {n: Packed(sha256=sha256(d), bytes=len(d)) for n, d in sorted(files.items())}
     manifest = Manifest(suite=suite, model=model, revision=revision, files=packed)
     text = manifest.model_dump_json(by_alias=True, indent=1) + "\n"
-    whole = {MANIFEST: text.encode("utf-8"), **dict(sorted(files.items()))}
+    members = {MANIFEST: text.encode("utf-8"), **dict(sorted(files.items()))}
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        for name, data in whole.items():
+        for name, data in members.items():
             info = zipfile.ZipInfo(name, date_time=_EPOCH)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system = 3
             info.external_attr = (stat.S_IFREG | 0o644) << 16
             archive.writestr(info, data, compresslevel=9)
-    if out.tell() > MAX_ARCHIVE or sum(map(len, whole.values())) > MAX_TOTAL:
+    if out.tell() > MAX_ARCHIVE or sum(map(len, members.values())) > MAX_TOTAL:
         raise ResultError(
             f"the submission is larger than {MAX_ARCHIVE >> 20} MiB; pack fewer runs at a time"
         )
@@ -133,7 +133,7 @@ def sha256(data: bytes) -> str:
 
 
 def read_archive(path: Path) -> Archive:
-    """Read a submission that a stranger made.
+    """Read a submission that somebody else made.
 
     Raises:
         ResultError: naming what is wrong with the archive, in one sentence; nothing was unpacked
@@ -148,7 +148,7 @@ def read_archive(path: Path) -> Archive:
             files = {member.filename: _read(archive, member) for member in members}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         raise ResultError(
-            f"{path.name} is no whole zip archive ({escape_control(str(error))[:120]}); "
+            f"{path.name} is not a complete zip archive ({escape_control(str(error))[:120]}); "
             "pack it again"
         ) from None
     manifest = _manifest(files)
@@ -206,7 +206,7 @@ def _check_size(name: str, size: int) -> None:
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """Return the bytes of a member; what it says of its size is not believed."""
+    """Return the bytes of a member; the size that it states is not trusted."""
     pieces, size = [], 0
     with archive.open(member) as stream:
         while piece := stream.read(_BLOCK):
@@ -215,7 +215,7 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
                 break
             pieces.append(piece)
     if size != member.file_size:
-        raise ResultError(f"{member.filename} has not the size that the archive says; pack again")
+        raise ResultError(f"{member.filename} is not as large as the archive states; pack again")
     return b"".join(pieces)
 
 
@@ -250,6 +250,6 @@ def _compare(manifest: Manifest, files: Mapping[str, bytes]) -> None:
         name = escape_control(min(listed ^ found))[:200]
         word = "is missing" if name in listed else "is not listed in submission.json"
         raise ResultError(f"{name} {word}; pack it again")
-    for name, said in manifest.files.items():
-        if len(files[name]) != said.bytes or sha256(files[name]) != said.sha256:
+    for name, stated in manifest.files.items():
+        if len(files[name]) != stated.bytes or sha256(files[name]) != stated.sha256:
             raise ResultError(f"{name} was changed after it was packed; pack it again")

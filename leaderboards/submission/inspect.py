@@ -70,7 +70,7 @@ class SubmissionReport:
 
 
 def check_submission(path: Path, *, against: Path | None = None) -> SubmissionReport:
-    """Check an archive of `submit pack`, or what a stranger calls one.
+    """Check an archive of `submit pack`, or what somebody else calls one.
 
     The registries have to be filled: `tvseg_bench.register_builtins()`.
 
@@ -86,7 +86,7 @@ def check_submission(path: Path, *, against: Path | None = None) -> SubmissionRe
             f"there is no archive {path}; type: tvseg-bench submit pack RUN -o {path}"
         )
     if against is not None and not against.is_dir():
-        raise UsageError(f"{against} is no folder of results to compare with; mend --against")
+        raise UsageError(f"{against} is not a folder of results to compare with; fix --against")
     try:
         archive = read_archive(path)
     except ResultError as error:
@@ -196,7 +196,7 @@ def _result(result: Result, archive: Archive) -> Iterator[Problem]:
         yield Problem(file, f"it is partial, of {result.limit} clips; run it without --limit")
     if result.trust.level != "self-reported" or result.trust.verified_by is not None:
         yield Problem(
-            file, f"trust.level is {result.trust.level!r}: others say that; leave self-reported"
+            file, f"trust.level is {result.trust.level!r}: others decide that; leave self-reported"
         )
     yield from _versions(result, file)
 

@@ -128,9 +128,10 @@ def _one_model(cells: Sequence[_Cell], model: str | None) -> list[_Cell]:
             f"type --model {names[0]}"
         )
     if len(known) > 1:
-        said = " and ".join(revision for _, revision in known)
+        revisions = " and ".join(revision for _, revision in known)
         raise UsageError(
-            f"the runs hold results of {names[0]} with the revisions {said}; pack the runs of one"
+            f"the runs hold results of {names[0]} with the revisions {revisions}; pack the runs "
+            "of one"
         )
     return candidates
 
@@ -175,7 +176,7 @@ def _report(
             continue
         if not found.passed:
             raise ResultError(
-                f"{path}: {name} fails {', '.join(found.failed)}; mend it, then type: "
+                f"{path}: {name} fails {', '.join(found.failed)}; fix it, then type: "
                 f"tvseg-bench check {name} -o {runs[0]}"
             )
         with open_regular_file(path, 2**20) as file:
@@ -212,10 +213,10 @@ def _check_same_card(cells: Sequence[_Cell], report: CheckReport) -> None:
 
 
 def _left_out(cells: Sequence[_Cell], packed: Sequence[_Cell]) -> Iterator[str]:
-    kept = {id(cell) for cell in packed}
+    packed_ids = {id(cell) for cell in packed}
     for cell in cells:
         result = cell.result
-        if id(cell) in kept:
+        if id(cell) in packed_ids:
             continue
         why = "another model"
         if result.status != "ok":

@@ -109,12 +109,12 @@ def test_bad_files_are_problems_and_the_rest_is_read(cell: Make, tmp_path: Path)
     ]
     assert not any(str(tmp_path) in str(p) for p in loaded.problems)
     assert loaded.left_out == [
-        "run/results/other.json is no result: its field 'schema' is not 'tvseg-bench/result@1'"
+        "run/results/other.json is not a result: its field 'schema' is not 'tvseg-bench/result@1'"
     ]
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nowhere is no folder; give the folder that"):
+    with pytest.raises(UsageError, match="nowhere is not a folder; give the folder that"):
         load([tmp_path / "nowhere"])
 
 

@@ -1,6 +1,6 @@
 """One self-contained HTML page from a template: styles, scripts and data inside, nothing fetched.
 
-What strangers wrote (a model's name, a card, a note) is escaped twice over: autoescape makes it
+What others wrote (a model's name, a card, a note) is escaped twice over: autoescape makes it
 text, and the page's own Content-Security-Policy lets no script run but ours, each named by its
 hash, and nothing be fetched from anywhere.
 """

@@ -107,7 +107,7 @@ def test_apply_gives_labels_and_refuses_to_guess() -> None:
     [
         ({"matching": "hungarian"}, "unknown matching 'hungarian'; did you mean 'hungarian-"),
         ({"matching": "identity", "unmatched": "zero"}, "unknown unmatched 'zero'; known: "),
-        ({"matching": "majority-iou", "candidates": [0, 7]}, "candidate label 7 is no row"),
+        ({"matching": "majority-iou", "candidates": [0, 7]}, "candidate label 7 is not a row"),
     ],
 )
 def test_bad_names(options: dict, sentence: str) -> None:

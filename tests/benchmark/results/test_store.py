@@ -161,7 +161,7 @@ def test_a_damaged_result_is_made_again_and_kept(store: ResultStore) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     assert not store.done(path.stem)
-    with pytest.raises(ResultError, match="is no JSON file"):
+    with pytest.raises(ResultError, match="is not a JSON file"):
         store.read(path.stem)
     store.write(result(), score())
     assert store.done(path.stem)
@@ -275,11 +275,11 @@ def test_one_bad_file_never_takes_the_rest_down(store: ResultStore, tmp_path: Pa
     assert "unknown field 'depth'; it was written by tvseg-bench 0.1.0: upgrade" in told["a"]
     assert "newer than 'tvseg-bench/result@1'" in told["b"]
     assert "one of them was edited" in told["c"]
-    assert "is no result: its field 'schema'" in told["d"]
-    assert "is no JSON file" in told["f"]
+    assert "is not a result: its field 'schema'" in told["d"]
+    assert "is not a JSON file" in told["f"]
     assert "is a link, which is not followed" in told["i"]
-    assert "is no regular file" in told["j"]
-    assert "is no regular file" in told["k"]
+    assert "is not a regular file" in told["j"]
+    assert "is not a regular file" in told["k"]
 
 
 def test_a_huge_file_is_not_read(store: ResultStore) -> None:

@@ -249,7 +249,7 @@ def test_pack_wants_the_report_of_this_model(run: Path, tmp_path: Path) -> None:
     elsewhere = write_report(report(), tmp_path / "reports")[0]
     assert pack([run], tmp_path / "y.zip", report=elsewhere).model == "mine/net"
     write_report(report(batch="failed"), run)
-    with pytest.raises(ResultError, match="mine/net fails batch; mend it"):
+    with pytest.raises(ResultError, match="mine/net fails batch; fix it"):
         pack([run], out)
     write_report(report(replace(CARD, licence="MIT")), run)
     with pytest.raises(ResultError, match="is not the one in the results"):
@@ -324,14 +324,20 @@ RESULT_EDITS: list[tuple[Edit, str]] = [
         "metrics.miou.seeds is not the one",
     ),
     (lambda r: r["metrics"]["miou"].update(ci95=[0.5, 0.6]), "metrics.miou.ci95 is [0.5, 0.6]"),
-    (lambda r: r["metrics"]["miou"].update(n=30), "metrics.miou.n is 30, but 12 clips say some"),
+    (
+        lambda r: r["metrics"]["miou"].update(n=30),
+        "metrics.miou.n is 30, but 12 clips have a value",
+    ),
     (lambda r: r["dataset"].update(n_clips=30), "dataset.n_clips is 30, but its rows hold 12"),
     (lambda r: r["dataset"].update(n_frames=9), "dataset.n_frames is 9, but its rows hold 120"),
     (lambda r: r["protocol"].update(version=99), "one of them was edited"),
     (lambda r: r.update(seed=7), "one of them was edited"),
     (lambda r: r.update(schema="tvseg-bench/result@9"), "newer than 'tvseg-bench/result@1'"),
     (lambda r: r.update(note="x"), "unknown field 'note'"),
-    (lambda r: r["trust"].update(level="reproduced"), "trust.level is 'reproduced': others say"),
+    (
+        lambda r: r["trust"].update(level="reproduced"),
+        "trust.level is 'reproduced': others dec",
+    ),
     (lambda r: r["model"]["card"].update(licence="MIT"), "model.card is not model_card.json"),
     (lambda r: r["samples"].update(n_clips=3), "samples.n_clips is 3, but"),
     (lambda r: r.update(samples=None), "samples is null"),
@@ -477,11 +483,15 @@ def test_a_number_without_rows(packed: Path) -> None:
         r["metrics"]["extra"] = {**r["metrics"]["miou"], "n": 0}
 
     found = check_submission(repacked(packed, {result_name(): as_json(edit)}))
-    assert "metrics.extra.value is 0.410000, but no row says anything about it" in messages(found)
+    assert "metrics.extra.value is 0.410000, but no row has a value of it" in messages(found)
 
 
 OTHER_EDITS: list[tuple[str, Callable[[bytes], bytes | None], str]] = [
-    ("check_report.json", as_json(lambda r: r["outcomes"].pop()), "is no report of this version"),
+    (
+        "check_report.json",
+        as_json(lambda r: r["outcomes"].pop()),
+        "is not a report of this version",
+    ),
     (
         "check_report.json",
         as_json(lambda r: r["outcomes"][0].update(status="failed")),
@@ -604,7 +614,7 @@ def test_other_data_than_the_boards(packed: Path, tmp_path: Path) -> None:
 def test_files_that_are_not_there(packed: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no archive .*y\.zip; type: tvseg"):
         check_submission(tmp_path / "y.zip")
-    with pytest.raises(UsageError, match="no folder of results to compare with"):
+    with pytest.raises(UsageError, match="not a folder of results to compare with"):
         check_submission(packed, against=tmp_path / "nowhere")
 
 

@@ -83,8 +83,8 @@ TAMPERED = [
     (script_in_the_name, "one of them was edited; restore the file as it was written"),
     (link_out_of_the_folder, "is a link, which is not followed; put the file itself there"),
     (a_hundred_megabytes, "holds 100 MiB where at most 64 are read; move it out of the folder"),
-    (cut_short, "is no JSON file"),
-    (deeply_nested, "is no JSON file"),
+    (cut_short, "is not a JSON file"),
+    (deeply_nested, "is not a JSON file"),
     (field_of_a_newer_version, "upgrade to that, or remove the field"),
 ]
 
