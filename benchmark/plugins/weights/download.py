@@ -102,10 +102,12 @@ def _compare(path: Path, digest: str, known: str | None, advice: str) -> None:
 def _transfer(url: str, path: Path, progress: bool) -> None:
     from torch.hub import download_url_to_file
 
-    again = "type the same command again"
     try:
         address, size = _announced(url, path.parent.parent)
         download_url_to_file(address, str(path), progress=progress)
+        came = path.stat().st_size
+        if size not in (None, came):  # http.client ends quietly where a connection does
+            raise OSError(f"{came} of {size} bytes came")
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in (401, 403):
@@ -116,11 +118,9 @@ def _transfer(url: str, path: Path, progress: bool) -> None:
         answer = f"the server answers {error.code} {error.reason}"
         raise ModelError(f"{url} cannot be fetched: {answer}") from error
     except (OSError, HTTPException) as error:
-        raise ModelError(f"{url} could not be fetched to its end ({error}); {again}") from error
-    came = path.stat().st_size
-    if size is not None and came != size:  # http.client ends quietly where a connection does
-        ended = f"{came} of {size} bytes came"
-        raise ModelError(f"{url} could not be fetched to its end ({ended}); {again}")
+        raise ModelError(
+            f"{url} could not be fetched to its end ({error}); type the same command again"
+        ) from error
 
 
 def _announced(url: str, folder: Path) -> tuple[str, int | None]:
