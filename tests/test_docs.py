@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from tvseg_bench import __version__, register_builtins
 from tvseg_bench.__main__ import COMMANDS
 from tvseg_bench.benchmark.cli.parser import parse_command
+from tvseg_bench.benchmark.contract.check_report import CHECKS
 from tvseg_bench.benchmark.registry import datasets, protocols
 from tvseg_bench.benchmark.results.schema import Metric, Result
 
@@ -131,6 +132,11 @@ def test_every_field_of_a_result_is_explained(part: type[BaseModel]) -> None:
     page = text_of(REFERENCE / "results.md")
     for name, field in part.model_fields.items():
         assert re.search(rf"^\| .*`{field.alias or name}`.* \| ", page, re.MULTILINE), name
+
+
+def test_every_check_of_the_contract_is_in_the_guide() -> None:
+    rows = re.findall(r"^\| (`.*?) \| ", text_of(DOCS / "guide" / "submit.md"), re.MULTILINE)
+    assert sorted(re.findall(r"`([\w-]+)`", " ".join(rows))) == sorted(CHECKS)
 
 
 def loaded(path: str) -> ModuleType:
