@@ -49,7 +49,8 @@ def _content(path: Path) -> Any:
     if head.startswith(b"PK\x03\x04"):
         _refuse_compressed(path)
         return _torch_load(path, zipped=True)
-    if head.startswith(b"\x80"):
+    # The length of a header of safetensors may begin with a pickle's first byte.
+    if head.startswith(b"\x80") and head[4:9] != b"\0\0\0\0{":
         return _torch_load(path, zipped=False)
     if head[8:9] == b"{":
         return _safetensors(path)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tvseg_bench.benchmark.propagation import propagate as module
 from tvseg_bench.benchmark.propagation.propagate import PropagationRule, Propagator, propagate
 from tvseg_bench.benchmark.propagation.soft_labels import rescaled, upsampled
 
@@ -34,8 +35,8 @@ def test_propagation(case: Any) -> None:
     )
     probabilities = found["probs"].permute(0, 3, 1, 2)
     clip = Propagator(found["ctx"][:1], probabilities[:1], rule)
-    for t in range(1, entry["t"]):
-        clip.remember(found["ctx"][t : t + 1], probabilities[t : t + 1])
+    for t in range(1, entry["t"]):  # a context whose labels are given, not propagated
+        clip._recent.append(module._frame(found["ctx"][t : t + 1], probabilities[t : t + 1]))
     soft = clip.step(found["cur"][None])[0]
     np.testing.assert_allclose(soft.permute(1, 2, 0), found["out"], **CLOSE)
     post = rescaled(upsampled(soft, (4 * h, 4 * w), "nearest"), "minmax-dinov3")

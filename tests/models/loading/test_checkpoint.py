@@ -142,3 +142,11 @@ def test_any_damage_is_one_sentence(form: str, data: st.DataObject, tmp_path: Pa
     path.write_bytes(content)
     with contextlib.suppress(ModelError):
         assert read_tensors(path)
+
+
+def test_a_header_whose_length_begins_as_a_pickle_does(tmp_path: Path) -> None:
+    header = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'.ljust(0x80)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    assert path.read_bytes()[:1] == b"\x80"
+    assert read_tensors(path)["w"].tolist() == [0.0]
