@@ -84,7 +84,7 @@ def test_an_absent_folder_is_an_error(tmp_path: Path) -> None:
 def test_a_file_that_is_no_manifest_is_an_error(tmp_path: Path) -> None:
     code, lines = run(write(tmp_path, {"name": "x"}))
     assert code not in (0, 1)
-    assert f"{MANIFEST} is no manifest: it has no list `cases`" in "\n".join(lines)
+    assert f"{MANIFEST} is not a manifest: it has no list `cases`" in "\n".join(lines)
 
 
 def test_one_unit_states_its_clusters_as_a_number_or_as_a_list(tmp_path: Path) -> None:

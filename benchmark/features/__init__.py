@@ -1,1 +1,1 @@
-"""From clips to dense features: the extraction pass and what it shares."""
+"""Extraction of dense features from clips, ahead of the consumer and with a cache."""

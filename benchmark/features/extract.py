@@ -42,7 +42,7 @@ class ExtractOptions:
     """Threads that decode and resize; auto = the processors this process may use, 8 at most."""
 
     def __post_init__(self) -> None:
-        """Check the values."""
+        """Raise UsageError unless the values are within their ranges."""
         if self.dtype not in ("fp32", "bf16"):
             raise UsageError(f"unknown dtype {self.dtype!r}; known: fp32, bf16")
         for name, value in (("batch_size", self.batch_size), ("workers", self.workers)):

@@ -7,7 +7,7 @@ forward pass. Masks are never touched: scores are taken at their own size.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tvseg_bench.benchmark.errors import DataError, UsageError
 
@@ -208,18 +208,3 @@ def normalised(
     # Contiguous: a permuted view would reach the model in channels-last and pick other kernels.
     floats = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
     return floats.div_(255).sub_(mean).div_(std)
-
-
-def prepare(
-    image: NDArray[np.uint8], size: tuple[int, int], card: ModelCard, view: View
-) -> torch.Tensor:
-    """Map one image [H, W, 3] to the input of the model, float32 [3, h, w].
-
-    Raises:
-        DataError: the image is not uint8 [H, W, 3].
-    """
-    import numpy as np
-    import torch
-
-    pixels: Any = np.array(resized(checked(image, "an image"), size, card, view))
-    return normalised(torch.from_numpy(pixels)[None], statistics(card, view))[0]

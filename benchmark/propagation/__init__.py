@@ -1,1 +1,1 @@
-"""Labels carried from frame to frame over a window of context frames."""
+"""Label propagation from frame to frame over a window of context frames."""

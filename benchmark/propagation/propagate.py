@@ -47,12 +47,13 @@ class PropagationRule:
     """Frames before the current one, beside the first frame, which always counts; 0 or more."""
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing."""
+        """Raise UsageError unless the values are within their ranges."""
         if not self.temperature > 0:
             raise UsageError(f"temperature={self.temperature} has to be above 0")
-        for name, least in (("topk", 1), ("radius", 0), ("n_context", 0)):
-            if getattr(self, name) < least:
-                raise UsageError(f"{name}={getattr(self, name)} has to be {least} or more")
+        limits = (("topk", self.topk, 1), ("radius", self.radius, 0))
+        for name, value, least in (*limits, ("n_context", self.n_context, 0)):
+            if value < least:
+                raise UsageError(f"{name}={value} has to be {least} or more")
         if self.window not in WINDOWS:
             raise UsageError(f"unknown window {self.window!r}; known: {', '.join(WINDOWS)}")
 
@@ -165,7 +166,7 @@ def _frame(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _copied(labels: Tensor, order: tuple[int, ...]) -> Tensor:
-    """Return the axes in another order, in memory that nobody else can write to."""
+    """Return the axes in another order, in memory of its own."""
     return labels.permute(order).clone(memory_format=torch.contiguous_format)
 
 

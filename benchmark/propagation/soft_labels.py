@@ -1,4 +1,4 @@
-"""Between label maps and the soft labels on a patch grid that are propagated."""
+"""Conversions between label maps and the soft labels on a patch grid that are propagated."""
 
 from __future__ import annotations
 

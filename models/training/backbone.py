@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tvseg_bench.benchmark.errors import ModelError
 from tvseg_bench.benchmark.plugins.load import LoadedModel, load_model
-from tvseg_bench.benchmark.types import ModelCard
+from tvseg_bench.benchmark.types import FeatureModel, ModelCard
 from tvseg_bench.models.networks.dense import DenseViT
 from tvseg_bench.models.training.lora import merge_adapters
 from tvseg_bench.models.training.tuning import choose, parse_tune
@@ -76,7 +76,7 @@ class TunedBackbone(nn.Module):
         return tokens.reshape(len(tokens), *grid, self.dim)
 
     def plain_state(self) -> dict[str, Tensor]:
-        """Return the weights as the original has them; adapters are merged in for good."""
+        """Return the weights under the original's names; adapters are merged into the module."""
         merge_adapters(self.module)
         return {k: v.detach().cpu().contiguous() for k, v in self.module.state_dict().items()}
 
@@ -150,7 +150,7 @@ def _first_tuned(net: Any) -> int | None:
 def open_backbone(
     reference: str, tune: str, weights: Path | None = None
 ) -> tuple[TunedBackbone, LoadedModel]:
-    """Load a model of the suite and open a part of it for tuning.
+    """Load a model of the suite and prepare a part of it for tuning.
 
     Args:
         reference: what is typed after `--model`.
@@ -163,7 +163,7 @@ def open_backbone(
     """
     loaded = load_model(reference, weights=weights)
     model: Any = loaded.model
-    if not callable(getattr(model, "extract", None)) or loaded.card.temporal != "image":
+    if not isinstance(model, FeatureModel) or loaded.card.temporal != "image":
         raise ModelError(
             f"{loaded.card.name} has no features of single frames, which training needs; choose "
             "an image model"
@@ -176,7 +176,7 @@ def open_backbone(
 
 def _held(model: Any, card: ModelCard) -> nn.Module:
     """Return the torch modules that a plain object holds, by their attributes' names."""
-    held = {k: v for k, v in getattr(model, "__dict__", {}).items() if isinstance(v, nn.Module)}
+    held = {k: v for k, v in vars(model).items() if isinstance(v, nn.Module)}
     if not held:
         raise ModelError(f"{card.name} holds no torch module that could be tuned")
     return nn.ModuleDict(held)

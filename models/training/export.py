@@ -72,7 +72,7 @@ def export(
 
 
 def _trained_before(loaded: LoadedModel) -> Trained | None:
-    """Return the card of the folder that was trained on from; it may go, the base stays."""
+    """Return the card of the folder that training started from, None where it was not a folder."""
     reference = split_pin(loaded.reference)[0]
     folder = Path(reference.removeprefix("file:")).expanduser()
     is_folder = reference.startswith("file:") and folder.is_dir()

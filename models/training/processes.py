@@ -15,7 +15,7 @@ from torch import distributed as dist
 
 @dataclass(frozen=True)
 class Processes:
-    """Which process this is."""
+    """This process among those of the run."""
 
     rank: int = 0
     world: int = 1

@@ -1,4 +1,4 @@
-"""What `tvseg-bench train` shows while it runs, on stderr."""
+"""Progress of `tvseg-bench train`, on stderr."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class TuningChoice:
 
     @property
     def everything(self) -> bool:
-        """Whether the whole backbone is tuned."""
+        """Whether all of the backbone is tuned."""
         return self.last is None and not self.names
 
 
@@ -82,7 +82,7 @@ def stages(module: nn.Module) -> list[tuple[str, nn.Module]]:
     """
     prefix = ""
     while True:
-        blocks = getattr(module, "blocks", None)
+        blocks = dict(module.named_children()).get("blocks")
         if isinstance(blocks, nn.Sequential | nn.ModuleList):
             return [(f"{prefix}blocks.{i}", block) for i, block in enumerate(blocks)]
         inner = [(n, m) for n, m in module.named_children() if any(True for _ in m.parameters())]

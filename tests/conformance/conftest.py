@@ -39,7 +39,7 @@ def manifest(name: str) -> dict[str, Any] | None:
         return None
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or not isinstance(content.get("cases"), list):
-        raise pytest.UsageError(f"{path.name} is no manifest: it has no list `cases`")
+        raise pytest.UsageError(f"{path.name} is not a manifest: it has no list `cases`")
     return content
 
 

@@ -32,7 +32,7 @@ def test_loss(case: Any) -> None:
 
 
 def readings(entry: Any) -> Iterator[dict[str, str]]:
-    """Yield the settings of the sampling; no case here tells which `latent` one is published."""
+    """Yield the settings of the sampling; no case here shows which `latent` one is published."""
     if not entry["latent"]:
         yield {"sampling": entry["upsampling"]}
         return

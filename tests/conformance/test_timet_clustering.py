@@ -66,7 +66,7 @@ def check_given_k(case: Any) -> None:
 
 
 def check_k_from_truth(case: Any, features: np.ndarray, annotations: np.ndarray) -> None:
-    """The number of units tells the protocol: the manifest has no field for it here.
+    """The protocol follows from the number of units: the manifest has no field for it here.
 
     One unit may state its K as a list or as a number.
     """

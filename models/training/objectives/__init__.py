@@ -1,1 +1,1 @@
-"""What training minimises: TimeT, MoSiC, contrast, image pre-training."""
+"""Objectives of training: TimeT, MoSiC, contrast, image pre-training."""

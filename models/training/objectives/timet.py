@@ -1,4 +1,4 @@
-"""The objective of TimeT: clusters of the first frame, carried along, are the last frame's target.
+"""The objective of TimeT: clusters of the first frame, propagated, are the targets of the last.
 
 clips -> features -> (first frames) head, prototypes, Sinkhorn -> Feature Forwarder -> targets
                   -> (last frames) head, prototypes -> cross-entropy

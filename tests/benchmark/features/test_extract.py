@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tvseg_bench.benchmark.errors import DataError, ModelError, NotApplicableError, UsageError
+from tvseg_bench.benchmark.features import frames
 from tvseg_bench.benchmark.features.cache.feature_cache import FeatureCache
 from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 from tvseg_bench.benchmark.features.extraction_pass import WINDOW
@@ -94,12 +95,11 @@ def test_every_clip_comes_in_order_with_its_frames():
 
 
 def test_the_tokens_are_the_models_own():
-    from tvseg_bench.benchmark.features.frames import prepare
-
     model = TinyVit()
     (first, *_) = extracted(model=model)
-    image = prepare(THREE.clips[0].image(3), (16, 24), CARD, VIEW)
-    expected = model.extract(image[None]).tokens[0].reshape(2, 3, 12)
+    pixels = frames.resized(THREE.clips[0].image(3), (16, 24), CARD, VIEW)
+    images = frames.normalised(torch.tensor(pixels)[None], frames.statistics(CARD, VIEW))
+    expected = model.extract(images).tokens[0].reshape(2, 3, 12)
     np.testing.assert_allclose(first.tokens[3], expected, atol=1e-6)
 
 

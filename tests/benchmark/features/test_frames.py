@@ -101,19 +101,20 @@ def test_opencv_means_the_pixels_of_opencv():
     assert (frames.resized(flat, (20, 3), card, View(interpolation="opencv")) == 255).all()
 
 
-def test_prepared_images_are_normalised_like_torchvision_to_the_last_bit():
+def test_images_are_normalised_like_torchvision_to_the_last_bit():
     transforms = pytest.importorskip("torchvision.transforms")
     image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
     for view, std in ((View(), CARD.std), (View(statistics="timet"), (0.228, 0.224, 0.225))):
         to_model = transforms.Compose(
             [transforms.ToTensor(), transforms.Normalize((0.485, 0.456, 0.406), std)]
         )
-        prepared = frames.prepare(image, (32, 48), CARD, view)
+        batch = torch.from_numpy(image)[None]
+        prepared = frames.normalised(batch, frames.statistics(CARD, view))[0]
         assert prepared.is_contiguous()
         assert torch.equal(prepared, to_model(Image.fromarray(image)))
 
 
-def test_the_timet_statistics_are_used_whatever_the_card_says():
+def test_the_timet_statistics_are_used_whatever_the_card_has():
     card = ModelCard(name="toy/b", patch_size=16, embed_dim=3, mean=(0, 0, 0), std=(1, 1, 1))
     assert frames.statistics(card, View(statistics="timet"))[1][0] == 0.228
     assert frames.statistics(card, View()) == ((0, 0, 0), (1, 1, 1))
@@ -124,4 +125,4 @@ def test_the_timet_statistics_are_used_whatever_the_card_says():
 )
 def test_an_image_that_is_none_is_refused(image):
     with pytest.raises(DataError, match=r"uint8 \[H, W, 3\]"):
-        frames.prepare(image, (16, 16), CARD, View())
+        frames.checked(image, "an image")
