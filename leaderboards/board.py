@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 from tvseg_bench.benchmark.results.result_file import Problem
-from tvseg_bench.leaderboards.load import LoadedResults, Measurement, RowKey, TableKey, load
+from tvseg_bench.leaderboards.board_keys import RowKey, TableKey
+from tvseg_bench.leaderboards.load import LoadedResults, Measurement, load
 from tvseg_bench.leaderboards.rows import MetricTables, Ranked, ranked, read_metric_tables
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.results.result_file import atomic_write
-from tvseg_bench.leaderboards.load import RowKey
+from tvseg_bench.leaderboards.board_keys import RowKey
 from tvseg_bench.leaderboards.render.formatting import resolution_label
 from tvseg_bench.leaderboards.render.html_view import MARK as HTML_MARK
 from tvseg_bench.leaderboards.render.html_view import page as html_page

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,8 @@ from tvseg_bench.benchmark.results.result_file import (
     read_result,
 )
 from tvseg_bench.benchmark.results.schema import Metric, Result, Samples
-from tvseg_bench.benchmark.results.text import (
-    ResultError,
-    canonical_json,
-    escape_control,
-    short_hash,
-)
+from tvseg_bench.benchmark.results.text import ResultError, escape_control
+from tvseg_bench.leaderboards.board_keys import RowKey, TableKey, table_key
 from tvseg_bench.leaderboards.published.numbers import beside, for_model
 
 _COMPANIONS = {"manifest.json", "model_card.json", "check_report.json"}
@@ -35,52 +30,6 @@ _ELSEWHERE = {"samples", "media", "errors"}
 """Folders of a run that hold no results."""
 _SAME = 1e-6
 """How far the same measurement may differ between two machines."""
-
-
-@dataclass(frozen=True, order=True)
-class TableKey:
-    """What must be equal for two results to stand in one table."""
-
-    dataset: str
-    split: str
-    dataset_version: int
-    protocol: str
-    preset: str
-    protocol_version: int
-    protocol_hash: str
-    manifest_sha256: str
-    resolution: str
-    """Canonical JSON of the view."""
-
-    @property
-    def protocol_label(self) -> str:
-        """Return the protocol as it is typed: with its preset where that is not `standard`."""
-        return self.protocol if self.preset == "standard" else f"{self.protocol}:{self.preset}"
-
-    @property
-    def dataset_label(self) -> str:
-        """Return the data set as it is typed, always with its split."""
-        return f"{self.dataset}:{self.split}"
-
-    @property
-    def id(self) -> str:
-        """Return 8 hexadecimal digits."""
-        return _table_id(self)
-
-
-@lru_cache(maxsize=4096)
-def _table_id(key: TableKey) -> str:
-    return short_hash([str(getattr(key, name)) for name in key.__dataclass_fields__])[:8]
-
-
-@dataclass(frozen=True, order=True)
-class RowKey:
-    """What must be equal for two results to be seeds of one row."""
-
-    model: str
-    revision: str
-    layer: int
-    dtype: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,21 +194,6 @@ def _published(result: Result) -> dict[str, float]:
     if reported is not None and result.headline is not None:
         values[result.headline] = reported.value
     return values
-
-
-def table_key(result: Result) -> TableKey:
-    """Return the table that a result belongs to."""
-    return TableKey(
-        dataset=result.dataset.id,
-        split=result.dataset.split,
-        dataset_version=result.dataset.version,
-        protocol=result.protocol.id,
-        preset=result.protocol.preset,
-        protocol_version=result.protocol.version,
-        protocol_hash=result.protocol.hash,
-        manifest_sha256=result.dataset.manifest_sha256,
-        resolution=canonical_json(result.resolution),
-    )
 
 
 def _facts(result: Result) -> dict[str, Any]:

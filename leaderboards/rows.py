@@ -34,7 +34,8 @@ from tvseg_bench.benchmark.statistics.intervals import (
     t_tail,
 )
 from tvseg_bench.benchmark.types import UnitScore
-from tvseg_bench.leaderboards.load import Measurement, RowKey
+from tvseg_bench.leaderboards.board_keys import RowKey
+from tvseg_bench.leaderboards.load import Measurement
 
 _SAME = 1e-6
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tvseg_bench.leaderboards.load import RowKey
+from tvseg_bench.leaderboards.board_keys import RowKey
 from tvseg_bench.leaderboards.render.formatting import percent, rank_text, row_id, row_name
 
 if TYPE_CHECKING:

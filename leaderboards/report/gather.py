@@ -18,7 +18,8 @@ from tvseg_bench.benchmark.results.schema import Result
 from tvseg_bench.benchmark.results.text import ResultError
 from tvseg_bench.benchmark.types import UnitScore
 from tvseg_bench.leaderboards.board import Board, BoardTable, make_board
-from tvseg_bench.leaderboards.load import LoadedResults, Measurement, RowKey, load
+from tvseg_bench.leaderboards.board_keys import RowKey
+from tvseg_bench.leaderboards.load import LoadedResults, Measurement, load
 from tvseg_bench.leaderboards.rows import BoardRow, run_folder, samples_path
 from tvseg_bench.leaderboards.summary import ordered
 

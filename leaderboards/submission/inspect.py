@@ -216,7 +216,7 @@ def _versions(result: Result, file: str) -> Iterator[Problem]:
             file, f"protocol.params are not those of {run.id} {run.version}; run the cell again"
         )
     if dataset is None:
-        if not data.id.startswith("folder"):
+        if data.id.partition(":")[0] not in datasets.schemes:
             yield Problem(file, f"the data set {data.id!r} is none of this version of tvseg-bench")
     elif data.version != dataset.card.version:
         yield Problem(file, _version("dataset", data.id, data.version, dataset.card.version))

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.results.result_file import Problem
-from tvseg_bench.leaderboards.load import Measurement, load, table_key
+from tvseg_bench.leaderboards.board_keys import table_key
+from tvseg_bench.leaderboards.load import Measurement, load
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.results.schema import Result
