@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from tvseg_bench.benchmark.metrics.iou import AbsentClass, ClassCounts, class_co
 from tvseg_bench.benchmark.metrics.matching import Match, Matching, Unmatched, match
 from tvseg_bench.benchmark.metrics.references import constant_table
 from tvseg_bench.benchmark.types import UnitScore
+
+if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import ClipFeatures
 
 METRICS = ("miou", "miou_fg")
 """Mean over all classes present, and the same without the background that the card declares."""
@@ -163,6 +166,31 @@ def counts_row(counts: ClassCounts) -> dict[str, list[int]]:
         "fp": counts.fp.tolist(),
         "fn": counts.fn.tolist(),
     }
+
+
+def counted_row(
+    clip: ClipFeatures, table: Contingency, whole: Contingency, found: Match
+) -> UnitScore:
+    """Return the row of a clip where metrics are made of the summed counts of all clips.
+
+    Args:
+        clip: that the row is of.
+        table: its pixels.
+        whole: those of all clips, whose labels and clusters the row is to have.
+        found: the matching of all clips.
+    """
+    counts = counts_row(class_counts(aligned(table, whole), found))
+    return UnitScore(clip=clip.clip.name, n_frames=len(clip.frames), metrics={}, counts=counts)
+
+
+def clip_row(clip: ClipFeatures, units: Sequence[UnitResult], of_frames: bool) -> UnitScore:
+    """Return the row that speaks for a clip: its one unit's, or the mean of its frames'."""
+    n_frames = len(clip.frames)
+    if not of_frames:
+        return units[0].row(clip.clip.name, None, n_frames)
+    metrics = {m: mean(unit.metrics[m] for unit in units) for m in METRICS}
+    note = "" if metrics["miou"] is not None else "no frame holds two classes"
+    return UnitScore(clip=clip.clip.name, n_frames=n_frames, metrics=metrics, note=note)
 
 
 def mean(values: Iterable[float | None]) -> float | None:

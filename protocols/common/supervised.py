@@ -18,13 +18,12 @@ from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, 
 from tvseg_bench.benchmark.metrics.iou import ClassCounts, class_counts
 from tvseg_bench.benchmark.metrics.matching import Match, Matching, match
 from tvseg_bench.benchmark.metrics.references import constant_table, oracle_table
-from tvseg_bench.benchmark.types import VOID, Score, UnitScore
+from tvseg_bench.benchmark.types import VOID, Score
 from tvseg_bench.protocols.common.feature_sets import without_tokens
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
 from tvseg_bench.protocols.common.scoring import (
     UnitResult,
-    aligned,
-    counts_row,
+    counted_row,
     mean_ious,
     per_class,
 )
@@ -182,13 +181,7 @@ def _score(
         )[0],
     }
     rows = [
-        UnitScore(
-            clip=clip.name,
-            n_frames=len(tables.clips[i].frames),
-            metrics={},
-            counts=counts_row(class_counts(aligned(predicted[i], square), matched)),
-        )
-        for i, clip in enumerate(dataset.clips)
+        counted_row(tables.clips[i], table, square, matched) for i, table in enumerate(predicted)
     ]
     return Score(
         metrics=metrics,

@@ -14,16 +14,14 @@ import numpy as np
 
 from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
-from tvseg_bench.benchmark.metrics.iou import class_counts
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.metrics.references import patch_grid_oracle
-from tvseg_bench.benchmark.types import VOID, Score, UnitScore
+from tvseg_bench.benchmark.types import VOID, Score
 from tvseg_bench.protocols.common.feature_sets import MaskedFeatures
 from tvseg_bench.protocols.common.ground_truth import distinct, label_kind, read_truth
 from tvseg_bench.protocols.common.scoring import (
     UnitResult,
-    aligned,
-    counts_row,
+    counted_row,
     mean,
     per_class,
     score_unit,
@@ -248,12 +246,8 @@ def _score(
     matched = Match(np.arange(len(segments)), first.match.apply(segments))
     rows = []
     for clip, (table, _) in zip(found.clips, tables, strict=True):
-        whole = aligned(joined(table, members[0]), first.table)
-        counts = counts_row(class_counts(whole, first.match))
         recorder.on_unit(clip, range(len(clip.frames)), matched)
-        rows.append(
-            UnitScore(clip=clip.clip.name, n_frames=len(clip.frames), metrics={}, counts=counts)
-        )
+        rows.append(counted_row(clip, joined(table, members[0]), first.table, first.match))
     return Score(
         metrics={name: mean(run.metrics[name] for run in runs) for name in first.metrics},
         clips=rows,

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.evaluation import Needs, RunContext, SharedCache
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
-from tvseg_bench.benchmark.metrics.iou import class_counts
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
 from tvseg_bench.protocols.common.ground_truth import (
     FrameTruth,
@@ -25,12 +24,11 @@ from tvseg_bench.protocols.common.ground_truth import (
 from tvseg_bench.protocols.common.scoring import (
     METRICS,
     UnitResult,
-    aligned,
     average,
     average_rows,
-    counts_row,
+    clip_row,
+    counted_row,
     empty_result,
-    mean,
     per_class,
     score_unit,
 )
@@ -76,7 +74,7 @@ class KMeansUnits:
             truth = _truth(clip, kind, config, shared)
             units = self._units(clip, tokens, truth, dataset, run)
             rows.append(units)
-            clips.append(_clip_row(clip, units, self.scope))
+            clips.append(clip_row(clip, units, of_frames=self.scope == "frame"))
             if self.scope == "frame":
                 frames += [
                     unit.row(clip.clip.name, t) for unit, t in zip(units, clip.frames, strict=True)
@@ -217,12 +215,7 @@ class KMeansDataset:
         assert whole.match is not None
         assert whole.table is not None
         rows = [
-            UnitScore(
-                clip=clip.clip.name,
-                n_frames=len(clip.frames),
-                metrics={},
-                counts=counts_row(class_counts(aligned(table, whole.table), whole.match)),
-            )
+            counted_row(clip, table, whole.table, whole.match)
             for clip, table in zip(clips, tables, strict=True)
         ]
         return Score(
@@ -240,15 +233,6 @@ class KMeansDataset:
                 "empty_clusters": whole.empty,
             },
         )
-
-
-def _clip_row(clip: ClipFeatures, units: Sequence[UnitResult], scope: Scope) -> UnitScore:
-    """Return the row that speaks for the clip: its one unit's, or the mean of its frames'."""
-    if scope == "clip":
-        return units[0].row(clip.clip.name, None, len(clip.frames))
-    metrics = {m: mean(unit.metrics[m] for unit in units) for m in METRICS}
-    note = "" if metrics["miou"] is not None else "no frame holds two classes"
-    return UnitScore(clip=clip.clip.name, n_frames=len(clip.frames), metrics=metrics, note=note)
 
 
 def _truth(

@@ -17,18 +17,18 @@ import numpy as np
 from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.evaluation import Needs, RunContext
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
-from tvseg_bench.benchmark.metrics.iou import ClassCounts, accuracy, class_counts
+from tvseg_bench.benchmark.metrics.iou import ClassCounts, accuracy
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.metrics.references import constant_table, oracle_table
-from tvseg_bench.benchmark.types import Score, UnitScore, View
+from tvseg_bench.benchmark.types import Score, View
 from tvseg_bench.protocols.common.feature_sets import without_tokens
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
 from tvseg_bench.protocols.common.resize import resize_nearest
 from tvseg_bench.protocols.common.scoring import (
     METRICS,
     UnitResult,
-    aligned,
-    counts_row,
+    clip_row,
+    counted_row,
     empty_result,
     mean,
     per_class,
@@ -142,12 +142,7 @@ class SegmentScorer:
         for clip in clips:
             self._record(clip, [whole])
         rows = [
-            UnitScore(
-                clip=clip.name,
-                n_frames=len(clip.frames),
-                metrics={},
-                counts=counts_row(self._counts_of(clip, whole.table, whole.match)),
-            )
+            counted_row(clip.clip, self.counted(clip.tables[0].clusters), whole.table, whole.match)
             for clip in clips
         ]
         return Score(
@@ -171,7 +166,10 @@ class SegmentScorer:
         units = [[self.unit(tables) for tables in clip.tables] for clip in clips]
         for clip, results in zip(clips, units, strict=True):
             self._record(clip, results)
-        rows = [_row(clip, results) for clip, results in zip(clips, units, strict=True)]
+        rows = [
+            clip_row(clip.clip, results, of_frames=len(results) > 1)
+            for clip, results in zip(clips, units, strict=True)
+        ]
         metrics = {m: mean(row.metrics[m] for row in rows) for m in METRICS}
         if metrics["miou"] is None:
             raise self._nothing(f"no {self.config.scope} with two classes")
@@ -238,9 +236,6 @@ class SegmentScorer:
         classes = range(self.n_classes) if zero else None
         return score_table(table, self.config, self.dataset.card.background, classes)
 
-    def _counts_of(self, clip: SegmentedClip, whole: Contingency, found: Match) -> ClassCounts:
-        return class_counts(aligned(self.counted(clip.tables[0].clusters), whole), found)
-
     def _names(self, kind: LabelKind) -> tuple[str, ...]:
         return self.dataset.classes if kind == "semantic" else ()
 
@@ -261,12 +256,3 @@ def _n_classes(dataset: Dataset, kind: LabelKind, clips: Sequence[SegmentedClip]
         return len(dataset.classes)
     labels = [t.clusters.labels for clip in clips for t in clip.tables]
     return 1 + max((int(found[-1]) for found in labels if found.size), default=0)
-
-
-def _row(clip: SegmentedClip, results: Sequence[UnitResult]) -> UnitScore:
-    """Return the row that speaks for a clip: its one unit's, or the mean of its frames'."""
-    if len(results) == 1:
-        return results[0].row(clip.name, None, len(clip.frames))
-    metrics = {m: mean(unit.metrics[m] for unit in results) for m in METRICS}
-    note = "" if metrics["miou"] is not None else "no frame holds two classes"
-    return UnitScore(clip=clip.name, n_frames=len(clip.frames), metrics=metrics, note=note)
