@@ -132,7 +132,7 @@ def probes(n: int, depth: int, batch: int, repeats: int) -> None:
 
 
 def convex(n: int, depth: int) -> None:
-    """Tell what the standard fit costs."""
+    """Print the cost of the standard fit."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(n, depth)).astype("f4")
     targets = np.eye(CLASSES, dtype="f4")[(x @ rng.normal(size=(depth, CLASSES))).argmax(1)]

@@ -21,6 +21,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 import tvseg_bench
+from tvseg_bench.benchmark.evaluation import SharedCache
 from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.types import Clip, Dataset, FeatureModel
@@ -45,7 +46,7 @@ UNMATCHED = (0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Shown:
+class PaintedClip:
     """The clusters of a clip, coloured, and their score."""
 
     maps: NDArray[np.uint8]
@@ -53,14 +54,14 @@ class Shown:
     miou: float
 
 
-def clusters(model: str, data: Dataset) -> list[Shown]:
+def clusters(model: str, data: Dataset) -> list[PaintedClip]:
     """Cluster every clip of a data set by a model's features, as kmeans-clip does."""
     config = KMeansConfig()
     loaded = tvseg_bench.load_model(model)
     assert isinstance(loaded.model, FeatureModel)
     features = feature_set(loaded.model, data, config.view(data), ExtractOptions(device="cpu"))
     shown = []
-    for clip, tokens in projected(features, config, "clip"):
+    for clip, tokens in projected(features, config, "clip", SharedCache()):
         truth = labels(clip.clip)
         found = cluster_frames(tokens, len(np.unique(truth)), 0, config, clip.clip.name)
         maps = np.stack(list(found.maps(tokens, [frame.shape for frame in truth])))
@@ -71,7 +72,7 @@ def clusters(model: str, data: Dataset) -> list[Shown]:
             (named >= 0)[..., None], PALETTE[named.clip(0)], np.array(UNMATCHED, np.uint8)
         )
         assert metrics["miou"] is not None
-        shown.append(Shown(painted, metrics["miou"]))
+        shown.append(PaintedClip(painted, metrics["miou"]))
     return shown
 
 
@@ -82,7 +83,7 @@ def labels(clip: Clip) -> NDArray[np.integer]:
     return np.stack([read(t) for t in range(clip.n_frames)])
 
 
-def draw(data: Dataset, before: list[Shown], after: list[Shown], path: Path) -> None:
+def draw(data: Dataset, before: list[PaintedClip], after: list[PaintedClip], path: Path) -> None:
     """Draw three clips side by side."""
     gains = [new.miou - old.miou for new, old in zip(after, before, strict=True)]
     order = np.argsort(gains)
