@@ -21,19 +21,21 @@ class ObjectiveEntry:
     config: type[BaseModel]
     """Its constants; the defaults are our own choice, with the known faults fixed."""
     build: Callable[[Any, int], Objective]
-    """Make it from its config and the channels of the backbone's features."""
+    """The class, made of a config and the channels of the backbone's features."""
     presets: Mapping[str, BaseModel]
     """Configs by name, as recipes use them: the published ones and ours."""
 
 
 OBJECTIVES: Mapping[str, ObjectiveEntry] = MappingProxyType(
     {
-        "timet": ObjectiveEntry(timet.TimeTConfig, timet.build, timet.PRESETS),
-        "contrast": ObjectiveEntry(contrast.ContrastConfig, contrast.build, contrast.PRESETS),
-        "selfdistil": ObjectiveEntry(
-            selfdistil.SelfDistilConfig, selfdistil.build, selfdistil.PRESETS
+        "timet": ObjectiveEntry(timet.TimeTConfig, timet.TimeTObjective, timet.PRESETS),
+        "contrast": ObjectiveEntry(
+            contrast.ContrastConfig, contrast.ContrastObjective, contrast.PRESETS
         ),
-        "mosic": ObjectiveEntry(mosic.MoSiCConfig, mosic.build, mosic.PRESETS),
+        "selfdistil": ObjectiveEntry(
+            selfdistil.SelfDistilConfig, selfdistil.SelfDistil, selfdistil.PRESETS
+        ),
+        "mosic": ObjectiveEntry(mosic.MoSiCConfig, mosic.MoSiCObjective, mosic.PRESETS),
     }
 )
 

@@ -160,8 +160,3 @@ def _agreement(queries: Tensor, keys: Tensor, positives: Tensor) -> Tensor:
     """Return the share of patches whose nearest key of the clip is their likeliest origin."""
     nearest = (queries @ normalize(keys, dim=-1).to(queries.dtype).mT).argmax(-1)
     return (nearest == positives.argmax(-1)).float().mean()
-
-
-def build(config: ContrastConfig, dim: int) -> ContrastObjective:
-    """Return the objective for features of so many channels."""
-    return ContrastObjective(config, dim)

@@ -236,8 +236,3 @@ class MoSiCObjective(nn.Module):
             group=process_group(),
         )
         return plan.view(scores.shape)
-
-
-def build(config: MoSiCConfig, dim: int) -> MoSiCObjective:
-    """Return the objective for features of so many channels."""
-    return MoSiCObjective(config, dim)

@@ -285,8 +285,3 @@ def _names(batch: ClipBatch) -> list[str]:
 
 STANDARD = SelfDistilConfig()
 PRESETS: Mapping[str, SelfDistilConfig] = MappingProxyType({"standard": STANDARD})
-
-
-def build(config: SelfDistilConfig, dim: int) -> SelfDistil:
-    """Return the objective for features of so many channels."""
-    return SelfDistil(config, dim)

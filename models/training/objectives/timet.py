@@ -214,8 +214,3 @@ class TimeTObjective(nn.Module):
         if self.config.foreground == "none":
             return None
         return foreground_masks(backbone, clips.state, clips.grid, self.config.foreground_mass)
-
-
-def build(config: TimeTConfig, dim: int) -> TimeTObjective:
-    """Return the objective for features of so many channels."""
-    return TimeTObjective(config, dim)
