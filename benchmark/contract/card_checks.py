@@ -78,7 +78,7 @@ def weights(subject: Subject, given_sha256: str | None) -> Finding:
     other = subject.rebuild().model
     if other is subject.loaded.model:  # a builder that keeps what it built
         other = copy.deepcopy(other)
-    subject.shared["reinitialised"] = other
+    subject.earlier.rebuilt = other
     second = {name: tensor.to(subject.device) for name, tensor in state(other).items()}
     if not first:
         return not_applicable("the model has no parameters")

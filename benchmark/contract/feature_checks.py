@@ -44,19 +44,19 @@ def shapes(subject: Subject) -> Finding:
     with torch.inference_mode():
         output = subject.raw(images)
         maps = checked(output, subject, 2, images.shape[-2:], finite=False)
-    subject.shared["maps"] = maps
+    subject.earlier.maps = maps
     rows, cols, dim = maps.shape[1:]
     if subject.kind == "segmenter":
         ids = len(set(maps.flatten().tolist()))
         return ok(f"integer ids [B, H, W], {ids} of them in two images", ids=ids)
-    subject.shared["dtype"] = output.tokens.dtype
+    subject.earlier.dtype = output.tokens.dtype
     kind = str(output.tokens.dtype).removeprefix("torch.")
     return ok(f"{kind} tokens [B, {rows * cols}, {dim}] on {rows}x{cols}", dim=dim)
 
 
 def finite(subject: Subject) -> Finding:
     """Look for NaN and infinity, and for a map that is the same everywhere."""
-    maps = subject.shared["maps"]
+    maps = subject.earlier.maps
     if not torch.isfinite(maps).all():
         return failed("the model gives NaN or infinity; check its weights")
     spread = float(maps.flatten(0, 2).std(0).mean())
@@ -89,7 +89,7 @@ def grids(subject: Subject) -> Finding:
 def determinism(subject: Subject) -> Finding:
     """Show the same images again, with others in between."""
     subject.maps(subject.images(2, first=8))
-    found = subject.difference(subject.shared["maps"], subject.maps(subject.images(2)))
+    found = subject.difference(subject.earlier.maps, subject.maps(subject.images(2)))
     if found > _same(subject):
         return failed(
             "the same images give other numbers the second time; remove chance and memory of "
@@ -178,4 +178,4 @@ def segments(subject: Subject) -> Finding:
 def _same(subject: Subject) -> float:
     if subject.kind == "segmenter":
         return SAME_PIXELS
-    return SAME.get(subject.shared["dtype"], SAME_FLOAT)
+    return SAME.get(subject.earlier.dtype, SAME_FLOAT)

@@ -41,7 +41,7 @@ _PIXELS = "baseline/pixels"
 
 def reinitialised(subject: Subject) -> Finding:
     """Reinitialise the weights of another build; what comes out has to change."""
-    other = subject.shared.pop("reinitialised", None)
+    other, subject.earlier.rebuilt = subject.earlier.rebuilt, None
     tensors = [p for p in parameters(other).values() if p.ndim > 1]
     if not tensors:
         return not_applicable("the model has no weights that could be drawn again")
@@ -51,7 +51,7 @@ def reinitialised(subject: Subject) -> Finding:
             std = float(tensor.float().std()) if tensor.numel() > 1 else 0.0
             drawn = torch.randn(tensor.shape, generator=generator) * max(std, INIT_STD)
             tensor.copy_(drawn.to(tensor.dtype))
-    found = subject.difference(subject.shared["maps"], subject.maps(subject.images(2), other))
+    found = subject.difference(subject.earlier.maps, subject.maps(subject.images(2), other))
     if found < _changed(subject):
         return failed(
             "the model with reinitialised weights gives the same numbers, so the weights do not "
@@ -67,7 +67,7 @@ def pixels(subject: Subject) -> Finding:
         return not_applicable("the model gives segments, no features")
     if subject.card.name == _PIXELS:
         return not_applicable("this is the raw-pixel baseline itself")
-    (a, b), (map_a, map_b) = subject.images(2), subject.shared["maps"].chunk(2)
+    (a, b), (map_a, map_b) = subject.images(2), subject.earlier.maps.chunk(2)
     curved = subject.difference((map_a + map_b) / 2, subject.maps((a + b)[None] / 2))
     if curved < AFFINE:
         return failed(
@@ -112,7 +112,7 @@ def normalisation(subject: Subject) -> Finding:
         tuple(1.5 * s for s in card.std),
     )
     changed = subject.maps(subject.images(2, statistics=other))
-    found = subject.difference(subject.shared["maps"], changed)
+    found = subject.difference(subject.earlier.maps, changed)
     if found < _changed(subject):
         return failed(
             "another mean and deviation change nothing, so the model normalises once more by "

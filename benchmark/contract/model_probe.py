@@ -40,6 +40,18 @@ class ContractError(TvsegError):
     """The model does not give what its contract promises; the text names what it gave."""
 
 
+@dataclass
+class EarlierChecks:
+    """What checks leave for those that are run only after them."""
+
+    maps: Tensor = field(init=False)
+    """[2, rows, cols, C] of `shapes`, what the model makes of the first two images."""
+    dtype: torch.dtype = field(init=False)
+    """Of `shapes`, the type of the tokens; not set for segments."""
+    rebuilt: object = None
+    """Of `weights`, another build of the model."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """A loaded model as the checks see it."""
@@ -50,8 +62,7 @@ class Subject:
     rebuild: Callable[[], LoadedModel]
     """Builds the model once more."""
     full: bool = False
-    shared: dict[str, Any] = field(default_factory=dict)
-    """What an earlier check leaves for a later one."""
+    earlier: EarlierChecks = field(default_factory=EarlierChecks)
 
     @property
     def card(self) -> ModelCard:
