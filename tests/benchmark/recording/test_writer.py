@@ -23,6 +23,8 @@ from tvseg_bench.benchmark.results.result import Result
 from tvseg_bench.benchmark.results.text import ResultError
 
 SCOPES = ("frame", "clip", "dataset")
+SMALL = {"protocol.all.size": 112}
+"""What the model sees; maps and truth are as large as ever."""
 
 
 @given(st.integers(1, 500), st.integers(0, 500))
@@ -63,7 +65,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All clips of moving-shapes, by raw pixels, in every scope."""
     out = tmp_path_factory.mktemp("kept")
     protocols = [f"kmeans-{scope}" for scope in SCOPES]
-    tvseg_bench.run("baseline/pixels", protocols, "moving-shapes", output=out)
+    tvseg_bench.run("baseline/pixels", protocols, "moving-shapes", output=out, overrides=SMALL)
     return out
 
 
@@ -121,7 +123,9 @@ def test_frames_and_truth_lie_once_for_all_cells(run: Path) -> None:
 
 def test_few_clips_are_kept_and_the_extremes_among_them(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    tvseg_bench.run("baseline/pixels", "kmeans-clip", "moving-shapes", output=out, keep=1)
+    tvseg_bench.run(
+        "baseline/pixels", "kmeans-clip", "moving-shapes", output=out, keep=1, overrides=SMALL
+    )
     kept = cell_of(out, "clip").read()
     assert kept.candidates == 12
     assert 3 <= len(kept.clips) <= 4
@@ -136,7 +140,9 @@ def test_the_clips_of_every_model_are_kept_however_few_candidates_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tvseg_bench.benchmark.recording.writer.CANDIDATES", 5)
-    tvseg_bench.run("baseline/pixels", "kmeans-clip", "moving-shapes", output=tmp_path, keep=4)
+    tvseg_bench.run(
+        "baseline/pixels", "kmeans-clip", "moving-shapes", output=tmp_path, keep=4, overrides=SMALL
+    )
     names = [clip.name for clip in tvseg_bench.load_dataset("moving-shapes:val").clips]
     kept = {clip.clip for clip in cell_of(tmp_path, "clip").read().clips}
     assert {names[i] for i in spread(12, 4)} <= kept
@@ -144,7 +150,9 @@ def test_the_clips_of_every_model_are_kept_however_few_candidates_there_are(
 
 def test_nothing_is_kept_when_asked_so_and_numbers_are_the_same(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    tvseg_bench.run("baseline/pixels", "kmeans-clip", "moving-shapes", output=out, keep=0)
+    tvseg_bench.run(
+        "baseline/pixels", "kmeans-clip", "moving-shapes", output=out, keep=0, overrides=SMALL
+    )
     assert not (out / "media").exists()
     cell = cell_of(out, "clip")
     rows = [f / "samples" / f"{cell.cell_id}.jsonl" for f in (run, out)]
@@ -275,7 +283,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Res
     """Protocols that are no k-means of their own, over all clips of moving-shapes."""
     out = tmp_path_factory.mktemp("other")
     names = ["linear", "retrieval", "propagation", "foreground", "foreground-classes", "temporal"]
-    made = tvseg_bench.run("baseline/pixels", names, "moving-shapes", output=out)
+    made = tvseg_bench.run("baseline/pixels", names, "moving-shapes", output=out, overrides=SMALL)
     return out, {result.protocol.id: result for result in made.results}
 
 
@@ -380,7 +388,9 @@ def test_halves_of_a_data_set_are_told_apart(
 ) -> None:
     """Without training clips each half is scored by the other, and counts its own clips."""
     monkeypatch.setattr("tvseg_bench.benchmark.execution.plan._training", lambda *_: None)
-    ran = tvseg_bench.run("selfdistil/tiny", protocol, "moving-shapes", output=tmp_path, limit=7)
+    ran = tvseg_bench.run(
+        "selfdistil/tiny", protocol, "moving-shapes", output=tmp_path, limit=7, overrides=SMALL
+    )
     (made,) = ran.results
     assert made.status == "ok", made.reason
     cell = RecordedCell(tmp_path, made.cell_id)
