@@ -260,6 +260,7 @@ def test_a_model_s_own_clusters_are_kept(tmp_path: Path) -> None:
             f"file:{segmenter}:build",
             "segmenter",
             "moving-shapes",
+            limit=4,
             output=tmp_path,
             overrides={"protocol.segmenter.scope": scope},
         )
