@@ -1,5 +1,6 @@
 """The root is the package: these tests hold the mapping together."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -65,10 +66,13 @@ def test_only_one_top_level_name(tmp_path: Path) -> None:
 
 def test_every_bound_has_its_reason() -> None:
     lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
-    start = lines.index("dependencies = [")
-    block = lines[start + 1 : lines.index("]", start)]
-    assert len(block) == len(PYPROJECT["project"]["dependencies"])
-    assert [line for line in block if "#" not in line] == []
+    start, end = (lines.index(line) for line in ("dependencies = [", "[project.scripts]"))
+    bounds = [line for line in lines[start:end] if re.search(r"\"[\w\[\]-]+>=", line)]
+    project = PYPROJECT["project"]
+    stated = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    assert len(bounds) == len([bound for bound in stated if ">=" in bound.partition(";")[0]])
+    assert [line for line in bounds if "#" not in line] == []
+    assert [bound for bound in project["dependencies"] if ">=" not in bound] == []
 
 
 def test_faiss_is_an_extra_and_its_builds_exclude_each_other() -> None:
