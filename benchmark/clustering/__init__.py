@@ -6,7 +6,6 @@ from tvseg_bench.benchmark.clustering.kmeans import (
     assign_upsampled,
     kmeans_streamed,
     kmeans_upsampled,
-    kmeans_upsampled_batch,
 )
 from tvseg_bench.benchmark.clustering.pca import Moments, Projection, fit_projection
 
@@ -19,6 +18,5 @@ __all__ = [
     "fit_projection",
     "kmeans_streamed",
     "kmeans_upsampled",
-    "kmeans_upsampled_batch",
     "published_kmeans",
 ]

@@ -8,7 +8,7 @@ same labels and centres, at the cost of the patch grid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Literal, get_args
 
 import numpy as np
@@ -35,8 +35,6 @@ from tvseg_bench.benchmark.errors import UsageError
 
 Floats = NDArray[np.float64]
 Backend = Literal["auto", "compiled", "torch"]
-_TOGETHER = 1 << 31
-"""Bytes of the score maps that one frame of all problems in a launch may take on a device."""
 
 
 def kmeans_upsampled(
@@ -82,37 +80,19 @@ def kmeans_upsampled(
     """
     settings = FitSettings(k, n_init, max_iter, seed, tol)
     frames, device = as_frames(features, name), _device(features, backend)
+    height_width = check_size(size)
+    settings.check()
+    settings.check_init(init, frames.shape[3])
+    maps = None
     with workers(threads) as pool:
-        return _cluster([frames], check_size(size), [settings], init, labels, device, pool)[0]
-
-
-def kmeans_upsampled_batch(
-    features: Features,
-    size: tuple[int, int],
-    k: int | Sequence[int],
-    *,
-    n_init: int = 5,
-    max_iter: int = 50,
-    seed: int = 0,
-    tol: float = 1e-5,
-    labels: Literal["pixels", "none"] = "pixels",
-    backend: Backend = "auto",
-    threads: int | None = None,
-    name: str = "",
-) -> list[KMeansResult]:
-    """Cluster each of B independent problems, features [B, F, h, w, D]; k may differ.
-
-    Every result equals that of `kmeans_upsampled` on the problem alone: on the CPU one problem a
-    thread, on a GPU all in the same launches.
-    """
-    counts = [k] * len(features) if isinstance(k, int) else list(k)
-    if len(counts) != len(features):
-        raise UsageError(f"{len(counts)} values of k for {len(features)} problems; give one each")
-    problems = [as_frames(f, f"{name or 'problem'} {i}") for i, f in enumerate(features)]
-    settings = [FitSettings(each, n_init, max_iter, seed, tol) for each in counts]
-    device = _device(features, backend)
-    with workers(threads) as pool:
-        return _cluster(problems, check_size(size), settings, None, labels, device, pool)
+        if device is None:
+            fit = fit_frames(frames, height_width, settings, init, pool)
+        else:
+            fit = _fit_on_device(frames, height_width, settings, init, device, pool)
+        centers = fit.centers.astype(frames.dtype)
+        if labels == "pixels":
+            maps = _label(frames, centers, height_width, device, pool)
+    return KMeansResult(centers, fit.inertia, fit.n_iter, fit.converged, fit.empty, maps)
 
 
 def kmeans_streamed(
@@ -189,61 +169,19 @@ def _label(
     return label_frames(frames, centers, size, pool)
 
 
-def _cluster(
-    problems: list[Floating],
-    size: tuple[int, int],
-    settings: list[FitSettings],
-    init: Floating | None,
-    labels: Literal["pixels", "none"],
-    device: str | None,
-    pool: Workers,
-) -> list[KMeansResult]:
-    """Cluster problems that fit in memory, each by itself."""
-    for frames, wanted in zip(problems, settings, strict=True):
-        wanted.check()
-        wanted.check_init(init, frames.shape[3])
-    inner = pool if len(problems) == 1 else Workers(1)
-
-    def one(q: int) -> LloydFit:
-        return fit_frames(problems[q], size, settings[q], init, inner)
-
-    def result(q: int) -> KMeansResult:
-        frames, fit = problems[q], fits[q]
-        centers = fit.centers.astype(frames.dtype)
-        maps = _label(frames, centers, size, device, inner) if labels == "pixels" else None
-        return KMeansResult(centers, fit.inertia, fit.n_iter, fit.converged, fit.empty, maps)
-
-    which = range(len(problems))
-    if device is None:
-        fits = list((Workers(1) if inner is pool else pool).map(one, which))
-    else:
-        fits = _fit_on_device(problems, size, settings, init, device, pool)
-    return list((Workers(1) if inner is pool else pool).map(result, which))
-
-
 def _fit_on_device(
-    problems: list[Floating],
+    frames: Floating,
     size: tuple[int, int],
-    settings: list[FitSettings],
+    settings: FitSettings,
     init: Floating | None,
     device: str,
     pool: Workers,
-) -> list[LloydFit]:
-    """Search starts on the host, refine the best ones of many problems in lockstep."""
-    fits: list[LloydFit] = []
-    each = 16 * size[0] * size[1] * max(w.k * w.n_init for w in settings)
-    together = max(1, _TOGETHER // each)
-    for begin in range(0, len(problems), together):
-        some, wanted = problems[begin : begin + together], settings[begin : begin + together]
-        samples = [
-            sample_patches([(f, size)], w.k, w.seed, points_per_side(f, size, w.k))
-            for f, w in zip(some, wanted, strict=True)
-        ]
-        starts = [
-            [init.astype(np.float64) - s.shift]
-            if init is not None
-            else best_starts(s, w.k, w.n_init, w.seed, pool)[: w.n_init]
-            for s, w in zip(samples, wanted, strict=True)
-        ]
-        fits += torch_backend.fit_many(some, size, samples, starts, wanted[0], device)
-    return fits
+) -> LloydFit:
+    """Search starts on the host, refine the best ones together on the device."""
+    k, n_init, seed = settings.k, settings.n_init, settings.seed
+    sample = sample_patches([(frames, size)], k, seed, points_per_side(frames, size, k))
+    if init is not None:
+        starts = [init.astype(np.float64) - sample.shift]
+    else:
+        starts = best_starts(sample, k, n_init, seed, pool)[:n_init]
+    return torch_backend.fit(frames, size, sample, starts, settings, device)

@@ -81,11 +81,6 @@ class Moments:
             with single_blas:
                 self._add(len(part), mean, part.T @ part)
 
-    def merge(self, other: Moments) -> None:
-        """Add the rows that another instance has seen."""
-        if other.count:
-            self._add(other.count, other.mean, other.comoment)
-
     def _add(self, count: int, mean: Floats, comoment: Floats) -> None:
         if not self.count:
             self.count, self.mean, self.comoment = count, mean.copy(), comoment.copy()

@@ -25,8 +25,6 @@ class CachingBackbone(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.dim: int = backbone.dim
-        self.hits = 0
-        self.misses = 0
         self._limit = limit
         self._bytes = 0
         self._held: OrderedDict[tuple[str, int], Tensor] = OrderedDict()
@@ -52,8 +50,6 @@ class CachingBackbone(nn.Module):
             state: Tensor = self.backbone.frozen(images)
             return state
         new = [i for i, key in enumerate(self._keys) if key not in self._held]
-        self.hits += len(self._keys) - len(new)
-        self.misses += len(new)
         fresh = dict(zip(new, self.backbone.frozen(images[new]), strict=True)) if new else {}
         states = [fresh[i] if i in fresh else self._held[key] for i, key in enumerate(self._keys)]
         for i, state in fresh.items():
