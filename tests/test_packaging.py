@@ -69,7 +69,8 @@ def test_every_bound_has_its_reason() -> None:
     start, end = (lines.index(line) for line in ("dependencies = [", "[project.scripts]"))
     bounds = [line for line in lines[start:end] if re.search(r"\"[\w\[\]-]+>=", line)]
     project = PYPROJECT["project"]
-    stated = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    stated = [bound for group in groups for bound in group]
     assert len(bounds) == len([bound for bound in stated if ">=" in bound.partition(";")[0]])
     assert [line for line in bounds if "#" not in line] == []
     assert [bound for bound in project["dependencies"] if ">=" not in bound] == []
