@@ -7,8 +7,6 @@ root mean square length of a token, segments by the share of pixels that differ.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from tvseg_bench.benchmark.contract.model_probe import (
@@ -25,9 +23,6 @@ from tvseg_bench.benchmark.contract.model_probe import (
     warning,
 )
 from tvseg_bench.benchmark.plugins.resolve import plugin_error
-
-if TYPE_CHECKING:
-    pass
 
 SAME = {torch.float16: 1e-2, torch.bfloat16: 5e-2}
 """Two maps that have to agree may differ by so much, by the type of the tokens; `SAME_FLOAT` for
