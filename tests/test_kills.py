@@ -8,8 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_five_kills() -> None:
-    script = [sys.executable, str(ROOT / "scripts/kill_runs.py"), "--kills", "5"]
+def test_three_kills() -> None:
+    script = [sys.executable, str(ROOT / "scripts/kill_runs.py"), "--kills", "3"]
     done = subprocess.run(
         script,
         capture_output=True,
