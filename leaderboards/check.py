@@ -28,7 +28,7 @@ Rows = tuple[list[UnitScore], list[UnitScore]]
 def check(folder: Path) -> list[Problem]:
     """Return everything that is wrong below a folder, by file; an empty list if nothing is.
 
-    Unreadable, foreign, oversized and linked files, unknown fields and newer schemas, edited
+    Unreadable, foreign and oversized files, unknown fields and newer schemas, edited
     identities, values, intervals and rows, rows that contradict each other, disagreeing
     duplicates, mixed versions, missing provenance, absolute paths.
 

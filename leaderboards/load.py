@@ -116,10 +116,9 @@ def _results(folders: Sequence[Path], loaded: LoadedResults) -> Iterator[_Found]
             raise UsageError(
                 f"{folder} is not a folder; give the folder that 'tvseg-bench run -o' wrote"
             )
-        resolved = str(folder.resolve())
-        for path, file in _files(folder, loaded.problems):
-            real = resolved + str(path).removeprefix(str(folder))
-            if real in seen:  # folders that hold one another; no link is followed below them
+        for path, file in _files(folder):
+            real = os.path.realpath(path)
+            if real in seen:  # folders that hold one another, and links
                 continue
             seen.add(real)
             try:
@@ -135,20 +134,17 @@ def _shown(error: ResultError, path: Path, file: str) -> str:
     return str(error).replace(str(path), file)
 
 
-def _files(folder: Path, problems: list[Problem]) -> Iterator[tuple[Path, str]]:
-    """Yield the JSON files that may be results, in the order of their names; follow no link."""
-    shown = folder.resolve().name
-    for root, names, files in os.walk(folder, followlinks=False):
-        here = Path(root)
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the JSON files that may be results, in the order of their names."""
+    shown, entered = folder.resolve().name, set[str]()
+    for root, names, files in os.walk(folder, followlinks=True):
+        here, real = Path(root), os.path.realpath(root)
+        if real in entered:  # so that loops of links end
+            names.clear()
+            continue
+        entered.add(real)
         below = "/".join((shown, *here.relative_to(folder).parts))
         names[:] = sorted(n for n in names if not n.startswith(".") and n not in _ELSEWHERE)
-        for name in [n for n in names if (here / n).is_symlink()]:
-            problems.append(
-                Problem(
-                    f"{below}/{name}",
-                    "is a link to a folder, which is not followed; name that folder instead",
-                )
-            )
         for name in sorted(files):
             if name.endswith(".json") and not name.startswith(".") and name not in _COMPANIONS:
                 yield here / name, f"{below}/{name}"

@@ -138,9 +138,8 @@ def samples_path(result: Path, cell_id: str) -> Path | None:
 
     It is looked for in `samples/` beside the `results/` folder that holds the result.
     """
-    folder = run_folder(result) / "samples"
-    path = folder / f"{cell_id}.jsonl"
-    return path if path.is_file() and not folder.is_symlink() else None
+    path = run_folder(result) / "samples" / f"{cell_id}.jsonl"
+    return path if path.is_file() else None
 
 
 def _contradiction(m: Measurement, name: str, value: float, own: float) -> Problem:

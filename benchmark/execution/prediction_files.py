@@ -72,7 +72,7 @@ class PredictionFolder:
         parts = [_safe(part, f"the clip {clip.name!r}") for part in clip.name.split("/")]
         stem = _safe(clip.frame_names[frame], what) if clip.frame_names else f"{frame:05d}"
         path = self.root.joinpath(*parts, f"{stem}.png")
-        _put(self.root, path, _encoded(labels, what))
+        _put(path, _encoded(labels, what))
         return path
 
 
@@ -98,12 +98,10 @@ def _encoded(labels: ArrayLike, what: str) -> bytes:
     return buffer.getvalue()
 
 
-def _put(root: Path, path: Path, data: bytes) -> None:
-    """Write a file that is not there yet, and nowhere but inside the root."""
-    if not path.parent.resolve().is_relative_to(root.resolve()):
-        raise DataError(f"{path.parent} is a link that leads out of {root}; choose another folder")
+def _put(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet."""
     if path.is_symlink() or path.exists():
-        if path.is_symlink() or not path.is_file() or path.read_bytes() != data:
+        if not path.is_file() or path.read_bytes() != data:
             raise DataError(
                 f"{path} is already there and is not this prediction; nothing is overwritten, "
                 "choose another folder"

@@ -3,7 +3,7 @@
 `media/<cell_id>/kept.json` lists what was recorded. Beside it lie, per clip, `<n>.png`, the maps
 of clusters, or of predicted labels, of its recorded frames one below the other, and `<n>-pca.png`,
 their features as colours on the patch grid. Frames and ground truth are the same for every cell
-and lie once in `media/data`. All of it is read as untrusted: bounded, no links, no names that lead
+and lie once in `media/data`. All of it is read as untrusted: bounded, and no names that lead
 elsewhere.
 """
 
@@ -143,7 +143,6 @@ class RecordedCell:
             ResultError: naming the file and the field.
         """
         path = self.folder / "kept.json"
-        _no_link(self.folder)
         with open_regular_file(path, _MAX_JSON) as file:
             data = file.read(_MAX_JSON + 1)
         try:
@@ -184,7 +183,6 @@ class RecordedCell:
         modes: tuple[str, ...],
         form: str = "PNG",
     ) -> NDArray[Any]:
-        _no_link(path.parent)
         with open_regular_file(path, _MAX_IMAGE) as file:
             found = _decoded(path, file.read(_MAX_IMAGE + 1), modes, form)
         frames, (height, width) = len(clip.positions), size
@@ -194,12 +192,6 @@ class RecordedCell:
                 f"{width}x{frames * height}; run the cell again with --force"
             )
         return found.reshape(frames, height, width, *found.shape[2:])
-
-
-def _no_link(folder: Path) -> None:
-    for path in (folder, folder.parent):
-        if path.is_symlink():
-            raise ResultError(f"{path} is a link, which is not followed; put the folder there")
 
 
 def _decoded(path: Path, data: bytes, modes: tuple[str, ...], form: str) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """Result files on disk: read with suspicion, written in one move.
 
-Somebody else's file has to be a regular file of bounded size that holds JSON; links and devices
-are never opened. A file that is written here appears completely or not at all.
+A file has to be a regular one of bounded size that holds JSON, or a link to one; pipes and devices
+are never read. A file that is written here appears completely or not at all.
 """
 
 from __future__ import annotations
@@ -62,16 +62,22 @@ class ResultFile:
     """Of the file's bytes."""
 
 
-def open_regular_file(path: Path, max_bytes: int) -> BinaryIO:
-    """Open a regular file for reading; never follow a link, never wait for a pipe.
+def open_regular_file(path: Path, max_bytes: int, *, follow_link: bool = True) -> BinaryIO:
+    """Open a regular file for reading; never wait for a pipe.
+
+    Args:
+        path: the file, or a link to it.
+        max_bytes: that are read at most.
+        follow_link: whether it may be a link: in the user's own folders, not in what others send.
 
     Raises:
-        ResultError: for a link, a device, a folder, a missing or too large file.
+        ResultError: for a device, a folder, a missing or too large file, or a link to one.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
     flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    flags |= 0 if follow_link else getattr(os, "O_NOFOLLOW", 0)
     try:
-        if path.is_symlink():
+        if not follow_link and path.is_symlink():
             raise ResultError(
                 f"{path} is a link, which is not followed; put the file itself there"
             )
@@ -138,6 +144,7 @@ def _remedy(found: dict[str, object], error: ValidationError) -> str:
 def atomic_write(path: Path, data: bytes) -> None:
     """Put data at path in one move: a reader sees the old file or the new one, never a part.
 
+    A link at path is replaced, what it leads to stays as it is; folders may be links.
     The temporary file of a killed writer starts with a dot, is never read, and stays.
 
     Raises:

@@ -134,7 +134,7 @@ class ResultStore:
     def _existing(self, cell_id: str) -> Result | None:
         """Return what stands in the place of a cell, None if it is not a result of the suite."""
         path = self.result_path(cell_id)
-        if path.is_symlink() or not path.is_file():
+        if not path.is_file():
             return None
         try:
             result = read_result(path).result

@@ -8,7 +8,7 @@ from tvseg_bench.benchmark.errors import UsageError
 
 
 def refuse_to_replace(path: Path, start: str, command: str) -> None:
-    """Refuse to replace what the command did not write: another file, a link, a user's own.
+    """Refuse to replace what the command did not write, or a link to that.
 
     Args:
         path: what is to be written.
@@ -21,7 +21,7 @@ def refuse_to_replace(path: Path, start: str, command: str) -> None:
     if not path.exists() and not path.is_symlink():
         return
     ours = False
-    if path.is_file() and not path.is_symlink():
+    if path.is_file():
         with path.open("rb") as file:
             ours = file.read(4096).startswith(start.encode("utf-8"))
     if not ours:

@@ -139,7 +139,7 @@ def read_archive(path: Path) -> Archive:
         ResultError: naming what is wrong with the archive, in one sentence; nothing was unpacked
             to the disk, and never more than the limits into memory.
     """
-    with open_regular_file(path, MAX_ARCHIVE) as file:
+    with open_regular_file(path, MAX_ARCHIVE, follow_link=False) as file:
         data = file.read(MAX_ARCHIVE + 1)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

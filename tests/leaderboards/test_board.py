@@ -102,10 +102,29 @@ def test_a_users_own_file_is_kept(cell: Make, tmp_path: Path, name: str) -> None
 def test_a_link_is_not_written_through(cell: Make, tmp_path: Path) -> None:
     cell()
     build([tmp_path / "run"], tmp_path / "real")
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/leaderboard.csv").symlink_to(tmp_path / "real/leaderboard.csv")
-    with pytest.raises(UsageError, match="was not written by 'leaderboard build'"):
-        build([tmp_path / "run"], tmp_path / "out")
+    real, link = tmp_path / "real/leaderboard.csv", tmp_path / "out/leaderboard.csv"
+    link.parent.mkdir()
+    before = real.stat()
+    link.symlink_to(real)
+    build([tmp_path / "run"], link.parent)
+    assert not link.is_symlink()
+    assert (real.stat().st_ino, real.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    (tmp_path / "mine").write_text("mine", encoding="utf-8")
+    for target in (tmp_path / "mine", tmp_path / "nowhere", link):
+        link.unlink()
+        link.symlink_to(target)
+        with pytest.raises(UsageError, match="was not written by 'leaderboard build'"):
+            build([tmp_path / "run"], link.parent)
+        assert link.is_symlink()
+
+
+def test_a_linked_folder_is_written_into(cell: Make, tmp_path: Path) -> None:
+    cell()
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "real")
+    build([tmp_path / "run"], tmp_path / "out")
+    assert (tmp_path / "out").is_symlink()
+    assert (tmp_path / "real/leaderboard.csv").is_file()
 
 
 def test_neither_torch_nor_sklearn_is_imported(cell: Make, tmp_path: Path) -> None:

@@ -96,21 +96,44 @@ def test_bad_files_are_problems_and_the_rest_is_read(cell: Make, tmp_path: Path)
     (folder / "out.json").symlink_to(outside)
     (folder / "linked").symlink_to(tmp_path)
     os.mkfifo(folder / "pipe.json")
+    (folder / "self.json").symlink_to("self.json")
+    (folder / "device.json").symlink_to("/dev/zero")
     loaded = load([tmp_path / "run"])
     assert len(loaded.measurements) == 1
     assert [p.file.removeprefix("run/results/") for p in loaded.problems] == [
-        "linked",
         "cut.json",
+        "device.json",
         "huge.json",
         "newer.json",
-        "out.json",
         "pipe.json",
+        "self.json",
         "tampered.json",
     ]
     assert not any(str(tmp_path) in str(p) for p in loaded.problems)
     assert loaded.left_out == [
         "run/results/other.json is not a result: its field 'schema' is not 'tvseg-bench/result@1'"
     ]
+
+
+def test_links_are_followed_once_and_loops_of_them_end(cell: Make, tmp_path: Path) -> None:
+    made = cell(run="storage")
+    cell(run="mine", seed=1)
+    file = tmp_path / "other.json"
+    cell(run="third", seed=2)
+    next((tmp_path / "third/results").iterdir()).rename(file)
+    results = tmp_path / "mine/results"
+    (results / "linked.json").symlink_to(file)
+    (results / "again.json").symlink_to(file)
+    (tmp_path / "mine/more").symlink_to(tmp_path / "storage")
+    (tmp_path / "storage/up").symlink_to(tmp_path / "mine")
+    (tmp_path / "mine/self").symlink_to("self")
+    loaded = load([tmp_path / "mine"])
+    assert loaded.problems == []
+    assert loaded.results == 3
+    assert {m.seed: m.file for m in loaded.measurements}[0] == (
+        f"mine/more/results/{made.cell_id}.json"
+    )
+    assert {m.file for m in loaded.measurements if m.seed == 2} == {"mine/results/again.json"}
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -147,9 +147,12 @@ def test_broken_rows_are_named_and_not_used(cell: Make, tmp_path: Path) -> None:
     )
 
 
-def test_rows_behind_a_link_are_not_read(cell: Make, tmp_path: Path) -> None:
-    cell()
-    (tmp_path / "run/samples").rename(tmp_path / "elsewhere")
-    (tmp_path / "run/samples").symlink_to(tmp_path / "elsewhere")
-    assert board(tmp_path).tables[0].metrics["miou"].smallest is None
-    assert only(board(tmp_path))["dino/vits16"].value is not None
+@pytest.mark.parametrize("linked", ["run", "run/results", "run/samples"])
+def test_linked_folders_make_the_same_board(cell: Make, tmp_path: Path, linked: str) -> None:
+    cell([0.25, 0.75])
+    cell([0.5, 0.75], model="m/other")
+    plain = board(tmp_path)
+    assert plain.tables[0].metrics["miou"].smallest is not None
+    (tmp_path / linked).rename(tmp_path / "elsewhere")
+    (tmp_path / linked).symlink_to(tmp_path / "elsewhere")
+    assert board(tmp_path).tables == plain.tables

@@ -74,18 +74,25 @@ def test_clips_stay_in_the_folder(tmp_path: Path, name: str) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_links_that_lead_out_are_not_followed(tmp_path: Path) -> None:
+def test_linked_folders_are_written_into_and_linked_files_never(tmp_path: Path) -> None:
     outside, folder = tmp_path / "outside", tmp_path / "out"
     outside.mkdir()
     folder.mkdir()
     (folder / "bear").symlink_to(outside, target_is_directory=True)
-    with pytest.raises(DataError, match="leads out"):
-        write_predictions(folder, "bear", MAPS)
+    (first, _) = write_predictions(folder, "bear", MAPS)
+    assert sorted(path.name for path in outside.iterdir()) == ["00000.png", "00001.png"]
     (folder / "cow").mkdir()
-    (folder / "cow/00000.png").symlink_to(outside / "new.png")
-    with pytest.raises(DataError, match="nothing is overwritten"):
-        write_predictions(folder, "cow", MAPS)
-    assert not list(outside.iterdir())
+    (folder / "cow/00000.png").symlink_to(first)
+    write_predictions(folder, "cow", MAPS)
+    assert (folder / "cow/00000.png").is_symlink()
+    before = first.read_bytes()
+    for target in (first, outside / "new.png", folder / "cow/00000.png"):
+        (folder / "cow/00000.png").unlink()
+        (folder / "cow/00000.png").symlink_to(target)
+        with pytest.raises(DataError, match="nothing is overwritten"):
+            write_predictions(folder, "cow", MAPS[::-1])
+    assert first.read_bytes() == before
+    assert len(list(outside.iterdir())) == 2
 
 
 @pytest.mark.parametrize(

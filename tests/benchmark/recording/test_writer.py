@@ -1,6 +1,7 @@
 """What a run records: which clips, what is in their images, and how untrusted ones are read."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -207,10 +208,17 @@ def no_picture(folder: Path, data: dict[str, object]) -> None:
     (folder / str(_clip(data)["maps"])).write_bytes(b"\x89PNG not at all")
 
 
-def linked_picture(folder: Path, data: dict[str, object]) -> None:
+def pipe(folder: Path, data: dict[str, object]) -> None:
     path = folder / str(_clip(data)["maps"])
-    path.rename(folder.parent / "secret.png")
-    path.symlink_to(folder.parent / "secret.png")
+    path.unlink()
+    os.mkfifo(folder.parent / "pipe")
+    path.symlink_to(folder.parent / "pipe")
+
+
+def loop(folder: Path, data: dict[str, object]) -> None:
+    path = folder / str(_clip(data)["maps"])
+    path.unlink()
+    path.symlink_to(path.name)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +233,8 @@ def linked_picture(folder: Path, data: dict[str, object]) -> None:
         (other_picture, "is 3x3, and kept.json states 288x2240"),
         (other_mode, "is a RGB image"),
         (no_picture, "is not a readable PNG"),
-        (linked_picture, "is a link, which is not followed"),
+        (pipe, "is not a regular file"),
+        (loop, "cannot be opened"),
     ],
 )
 def test_what_strangers_changed_is_refused_in_one_sentence(
@@ -245,12 +254,19 @@ def test_what_strangers_changed_is_refused_in_one_sentence(
     assert "\n" not in str(caught.value)
 
 
-def test_a_linked_folder_is_not_followed(run: Path, tmp_path: Path) -> None:
+def test_linked_folders_and_files_are_read(run: Path, tmp_path: Path) -> None:
     cell = cell_of(run, "clip")
     (tmp_path / "media").mkdir()
     (tmp_path / "media" / cell.cell_id).symlink_to(cell.folder)
-    with pytest.raises(ResultError, match="is a link"):
-        RecordedCell(tmp_path, cell.cell_id).read()
+    (tmp_path / "media/data").mkdir()
+    for file in cell.data.iterdir():
+        (tmp_path / "media/data" / file.name).symlink_to(file)
+    linked = RecordedCell(tmp_path, cell.cell_id)
+    recording = linked.read()
+    assert recording == cell.read()
+    for clip in recording.clips:
+        assert np.array_equal(linked.maps(clip), cell.maps(clip))
+        assert np.array_equal(linked.images(clip), cell.images(clip))
 
 
 def test_a_model_s_own_clusters_are_kept(tmp_path: Path) -> None:

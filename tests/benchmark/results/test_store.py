@@ -179,7 +179,9 @@ def test_a_result_of_a_newer_version_stops(store: ResultStore) -> None:
     assert path.read_text(encoding="utf-8") == text
 
 
-def test_a_link_is_replaced_not_followed(store: ResultStore, tmp_path: Path) -> None:
+def test_a_link_to_something_else_is_renamed_not_written_through(
+    store: ResultStore, tmp_path: Path
+) -> None:
     target = tmp_path / "elsewhere.json"
     target.write_text("{}", encoding="utf-8")
     path = store.result_path(key().cell_id)
@@ -190,6 +192,33 @@ def test_a_link_is_replaced_not_followed(store: ResultStore, tmp_path: Path) -> 
     assert target.read_text(encoding="utf-8") == "{}"
     assert not path.is_symlink()
     assert path.with_name(f"{path.name}.1.old").is_symlink()
+
+
+def test_a_linked_result_is_read_and_never_written_through(
+    store: ResultStore, tmp_path: Path
+) -> None:
+    path = store.result_path(store.write(result(), score()).cell_id)
+    target = path.rename(tmp_path / "elsewhere.json")
+    text = target.read_text(encoding="utf-8")
+    path.symlink_to(target)
+    assert store.done(path.stem)
+    assert [found.path for found in store.load_all()[0]] == [path]
+    store.write(result(0.6), score(0.6), force=True)
+    assert not path.is_symlink()
+    assert target.read_text(encoding="utf-8") == text
+    assert path.with_name(f"{path.name}.1.old").resolve() == target.resolve()
+
+
+def test_linked_folders_are_written_into_and_read(store: ResultStore, tmp_path: Path) -> None:
+    (tmp_path / "storage").mkdir()
+    store.directory.mkdir(parents=True, exist_ok=True)
+    for folder in (store.results, store.samples):
+        folder.symlink_to(tmp_path / "storage", target_is_directory=True)
+    made = store.write(result(), score())
+    assert store.read(made.cell_id) == made
+    assert len(store.read_samples(made.cell_id)[0]) == 1
+    assert store.results.is_symlink()
+    assert len(list((tmp_path / "storage").iterdir())) == 2
 
 
 def test_temporary_files_of_killed_runs_are_harmless(store: ResultStore) -> None:
@@ -265,9 +294,10 @@ def test_one_bad_file_never_takes_the_rest_down(store: ResultStore, tmp_path: Pa
     }
     for name, content in bad.items():
         (store.results / f"{name}.json").write_text(content, encoding="utf-8")
-    (store.results / "i-link.json").symlink_to(store.result_path(good.cell_id))
+    (store.results / "i-loop.json").symlink_to("i-loop.json")
     (store.results / "j-folder.json").mkdir()
-    os.mkfifo(store.results / "k-pipe.json")
+    os.mkfifo(store.directory / "pipe")
+    (store.results / "k-pipe.json").symlink_to(store.directory / "pipe")
     found, problems = store.load_all()
     assert [f.result for f in found] == [good]
     told = {p.file[0]: p.message for p in problems}
@@ -277,7 +307,7 @@ def test_one_bad_file_never_takes_the_rest_down(store: ResultStore, tmp_path: Pa
     assert "one of them was edited" in told["c"]
     assert "is not a result: its field 'schema'" in told["d"]
     assert "is not a JSON file" in told["f"]
-    assert "is a link, which is not followed" in told["i"]
+    assert "cannot be opened: Too many levels of symbolic links" in told["i"]
     assert "is not a regular file" in told["j"]
     assert "is not a regular file" in told["k"]
 

@@ -259,5 +259,5 @@ def test_files_that_are_missing_or_changed(tmp_path: Path) -> None:
 def test_a_link_to_an_archive_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "real.zip").write_bytes(zipped(FILES))
     (tmp_path / "x.zip").symlink_to("real.zip")
-    with pytest.raises(ResultError):
+    with pytest.raises(ResultError, match="is a link, which is not followed"):
         read_archive(tmp_path / "x.zip")

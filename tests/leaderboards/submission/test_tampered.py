@@ -1,6 +1,7 @@
 """A folder that was tampered with, row by row: what `check` names, and what still gets a board."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -49,11 +50,11 @@ def script_in_the_name(folder: Path, made: Result) -> None:
     path.write_text(json.dumps(data), encoding="utf-8")
 
 
-def link_out_of_the_folder(folder: Path, made: Result) -> None:
+def link_to_a_pipe(folder: Path, made: Result) -> None:
     path = result_file(folder, made)
-    secret = folder.parent / "secret.json"
-    shutil.move(path, secret)
-    path.symlink_to(secret)
+    path.unlink()
+    os.mkfifo(folder.parent / "pipe")
+    path.symlink_to(folder.parent / "pipe")
 
 
 def a_hundred_megabytes(folder: Path, made: Result) -> None:
@@ -81,7 +82,7 @@ TAMPERED = [
     (duplicated_with_another_number, "with different metrics, so none of them is on the board"),
     (version_changed, "one of them was edited; restore the file as it was written"),
     (script_in_the_name, "one of them was edited; restore the file as it was written"),
-    (link_out_of_the_folder, "is a link, which is not followed; put the file itself there"),
+    (link_to_a_pipe, "is not a regular file; remove it"),
     (a_hundred_megabytes, "holds 100 MiB where at most 64 are read; move it out of the folder"),
     (cut_short, "is not a JSON file"),
     (deeply_nested, "is not a JSON file"),
@@ -130,12 +131,13 @@ def test_only_odd_links_are_no_board(tmp_path: Path, capsys: pytest.CaptureFixtu
     folder = tmp_path / "odd"
     folder.mkdir()
     (folder / "up").symlink_to(tmp_path)
-    (folder / "away.json").symlink_to("/etc/hostname")
+    (folder / "away.json").symlink_to(tmp_path / "nowhere")
+    (folder / "null.json").symlink_to("/dev/null")
     with pytest.raises(UsageError, match="holds no results"):
         build([folder], tmp_path / "out")
     assert main(["leaderboard", "build", str(folder)]) == 2
     said = capsys.readouterr().err
     assert "holds no results (2 other files: " in said
     assert "type: tvseg-bench run --output" in said
-    assert sorted(p.name for p in folder.iterdir()) == ["away.json", "up"]
+    assert sorted(p.name for p in folder.iterdir()) == ["away.json", "null.json", "up"]
     assert not (tmp_path / "out").exists()
