@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
-    Image = NDArray[np.uint8]
-    """[H, W, 3] RGB, 0..255."""
-    Labels = NDArray[np.integer[Any]]
-    """[H, W] ids; VOID where nothing is known."""
-    Flow = NDArray[np.float32]
-    """[H, W, 2] displacement (x, y) in pixels from frame t to t + 1; NaN where the point is
-    occluded or has left the picture."""
+Image: TypeAlias = "NDArray[np.uint8]"
+"""[H, W, 3] RGB, 0..255."""
+Labels: TypeAlias = "NDArray[np.integer[Any]]"
+"""[H, W] ids; VOID where nothing is known."""
+Flow: TypeAlias = "NDArray[np.float32]"
+"""[H, W, 2] displacement (x, y) in pixels from frame t to t + 1; NaN where the point is occluded
+or has left the image."""
 
 VOID = 255
 """The label of a pixel that no score may count. Readers write it, metrics drop it."""

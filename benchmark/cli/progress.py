@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.markup import escape
 from rich.progress import (
@@ -22,10 +22,8 @@ from tvseg_bench.benchmark.cli.console import make_console
 from tvseg_bench.benchmark.cli.output import counted
 from tvseg_bench.benchmark.cli.score_tables import protocol_label
 from tvseg_bench.benchmark.execution.callbacks import RunCallbacks
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.execution.plan import Cell, Plan, UnavailableCell
-    from tvseg_bench.benchmark.results.result import Result
+from tvseg_bench.benchmark.execution.plan import Cell, Plan, UnavailableCell
+from tvseg_bench.benchmark.results.result import Result
 
 
 class RichCallbacks(RunCallbacks):

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, stdev
-from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.markup import escape
 
 from tvseg_bench.benchmark.cli.console import make_console, plain_table
 from tvseg_bench.benchmark.cli.output import counted
+from tvseg_bench.benchmark.execution.run import RunReport
+from tvseg_bench.benchmark.results.result import Metric, Result
 from tvseg_bench.benchmark.statistics.intervals import FEW_CLIPS
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from tvseg_bench.benchmark.execution.run import RunReport
-    from tvseg_bench.benchmark.results.result import Metric, Result
 
 BASELINES = ("baseline/random", "baseline/pixels")
 REFERENCES = {"constant": "constant map", "oracle": "patch-grid oracle"}

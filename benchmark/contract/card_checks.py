@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -22,10 +21,7 @@ from tvseg_bench.benchmark.contract.model_state import (
     seeded,
     state,
 )
-from tvseg_bench.benchmark.types import PatchFeatures
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import ModelCard
+from tvseg_bench.benchmark.types import ModelCard, PatchFeatures
 
 _COUNT_TOLERANCE = 0.05
 """How far `params_m` may be from the parameters that are counted, as a share of them."""

@@ -6,8 +6,6 @@ square length of a token, segments by the share of pixels that differ.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
@@ -21,9 +19,7 @@ from tvseg_bench.benchmark.contract.model_probe import (
 )
 from tvseg_bench.benchmark.contract.model_state import parameters
 from tvseg_bench.benchmark.registry import models
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import FeatureModel
+from tvseg_bench.benchmark.types import FeatureModel
 
 CHANGED = 1e-2
 """Two maps that have to differ differ by more."""

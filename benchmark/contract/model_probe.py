@@ -9,22 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tvseg_bench.benchmark.contract.check_report import Kind
 from tvseg_bench.benchmark.data.moving_shapes.generator import EVERYTHING, clip
 from tvseg_bench.benchmark.devices import float32_convolutions
 from tvseg_bench.benchmark.errors import TvsegError
 from tvseg_bench.benchmark.features import frames
-from tvseg_bench.benchmark.types import PatchFeatures, View
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.contract.check_report import Kind
-    from tvseg_bench.benchmark.plugins.load import LoadedModel
-    from tvseg_bench.benchmark.types import ModelCard
+from tvseg_bench.benchmark.plugins.load import LoadedModel
+from tvseg_bench.benchmark.types import ModelCard, PatchFeatures, View
 
 CLIP_FRAMES = 4
 """Frames of the clips that a clip model is tried with; tubelets of two fit."""

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -36,14 +36,11 @@ from tvseg_bench.benchmark.contract.model_probe import (
 from tvseg_bench.benchmark.contract.model_state import seeded
 from tvseg_bench.benchmark.devices import resolve_device
 from tvseg_bench.benchmark.errors import ModelError, TvsegError
-from tvseg_bench.benchmark.plugins.load import load_model, to_device
+from tvseg_bench.benchmark.plugins.load import LoadedModel, load_model, to_device
 from tvseg_bench.benchmark.plugins.resolve import file_sha256, plugin_error
 from tvseg_bench.benchmark.results.provenance import collect, sanitise
 from tvseg_bench.benchmark.results.result import Card, Model, Plugin
 from tvseg_bench.benchmark.results.text import escape_control, to_jsonable
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.plugins.load import LoadedModel
 
 __all__ = ["CHECKS", "CheckOutcome", "CheckReport", "check_model", "write_report"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -24,9 +24,7 @@ from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 from tvseg_bench.benchmark.plugins.load import load_model
 from tvseg_bench.benchmark.registry import models, protocols
 from tvseg_bench.benchmark.statistics.comparison import paired_difference
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Dataset, FeatureModel, Score
+from tvseg_bench.benchmark.types import Dataset, FeatureModel, Score
 
 TOY_PROTOCOL = "kmeans-clip"
 BASELINE = "baseline/random"

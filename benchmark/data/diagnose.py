@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,10 +24,7 @@ from tvseg_bench.benchmark.data.files.inventory import Inventory
 from tvseg_bench.benchmark.data.files.masks import CUSTOMARY_MODES, LabelMap, StoredMask, read_mask
 from tvseg_bench.benchmark.errors import DataError
 from tvseg_bench.benchmark.registry import datasets
-from tvseg_bench.benchmark.types import VOID
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Dataset, Labels
+from tvseg_bench.benchmark.types import VOID, Dataset, Labels
 
 Progress = Callable[[int, int | None], None]
 """Called with the frames done and the frames in all, None where that is not known."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.data.file_datasets import FileDatasetEntry
 from tvseg_bench.benchmark.data.files.inventory import Inventory
 from tvseg_bench.benchmark.errors import DataError, TvsegError
 from tvseg_bench.benchmark.registry import datasets
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Dataset
+from tvseg_bench.benchmark.types import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from tvseg_bench.benchmark.devices import resolve_device
 from tvseg_bench.benchmark.errors import UsageError
@@ -21,9 +21,7 @@ from tvseg_bench.benchmark.features.cache.feature_cache import FeatureCache
 from tvseg_bench.benchmark.features.extraction_pass import ExtractionJob, ExtractionPass, Progress
 from tvseg_bench.benchmark.features.prefetch import prefetched
 from tvseg_bench.benchmark.features.runner import ModelRunner
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureModel, FeatureSet, View
+from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureModel, FeatureSet, View
 
 __all__ = ["ExtractOptions", "feature_set", "resolve_device"]
 

@@ -7,19 +7,14 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tvseg_bench.benchmark.errors import DataError, ModelError
 from tvseg_bench.benchmark.features import frames
-from tvseg_bench.benchmark.features.runner import DecodedFrame, ModelOutput, ModelRunner
-from tvseg_bench.benchmark.types import ClipFeatures
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.features.cache.entry import CacheEntry
-    from tvseg_bench.benchmark.features.runner import Floats
-    from tvseg_bench.benchmark.types import Clip, Dataset, View
+from tvseg_bench.benchmark.features.cache.entry import CacheEntry
+from tvseg_bench.benchmark.features.runner import DecodedFrame, Floats, ModelOutput, ModelRunner
+from tvseg_bench.benchmark.types import Clip, ClipFeatures, Dataset, View
 
 WINDOW = 512
 """Frames among which images of one size look for batch mates (never fewer than 8 batches). The

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tvseg_bench.benchmark.types import FeatureModel
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Segmenter
+from tvseg_bench.benchmark.types import FeatureModel, Segmenter
 
 
 def frame_size(size: int, patch_size: int) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.devices import float32_convolutions, out_of_memory
 from tvseg_bench.benchmark.errors import ModelError, NotApplicableError, TvsegError, UsageError
@@ -19,16 +20,14 @@ from tvseg_bench.benchmark.types import (
     AttentionModel,
     ClipFeatureModel,
     FeatureModel,
+    Image,
+    ModelCard,
     PatchFeatures,
     Segmenter,
+    View,
 )
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tvseg_bench.benchmark.types import Image, ModelCard, View
-
-    Floats = NDArray[np.floating[Any]]
+Floats = NDArray[np.floating[Any]]
 
 AUTO_BATCH = {"cpu": 8, "cuda": 64}
 AUTO_TOKENS = 400

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED, print_json
 from tvseg_bench.benchmark.cli.parser import CommandParser
 from tvseg_bench.benchmark.errors import ModelError, UsageError
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.registry import ModelEntry
-    from tvseg_bench.benchmark.types import ModelCard
+from tvseg_bench.benchmark.registry import ModelEntry
+from tvseg_bench.benchmark.types import ModelCard
 
 
 def add_arguments(parser: CommandParser) -> None:

@@ -6,15 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.data.files.images import image_size, read_image
 from tvseg_bench.benchmark.data.files.listing import join, stem
 from tvseg_bench.benchmark.data.files.masks import LabelMap, StoredMask, read_mask
 from tvseg_bench.benchmark.errors import DataError
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Image, Labels
+from tvseg_bench.benchmark.types import Image, Labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,18 +21,15 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.data.files.listing import walk_files
 from tvseg_bench.benchmark.errors import DataError
 from tvseg_bench.benchmark.metrics.flow import occluded
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tvseg_bench.benchmark.types import Clip, Flow
+from tvseg_bench.benchmark.types import Clip, Flow
 
 SUFFIXES = (".flo", ".npz")
 MAGIC = b"PIEH"

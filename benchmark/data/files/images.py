@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image as PilImage
 from PIL import UnidentifiedImageError
 
 from tvseg_bench.benchmark.errors import DataError
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Image
+from tvseg_bench.benchmark.types import Image
 
 T = TypeVar("T")
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PilImage
 
 from tvseg_bench.benchmark.data.files.images import decode
 from tvseg_bench.benchmark.errors import DataError
-from tvseg_bench.benchmark.types import VOID
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tvseg_bench.benchmark.types import Labels
+from tvseg_bench.benchmark.types import VOID, Labels
 
 MASK_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".pgm", ".gif"})
 """Lossless containers only: JPEG changes the values at every border."""

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.data.moving_shapes.fixed_point import ONE, TURN, UNIT, cosine, sine
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
-    Words = NDArray[np.int32]
-    Outline = Callable[[Ints, Ints], Ints]
+Ints = NDArray[np.int64]
+Words = NDArray[np.int32]
+Outline = Callable[[Ints, Ints], Ints]
 
 REACH = ONE * 5 // 4
 """No outline goes further than this from the centre, in radii."""

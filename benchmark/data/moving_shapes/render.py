@@ -6,23 +6,18 @@ flow, its covered share blends colours at the edges of things.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.data.moving_shapes.fixed_point import ONE, cosine, sine
 from tvseg_bench.benchmark.data.moving_shapes.outlines import OUTLINES, REACH, Pose, coverage
+from tvseg_bench.benchmark.data.moving_shapes.scene import Light, Scene, Size, Thing
 from tvseg_bench.benchmark.data.moving_shapes.texture import paint
+from tvseg_bench.benchmark.types import Flow, Image
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tvseg_bench.benchmark.data.moving_shapes.scene import Light, Scene, Size, Thing
-    from tvseg_bench.benchmark.types import Flow, Image
-
-    Ints = NDArray[np.int64]
-    Words = NDArray[np.int32]
-    Window = tuple[slice, slice]
+Ints = NDArray[np.int64]
+Words = NDArray[np.int32]
+Window = tuple[slice, slice]
 
 
 def render_image(scene: Scene, t: int) -> Image:

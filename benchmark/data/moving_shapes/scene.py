@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.data.moving_shapes.fixed_point import ONE, TURN, Draws, Wave
 from tvseg_bench.benchmark.data.moving_shapes.outlines import Pose
 from tvseg_bench.benchmark.data.moving_shapes.texture import Surface, colour, pattern_axes
 from tvseg_bench.benchmark.data.moving_shapes.vocabulary import CATEGORIES, CATEGORY_LOOKS
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 Size = tuple[int, int]
 """(height, width) in pixels."""

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.data.moving_shapes.fixed_point import ONE, cosine, sine
+from tvseg_bench.benchmark.data.moving_shapes.outlines import Local
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tvseg_bench.benchmark.data.moving_shapes.outlines import Local
-
-    Words = NDArray[np.int32]
-    Pattern = Callable[[Words, Words, Words], Words]
-    """(x, y, noise table) -> share of the second colour."""
+Words = NDArray[np.int32]
+Pattern = Callable[[Words, Words, Words], Words]
+"""(x, y, noise table) -> share of the second colour."""
 
 HALF = ONE // 2
 

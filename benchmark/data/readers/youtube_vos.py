@@ -11,9 +11,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.data.cards import YOUTUBE_VOS_2019 as CARD
 from tvseg_bench.benchmark.data.files.categories import Categories
@@ -30,9 +31,6 @@ from tvseg_bench.benchmark.data.files.layout import (
 from tvseg_bench.benchmark.data.files.listing import list_folders
 from tvseg_bench.benchmark.errors import DataError
 from tvseg_bench.benchmark.types import VOID
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 ROOTS = (
     "YouTubeVOS2019",

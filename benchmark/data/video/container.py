@@ -8,15 +8,13 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import av
 import av.error
 
 from tvseg_bench.benchmark.errors import DataError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 MATROSKA = "matroska,webm"

@@ -12,12 +12,10 @@ from __future__ import annotations
 import zlib
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tvseg_bench.benchmark.data.video.container import MATROSKA, MOV, StreamInfo
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Image
+from tvseg_bench.benchmark.types import Image
 
 
 def import_decord() -> ModuleType | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import av.error
 import av.filter
@@ -19,11 +20,7 @@ from tvseg_bench.benchmark.data.video.container import (
 )
 from tvseg_bench.benchmark.data.video.frame_index import FrameIndex, Packet
 from tvseg_bench.benchmark.errors import DataError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tvseg_bench.benchmark.types import Image
+from tvseg_bench.benchmark.types import Image
 
 
 class Damage(NamedTuple):

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import av.error
 
@@ -25,9 +26,6 @@ from tvseg_bench.benchmark.data.video.container import (
 )
 from tvseg_bench.benchmark.data.video.truncation import matroska_is_cut, mov_is_cut
 from tvseg_bench.benchmark.errors import DataError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MAX_PACKETS = 20_000_000
 """Four days at 60 frames per second."""

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import operator
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from tvseg_bench.benchmark.data.video.container import StreamInfo, inspect_stream
 from tvseg_bench.benchmark.data.video.decord_reader import DecordReader, import_decord, unfit
 from tvseg_bench.benchmark.data.video.frame_decoder import FrameDecoder
 from tvseg_bench.benchmark.data.video.frame_index import FrameIndex, build_index
 from tvseg_bench.benchmark.errors import DataError, UsageError
-
-if TYPE_CHECKING:
-    import os
-
-    from tvseg_bench.benchmark.types import Image
+from tvseg_bench.benchmark.types import Image
 
 
 class FrameNumberError(DataError, IndexError):

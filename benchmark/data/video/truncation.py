@@ -8,10 +8,8 @@ complete file does.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, BinaryIO
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import BinaryIO
 
 _EBML, _SEGMENT = 0x1A45DFA3, 0x18538067
 _MEDIA_BOXES = frozenset({b"mdat", b"moof"})

@@ -10,14 +10,11 @@ import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tvseg_bench.benchmark.features import frames
 from tvseg_bench.benchmark.features.cache import safe_files
-from tvseg_bench.benchmark.types import ClipFeatures
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Clip, Dataset, ModelCard, View
+from tvseg_bench.benchmark.types import Clip, ClipFeatures, Dataset, ModelCard, View
 
 STORED = {"fp32": "float32", "bf16": "float16"}
 """Type of cached and of streamed features, by the type that the model computes in."""

@@ -22,15 +22,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.features.cache import safe_files
 from tvseg_bench.benchmark.features.cache.entry import CacheEntry, CacheKey, cache_key, in_use
 from tvseg_bench.benchmark.paths import home
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Dataset, ModelCard, View
+from tvseg_bench.benchmark.types import Dataset, ModelCard, View
 
 DEFAULT_LIMIT = 50 * 10**9
 SPARE_DISK = 10**9
