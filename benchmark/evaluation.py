@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,23 +107,22 @@ class UnitOutcome:
     """Of its frames, None = their mIoU."""
 
 
-class Recorder(Protocol):
-    """Is given what a protocol finds, for reports; see `recording.writer.MediaRecorder`."""
+class Recorder:
+    """Is given what a protocol finds, for reports; this one records nothing.
 
-    @property
-    def active(self) -> bool:
-        """Whether anything is recorded; where not, nothing has to be prepared for it."""
-        ...
+    `recording.writer.MediaRecorder` is the one that does.
+    """
+
+    active: ClassVar[bool] = False
+    """Whether anything is recorded; where not, nothing has to be prepared for it."""
 
     def on_begin(
         self, scope: UnitScope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
     ) -> None:
         """Called once: what the units are, which labels score them, what scores are called."""
-        ...
 
     def on_features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
         """Called with the features [T, rows, cols, D] of a clip, where one basis serves all."""
-        ...
 
     def on_frame(
         self,
@@ -144,7 +143,6 @@ class Recorder(Protocol):
             grid: (rows, cols) of the model's patches.
             table: contingency of the two; None = that of all pixels but void.
         """
-        ...
 
     def on_unit(
         self,
@@ -163,42 +161,6 @@ class Recorder(Protocol):
             counted: what of a frame's table counts, None = all.
             outcome: its scores, None = mIoU.
         """
-        ...
-
-
-class NullRecorder:
-    """Records nothing."""
-
-    active = False
-
-    def on_begin(
-        self, scope: UnitScope, labels: LabelKind, metric: str = "mIoU", of_frames: str = "mIoU"
-    ) -> None:
-        """Do nothing."""
-
-    def on_features(self, clip: ClipFeatures, tokens: NDArray[np.floating[Any]]) -> None:
-        """Do nothing."""
-
-    def on_frame(
-        self,
-        clip: ClipFeatures,
-        position: int,
-        labels: NDArray[np.integer[Any]],
-        truth: NDArray[np.integer[Any]],
-        grid: tuple[int, int],
-        table: Contingency | None = None,
-    ) -> None:
-        """Do nothing."""
-
-    def on_unit(
-        self,
-        clip: ClipFeatures,
-        positions: range,
-        match: Match | None,
-        counted: Callable[[Contingency], Contingency] | None = None,
-        outcome: UnitOutcome | None = None,
-    ) -> None:
-        """Do nothing."""
 
 
 PredictionSink = Callable[["Clip", int, "Labels"], object]
@@ -217,7 +179,7 @@ class RunContext:
     training: FeatureSet | None = None
     """Features of the clips to learn from, where `Needs.training` asks for them and the data set
     has such a split."""
-    recorder: Recorder = field(default_factory=NullRecorder)
+    recorder: Recorder = field(default_factory=Recorder)
     predictions: PredictionSink | None = None
     """Where predicted label maps go, where `Needs.predictions` says that there are any."""
     shared: SharedCache | None = None

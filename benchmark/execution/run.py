@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.errors import NotApplicableError, ProtocolError, TvsegError
-from tvseg_bench.benchmark.evaluation import NullRecorder, RunContext, SharedCache
+from tvseg_bench.benchmark.evaluation import Recorder, RunContext, SharedCache
 from tvseg_bench.benchmark.execution import run_files
 from tvseg_bench.benchmark.execution.callbacks import RunCallbacks
 from tvseg_bench.benchmark.execution.plan import Cell, Plan, load, make_plan, shared_view
@@ -116,7 +116,7 @@ class _Runner:
             seed=cell.seed,
             device=self.selection.device,
             training=self._training(cell, loaded),
-            recorder=recorder or NullRecorder(),
+            recorder=recorder or Recorder(),
             predictions=run_files.predictions_of(cell, self.selection),
             shared=shared,
         )

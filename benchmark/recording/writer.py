@@ -10,13 +10,15 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tvseg_bench.benchmark.evaluation import Recorder, UnitOutcome, UnitScope
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
+from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.recording.colours import pca_colours
 from tvseg_bench.benchmark.recording.images import (
     jpeg_strip,
@@ -36,11 +38,7 @@ from tvseg_bench.benchmark.recording.reader import data_folder as shared_folder
 from tvseg_bench.benchmark.results.result_file import atomic_write
 from tvseg_bench.benchmark.results.store import back_up
 from tvseg_bench.benchmark.results.text import short_hash
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.evaluation import UnitOutcome, UnitScope
-    from tvseg_bench.benchmark.metrics.matching import Match
-    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, LabelKind
+from tvseg_bench.benchmark.types import ClipFeatures, Dataset, LabelKind
 
 CANDIDATES = 200
 """Clips at most whose maps are held until it is known which are the best and the worst."""
@@ -69,8 +67,8 @@ class _Clip:
 
 
 @dataclass
-class MediaRecorder:
-    """Records what a protocol finds, and writes some of the clips; see `evaluation.Recorder`.
+class MediaRecorder(Recorder):
+    """Records what a protocol finds, and writes some of the clips.
 
     Args:
         directory: the folder of the run.

@@ -15,7 +15,7 @@ import numpy as np
 
 from tvseg_bench.benchmark.clustering import Moments, Projection
 from tvseg_bench.benchmark.devices import resolve_device
-from tvseg_bench.benchmark.evaluation import Needs, NullRecorder, RunContext
+from tvseg_bench.benchmark.evaluation import Needs, Recorder, RunContext
 from tvseg_bench.benchmark.statistics.intervals import mean_and_sd
 from tvseg_bench.benchmark.types import VOID, Score, View
 from tvseg_bench.protocols.common.ground_truth import distinct
@@ -65,7 +65,7 @@ class LinearProbe:
                 features,
                 self.config,
                 partial(self._learn, seed=_probe_seed(run.seed, i), device=run.device),
-                replace(run, recorder=NullRecorder()) if i else run,
+                replace(run, recorder=Recorder()) if i else run,
             )
             for i in range(self.config.probe_seeds)
         ]

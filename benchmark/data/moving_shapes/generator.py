@@ -197,7 +197,7 @@ def _dataset(split: str, seeds: Sequence[int], variety: Variety) -> Dataset:
         split=split,
         clips=LazySequence(seeds, partial(clip, variety=variety)),
         manifest_sha256=_manifest(seeds, variety),
-        classes=("background", *CATEGORIES),
+        classes=MOVING_SHAPES.classes,
         dataset_labels="semantic",
     )
 

@@ -111,27 +111,18 @@ def _sides(u: Ints, v: Ints, n: int, inner: int) -> Ints:
     return np.stack([((nx * u + ny * v) >> 16) - inner for nx, ny in normals])
 
 
-def _disc(u: Ints, v: Ints) -> Ints:
-    return _circle(u, v, _part(92))
+def _polygon(n: int, inner: int) -> Outline:
+    def outline(u: Ints, v: Ints) -> Ints:
+        distance: Ints = _sides(u, v, n, inner).max(axis=0)
+        return distance
 
-
-def _square(u: Ints, v: Ints) -> Ints:
-    return np.maximum(np.abs(u), np.abs(v)) - _part(80)
-
-
-def _triangle(u: Ints, v: Ints) -> Ints:
-    distance: Ints = _sides(u, v, 3, _part(60)).max(axis=0)
-    return distance
+    return outline
 
 
 def _star(u: Ints, v: Ints) -> Ints:
     """Five points: inside are the points beyond at most one of the five sides."""
     distance: Ints = np.partition(_sides(u, v, 5, _part(38)), 3, axis=0)[3]
     return distance
-
-
-def _ring(u: Ints, v: Ints) -> Ints:
-    return np.maximum(_circle(u, v, _part(105)), -_circle(u, v, _part(50)))
 
 
 def _cross(u: Ints, v: Ints) -> Ints:
@@ -145,18 +136,13 @@ def _crescent(u: Ints, v: Ints) -> Ints:
     return np.maximum(_circle(u, v, ONE), -_circle(u - _part(70), v, _part(75)))
 
 
-def _hexagon(u: Ints, v: Ints) -> Ints:
-    distance: Ints = _sides(u, v, 6, _part(83)).max(axis=0)
-    return distance
-
-
 OUTLINES: dict[str, Outline] = {
-    "disc": _disc,
-    "square": _square,
-    "triangle": _triangle,
+    "disc": lambda u, v: _circle(u, v, _part(92)),
+    "square": lambda u, v: np.maximum(np.abs(u), np.abs(v)) - _part(80),
+    "triangle": _polygon(3, _part(60)),
     "star": _star,
-    "ring": _ring,
+    "ring": lambda u, v: np.maximum(_circle(u, v, _part(105)), -_circle(u, v, _part(50))),
     "cross": _cross,
     "crescent": _crescent,
-    "hexagon": _hexagon,
+    "hexagon": _polygon(6, _part(83)),
 }

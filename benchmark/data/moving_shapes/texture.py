@@ -143,39 +143,10 @@ def _from_middle(x: Words, y: Words) -> Words:
     return (cx * cx >> 15) + (cy * cy >> 15)
 
 
-# --------------------------------------------------------------------- object patterns
-
-
-def _dots(x: Words, y: Words, table: Words) -> Words:
-    return _edge(ONE * 11 // 50 - _from_middle(x, y))
-
-
-def _rounds(x: Words, y: Words, table: Words) -> Words:
-    return _edge(ONE * 3 // 20 - np.abs(_from_middle(x, y) - ONE * 6 // 25))
-
-
-def _checker(x: Words, y: Words, table: Words) -> Words:
-    return _edge(_triangle_wave(x) * _triangle_wave(y) >> 12)
-
-
-def _gingham(x: Words, y: Words, table: Words) -> Words:
-    return (_edge(_triangle_wave(x)) + _edge(_triangle_wave(y))) >> 1
-
-
-def _stripes(x: Words, y: Words, table: Words) -> Words:
-    return _edge(_triangle_wave(x))
-
-
-def _ribbons(x: Words, y: Words, table: Words) -> Words:
-    return _edge(np.maximum(_triangle_wave(x), _triangle_wave(x + HALF) - ONE // 8))
-
-
-def _zigzag(x: Words, y: Words, table: Words) -> Words:
-    return _edge(_triangle_wave(x + _triangle_wave(y >> 1)))
-
-
-def _waves(x: Words, y: Words, table: Words) -> Words:
-    return _edge(_triangle_wave(x + _round_wave(y >> 1)))
+def _ramps(x: Words) -> Words:
+    rise = x & (ONE - 1)
+    share: Words = np.minimum(rise >> 8, (ONE - rise) >> 5)
+    return share
 
 
 def _bricks(x: Words, y: Words, table: Words) -> Words:
@@ -183,38 +154,9 @@ def _bricks(x: Words, y: Words, table: Words) -> Words:
     return _edge(np.minimum(ONE - 2 * _cell(staggered), HALF - _cell(y)) - ONE // 8)
 
 
-def _blocks(x: Words, y: Words, table: Words) -> Words:
-    return _edge(HALF - np.maximum(_cell(x), _cell(y)) - ONE // 8)
-
-
-def _lattice(x: Words, y: Words, table: Words) -> Words:
-    return _edge(np.maximum(_triangle_wave(x), _triangle_wave(y)) - ONE // 8)
-
-
 def _mesh(x: Words, y: Words, table: Words) -> Words:
     slanted = np.maximum(_triangle_wave((x >> 1) + y), _triangle_wave((x >> 1) - y))
     return _edge(np.maximum(_triangle_wave(x), slanted) - ONE * 5 // 32)
-
-
-def _blotches(x: Words, y: Words, table: Words) -> Words:
-    return _edge(3 * (noise(x, y, table) - HALF // 2))
-
-
-def _veins(x: Words, y: Words, table: Words) -> Words:
-    return _edge(ONE // 16 - np.abs(noise(x, y, table) - HALF // 2))
-
-
-def _scales(x: Words, y: Words, table: Words) -> Words:
-    return _ramps(x + _round_wave(y >> 1), y, table)
-
-
-def _ramps(x: Words, y: Words, table: Words) -> Words:
-    rise = x & (ONE - 1)
-    share: Words = np.minimum(rise >> 8, (ONE - rise) >> 5)
-    return share
-
-
-# ----------------------------------------------------------------- background patterns
 
 
 def _clouds(x: Words, y: Words, table: Words) -> Words:
@@ -235,29 +177,27 @@ def _ripples(x: Words, y: Words, table: Words) -> Words:
     return 128 + (_round_wave(2 * bent) >> 7)
 
 
-def _pebbles(x: Words, y: Words, table: Words) -> Words:
-    return np.abs(2 * noise(2 * x, 2 * y, table) - HALF) >> 7
-
-
 PATTERNS: dict[str, Pattern] = {
-    "dots": _dots,
-    "rounds": _rounds,
-    "checker": _checker,
-    "gingham": _gingham,
-    "stripes": _stripes,
-    "ribbons": _ribbons,
-    "zigzag": _zigzag,
-    "waves": _waves,
+    "dots": lambda x, y, _: _edge(ONE * 11 // 50 - _from_middle(x, y)),
+    "rounds": lambda x, y, _: _edge(ONE * 3 // 20 - np.abs(_from_middle(x, y) - ONE * 6 // 25)),
+    "checker": lambda x, y, _: _edge(_triangle_wave(x) * _triangle_wave(y) >> 12),
+    "gingham": lambda x, y, _: (_edge(_triangle_wave(x)) + _edge(_triangle_wave(y))) >> 1,
+    "stripes": lambda x, y, _: _edge(_triangle_wave(x)),
+    "ribbons": lambda x, y, _: _edge(
+        np.maximum(_triangle_wave(x), _triangle_wave(x + HALF) - ONE // 8)
+    ),
+    "zigzag": lambda x, y, _: _edge(_triangle_wave(x + _triangle_wave(y >> 1))),
+    "waves": lambda x, y, _: _edge(_triangle_wave(x + _round_wave(y >> 1))),
     "bricks": _bricks,
-    "blocks": _blocks,
-    "lattice": _lattice,
+    "blocks": lambda x, y, _: _edge(HALF - np.maximum(_cell(x), _cell(y)) - ONE // 8),
+    "lattice": lambda x, y, _: _edge(np.maximum(_triangle_wave(x), _triangle_wave(y)) - ONE // 8),
     "mesh": _mesh,
-    "blotches": _blotches,
-    "veins": _veins,
-    "scales": _scales,
-    "ramps": _ramps,
+    "blotches": lambda x, y, table: _edge(3 * (noise(x, y, table) - HALF // 2)),
+    "veins": lambda x, y, table: _edge(ONE // 16 - np.abs(noise(x, y, table) - HALF // 2)),
+    "scales": lambda x, y, _: _ramps(x + _round_wave(y >> 1)),
+    "ramps": lambda x, y, _: _ramps(x),
     "clouds": _clouds,
     "planks": _planks,
     "ripples": _ripples,
-    "pebbles": _pebbles,
+    "pebbles": lambda x, y, table: np.abs(2 * noise(2 * x, 2 * y, table) - HALF) >> 7,
 }
