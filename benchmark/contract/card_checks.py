@@ -57,9 +57,9 @@ def _wrong_count(stated: ModelCard, count: float) -> list[str]:
     return []
 
 
-def weights(subject: Subject, given_sha256: str | None) -> Finding:
+def weights(subject: Subject) -> Finding:
     """Build once more under another random seed: what differs did not come from the weights."""
-    stated = subject.card
+    stated, given_sha256 = subject.card, subject.given_sha256
     if given_sha256 is not None and not stated.revision.startswith(f"sha256:{given_sha256}"):
         return failed(
             f"the card's revision is {stated.revision}, but the file given with --weights has "

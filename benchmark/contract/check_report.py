@@ -31,9 +31,6 @@ CHECKS: Final = (
 LEFT_OUT: Final = "left out on request"
 """The message of a check that the user left out."""
 
-_OLDER_NAMES: Final = {"twin": "reinitialised"}
-"""What checks were called in reports of earlier versions."""
-
 Status = Literal["ok", "warning", "failed", "not-applicable"]
 Kind = Literal["features", "clip", "segmenter", "unknown"]
 """unknown: the model could not be built."""
@@ -55,16 +52,6 @@ class CheckOutcome(_Part):
     """Whether it was not run on request, which keeps a model from being submitted."""
     numbers: dict[Line, float | int | None] = Field(default_factory=dict)
     seconds: Annotated[float, Field(ge=0)] = 0.0
-
-    @model_validator(mode="after")
-    def _complete(self) -> CheckOutcome:
-        """Read reports of earlier versions: other names, `left_out` in the text alone."""
-        older: dict[str, object] = {}
-        if self.check in _OLDER_NAMES:
-            older["check"] = _OLDER_NAMES[self.check]
-        if "left_out" not in self.model_fields_set and self.message == LEFT_OUT:
-            older["left_out"] = True
-        return self.model_copy(update=older) if older else self
 
 
 class CheckReport(_Part):

@@ -59,6 +59,8 @@ class Subject:
     rebuild: Callable[[], LoadedModel]
     """Builds the model once more."""
     full: bool = False
+    given_sha256: str | None = None
+    """Of the weights file that was given."""
     earlier: EarlierChecks = field(default_factory=EarlierChecks)
 
     @property

@@ -49,24 +49,27 @@ OnOutcome = Callable[[CheckOutcome], None]
 _SEEDS = (1, 2)
 """Under which the model is built the first and the second time."""
 
-_NEEDS: dict[str, tuple[str, ...]] = {
-    "finite": ("shapes",),
-    "grids": ("finite",),
-    "determinism": ("finite",),
-    "order": ("determinism",),
-    "batch": ("determinism", "order"),
-    "reinitialised": ("determinism", "weights"),
-    "pixels": ("determinism",),
-    "normalisation": ("determinism",),
-    "shift": ("determinism",),
-    "time": ("determinism",),
-    "segments": ("shapes",),
-    "frozen": ("shapes",),
-    "random-state": ("finite",),
-    "speed": ("finite",),
-    "toy": ("grids",),
+_CHECKS: dict[str, tuple[Callable[[Subject], Finding], tuple[str, ...]]] = {
+    "weights": (card_checks.weights, ()),
+    "card": (card_checks.card, ()),
+    "shapes": (feature_checks.shapes, ()),
+    "finite": (feature_checks.finite, ("shapes",)),
+    "grids": (feature_checks.grids, ("finite",)),
+    "determinism": (feature_checks.determinism, ("finite",)),
+    "order": (feature_checks.order, ("determinism",)),
+    "batch": (feature_checks.batch, ("determinism", "order")),
+    "reinitialised": (law_checks.reinitialised, ("determinism", "weights")),
+    "pixels": (law_checks.pixels, ("determinism",)),
+    "normalisation": (law_checks.normalisation, ("determinism",)),
+    "shift": (law_checks.shift, ("determinism",)),
+    "time": (feature_checks.time, ("determinism",)),
+    "segments": (feature_checks.segments, ("shapes",)),
+    "frozen": (card_checks.frozen, ("shapes",)),
+    "random-state": (card_checks.random_state, ("finite",)),
+    "speed": (toy_checks.speed, ("finite",)),
+    "toy": (toy_checks.toy, ("grids",)),
 }
-"""Checks that have to pass before a check is run."""
+"""Check -> what it runs, and which checks have to pass before it."""
 
 
 def check_model(
@@ -108,10 +111,10 @@ def check_model(
         place,
         partial(build, seed=_SEEDS[1]),
         full,
+        given_sha256=file_sha256(weights) if weights is not None and weights.is_file() else None,
     )
-    given = file_sha256(weights) if weights is not None and weights.is_file() else None
-    for name, action in _actions(given).items():
-        run.one(name, subject, action)
+    for name in _CHECKS:
+        run.one(name, subject)
     model = Model(
         name=loaded.card.name,
         revision=loaded.card.revision,
@@ -119,31 +122,6 @@ def check_model(
         plugin=_plugin(loaded),
     )
     return run.report(model, subject.kind, full, time.perf_counter() - begin)
-
-
-def _actions(given_sha256: str | None) -> dict[str, Callable[[Subject], Finding]]:
-    """Return what each check runs, in the order of the report."""
-    static, features, laws = card_checks, feature_checks, law_checks
-    return {
-        "weights": partial(static.weights, given_sha256=given_sha256),
-        "card": static.card,
-        "shapes": features.shapes,
-        "finite": features.finite,
-        "grids": features.grids,
-        "determinism": features.determinism,
-        "order": features.order,
-        "batch": features.batch,
-        "reinitialised": laws.reinitialised,
-        "pixels": laws.pixels,
-        "normalisation": laws.normalisation,
-        "shift": laws.shift,
-        "time": features.time,
-        "segments": features.segments,
-        "frozen": static.frozen,
-        "random-state": static.random_state,
-        "speed": toy_checks.speed,
-        "toy": toy_checks.toy,
-    }
 
 
 def _build(
@@ -165,10 +143,11 @@ class _Run:
     leave_out: frozenset[str]
     outcomes: dict[str, CheckOutcome] = field(default_factory=dict)
 
-    def one(self, name: str, subject: Subject, action: Callable[[Subject], Finding]) -> None:
+    def one(self, name: str, subject: Subject) -> None:
         """Run one check; whatever somebody else's model raises becomes its outcome."""
         begin = time.perf_counter()
-        unmet = [n for n in _NEEDS.get(name, ()) if not self._holds(n)]
+        action, needs = _CHECKS[name]
+        unmet = [n for n in needs if not self._holds(n)]
         left_out = name in self.leave_out
         if left_out:
             finding = not_applicable(LEFT_OUT)
@@ -182,7 +161,7 @@ class _Run:
         """Return whether a check was run, did not fail, and needs none that failed."""
         if name in self.leave_out or self.outcomes[name].status == "failed":
             return False
-        return all(self._holds(n) for n in _NEEDS.get(name, ()))
+        return all(self._holds(n) for n in _CHECKS[name][1])
 
     def _guarded(
         self, name: str, subject: Subject, action: Callable[[Subject], Finding]

@@ -6,13 +6,13 @@ Nothing stops at the first finding, and nothing is changed or deleted.
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from tvseg_bench.benchmark.errors import DataError
 from tvseg_bench.benchmark.registry import datasets
 from tvseg_bench.benchmark.types import VOID, Dataset, Labels
 
+T = TypeVar("T")
+Palette = dict[int, tuple[int, int, int]]
 Progress = Callable[[int, int | None], None]
 """Called with the frames done and the frames in all, None where that is not known."""
 
@@ -33,7 +35,7 @@ WINDOW = 256
 """Frames in flight: bounds memory whatever the size of the data."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class DataReport:
     """What a split holds and what is wrong with it."""
 
@@ -43,24 +45,24 @@ class DataReport:
     root: Path | None
     """The data set's folder; None where there are no files (generated data)."""
     clips: int
-    frames: int
-    masks: int
+    frames: int = 0
+    masks: int = 0
     """That could be read."""
     bytes: int
     manifest_sha256: str
-    pixels: Mapping[int, int]
+    pixels: dict[int, int] = field(default_factory=dict)
     """Id -> pixels over all readable masks; 255 is void."""
     names: Mapping[int, str]
     """Id -> class, where the data set names them."""
-    modes: Mapping[str, int]
+    modes: dict[str, int] = field(default_factory=dict)
     """Storage mode -> mask files."""
-    sizes: Mapping[str, int]
+    sizes: dict[str, int] = field(default_factory=dict)
     """WIDTHxHEIGHT -> frames."""
-    palette: Mapping[int, tuple[int, int, int]]
+    palette: Palette = field(default_factory=dict)
     """Stored value -> colour in the first palette mask, for the values that occur."""
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
     """At most a hundred of a kind."""
-    counts: Mapping[FindingKind, int]
+    counts: Mapping[FindingKind, int] = field(default_factory=dict)
     """How many of each kind there are."""
 
     @property
@@ -73,6 +75,38 @@ class DataReport:
         """Fraction of the pixels that no score counts, None without masks."""
         total = sum(self.pixels.values())
         return self.pixels.get(VOID, 0) / total if total else None
+
+    def add_image(self, shape: tuple[int, ...]) -> None:
+        """Count the size of a frame."""
+        _add(self.sizes, {f"{shape[1]}x{shape[0]}": 1})
+
+    def add_labels(self, counts: Mapping[int, int]) -> None:
+        """Count the labels of a mask."""
+        self.masks += 1
+        _add(self.pixels, counts)
+
+    def finished(self, findings: Findings) -> DataReport:
+        """Return the report with what is wrong, labels in ascending order."""
+        pixels = dict(sorted(self.pixels.items()))
+        return replace(self, pixels=pixels, findings=findings.listed, counts=findings.counts)
+
+
+def _begin(dataset: Dataset | Inventory, root: Path | None, size: int) -> DataReport:
+    return DataReport(
+        dataset=dataset.card.name,
+        version=dataset.card.version,
+        split=dataset.split,
+        root=root,
+        clips=len(dataset.clips),
+        bytes=size,
+        manifest_sha256=dataset.manifest_sha256,
+        names=dict(enumerate(dataset.classes or dataset.card.classes)),
+    )
+
+
+def _add(sums: dict[T, int], more: Mapping[T, int]) -> None:
+    for key, count in more.items():
+        sums[key] = sums.get(key, 0) + count
 
 
 def check(
@@ -102,83 +136,39 @@ def check(
     return _check_clips(listed.open(), listed.root, listed.bytes, progress)
 
 
-@dataclass
-class _Tally:
-    """Sums over frames."""
-
-    findings: Findings
-    frames: int = 0
-    masks: int = 0
-    pixels: Counter[int] = field(default_factory=Counter)
-    modes: Counter[str] = field(default_factory=Counter)
-    sizes: Counter[str] = field(default_factory=Counter)
-    stored: set[int] = field(default_factory=set)
-    palette: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
-
-    def add_image(self, shape: tuple[int, ...]) -> None:
-        self.sizes[f"{shape[1]}x{shape[0]}"] += 1
-
-    def add_labels(self, counts: Mapping[int, int]) -> None:
-        self.masks += 1
-        self.pixels.update(counts)
-
-    def report(
-        self, dataset: Dataset | Inventory, clips: int, root: Path | None, size: int
-    ) -> DataReport:
-        return DataReport(
-            dataset=dataset.card.name,
-            version=dataset.card.version,
-            split=dataset.split,
-            root=root,
-            clips=clips,
-            frames=self.frames,
-            masks=self.masks,
-            bytes=size,
-            manifest_sha256=dataset.manifest_sha256,
-            pixels=dict(sorted(self.pixels.items())),
-            names=dict(enumerate(dataset.classes or dataset.card.classes)),
-            modes=dict(self.modes),
-            sizes=dict(self.sizes),
-            palette={key: self.palette[key] for key in sorted(self.stored) if key in self.palette},
-            findings=self.findings.listed,
-            counts=self.findings.counts,
-        )
-
-
 # ------------------------------------------------------------------------------ files
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Frame:
     """What reading one frame and its mask gave."""
 
-    image_shape: tuple[int, ...] | None = None
-    mask: str | None = None
-    mode: str = ""
-    palette: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
-    stored: frozenset[int] = frozenset()
-    counts: Mapping[int, int] | None = None
-    findings: tuple[Finding, ...] = ()
+    findings: list[Finding] = field(default_factory=list)
+    shape: tuple[int, ...] | None = None
+    mask: StoredMask | None = None
+    stored: Collection[int] = ()
+    counts: Mapping[int, int] = field(default_factory=dict)
 
 
 def _check_files(inventory: Inventory, progress: Progress | None) -> DataReport:
-    tally = _Tally(inventory.findings.copy())
+    report = _begin(inventory, inventory.root, inventory.bytes)
+    findings, stored, palette = inventory.findings.copy(), set[int](), Palette()
     total = sum(len(files.frames) for files in inventory.clips)
     for seen in _in_order(_jobs(inventory)):
-        tally.frames += 1
+        report.frames += 1
         for found in seen.findings:
-            tally.findings.add(found.kind, found.file, found.text)
-        if seen.image_shape is not None:
-            tally.add_image(seen.image_shape)
-        if seen.mode:
-            tally.modes[seen.mode] += 1
-            tally.stored |= seen.stored
-            tally.palette = tally.palette or seen.palette
-        if seen.counts is not None:
-            tally.add_labels(seen.counts)
+            findings.add(found.kind, found.file, found.text)
+        if seen.shape is not None:
+            report.add_image(seen.shape)
+        if seen.mask is not None:
+            _add(report.modes, {seen.mask.mode: 1})
+            stored.update(seen.stored)
+            palette = palette or seen.mask.palette
+            report.add_labels(seen.counts)
         if progress is not None:
-            progress(tally.frames, total)
-    return tally.report(inventory, len(inventory.clips), inventory.source.root, inventory.bytes)
+            progress(report.frames, total)
+    report.palette = {key: palette[key] for key in sorted(stored) if key in palette}
+    return report.finished(findings)
 
 
 def _jobs(inventory: Inventory) -> Iterator[Callable[[], _Frame]]:
@@ -199,31 +189,23 @@ def _in_order(jobs: Iterator[Callable[[], _Frame]]) -> Iterator[_Frame]:
 
 
 def _read_frame(source: Source, files: ClipFiles, frame: int, ids: LabelMap | None) -> _Frame:
-    image, mask_path = files.image_path(frame), files.mask_path(frame)
-    findings = []
-    shape = None
+    image, mask_path, seen = files.image_path(frame), files.mask_path(frame), _Frame()
     try:
-        shape = read_image(source.root / image, image).shape
+        seen.shape = read_image(source.root / image, image).shape
     except DataError as error:
-        findings.append(Finding("image-unreadable", image, str(error)))
+        seen.findings.append(Finding("image-unreadable", image, str(error)))
     if mask_path is None or ids is None:
-        return _Frame(shape, findings=tuple(findings))
+        return seen
     try:
         mask = read_mask(source.root / mask_path, mask_path)
     except DataError as error:
-        findings.append(Finding("mask-unreadable", mask_path, str(error)))
-        return _Frame(shape, findings=tuple(findings))
+        seen.findings.append(Finding("mask-unreadable", mask_path, str(error)))
+        return seen
     labels, unknown = ids.apply(mask.values)
-    findings += _mask_findings(source, image, shape, mask_path, mask, unknown)
-    return _Frame(
-        shape,
-        mask_path,
-        mask.mode,
-        mask.palette,
-        frozenset(_count(mask.values)),
-        _count(labels),
-        tuple(findings),
-    )
+    seen.findings += _mask_findings(source, image, seen.shape, mask_path, mask, unknown)
+    seen.stored, seen.counts = _count(mask.values).keys(), _count(labels)
+    seen.mask = replace(mask, values=labels[:0, :0])  # the pixels are not needed any more
+    return seen
 
 
 def _mask_findings(
@@ -261,23 +243,23 @@ def _check_clips(
     dataset: Dataset, root: Path | None, size: int, progress: Progress | None
 ) -> DataReport:
     """Check data that are not image files (videos, generated, a plugin's) through their clips."""
-    tally = _Tally(Findings())
+    report, findings = _begin(dataset, root, size), Findings()
     for index in range(len(dataset.clips)):
         try:
             clip = dataset.clips[index]
         except DataError as error:
-            tally.findings.add("clip-empty", f"clip {index}", str(error))
+            findings.add("clip-empty", f"clip {index}", str(error))
             continue
         labels = clip.labels(dataset.card.clip_labels)
         for frame in range(clip.n_frames):
             try:
-                tally.add_image(clip.image(frame).shape)
-                tally.frames += 1
+                report.add_image(clip.image(frame).shape)
+                report.frames += 1
                 if labels is not None:
-                    tally.add_labels(_count(labels(frame)))
+                    report.add_labels(_count(labels(frame)))
             except DataError as error:
-                tally.findings.add("image-unreadable", f"{clip.name}, frame {frame}", str(error))
+                findings.add("image-unreadable", f"{clip.name}, frame {frame}", str(error))
                 break  # what follows a broken place in a stream is broken too
             if progress is not None:
-                progress(tally.frames, None)
-    return tally.report(dataset, len(dataset.clips), root, size)
+                progress(report.frames, None)
+    return report.finished(findings)

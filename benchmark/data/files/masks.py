@@ -30,7 +30,7 @@ class StoredMask:
     """[H, W], palette indices or grey values; 0 and 1 for a bilevel file."""
     mode: str
     """Pillow's name of the storage: L, P, 1, LA, ..."""
-    palette: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
+    palette: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     """Colour of each index of a palette file, else empty."""
 
 

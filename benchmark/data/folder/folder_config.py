@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tvseg_bench.benchmark.data.files.layout import read_text, safe_parts
 from tvseg_bench.benchmark.data.files.listing import list_folders
@@ -17,6 +19,7 @@ FRAME_FOLDERS = ("JPEGImages", "images", "input", "frames")
 MASK_FOLDERS = ("Annotations", "masks", "groundtruth", "labels")
 RESOLUTIONS = ("480p", "Full-Resolution")
 VOID_NAME = "void"
+Text = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +110,27 @@ def _plain(name: str) -> str:
 # ------------------------------------------------------------------------------- YAML
 
 
+class _Keys(BaseModel):
+    """The keys of a YAML file; a description says what errors call the value that is expected."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: Text | None = Field(None, description="a text")
+    root: Text = Field(".", description="a text")
+    frames: Text | None = Field(None, description="a text")
+    masks: Text | None = Field(None, description="a text")
+    labels: dict[int, Text] | None = Field(
+        None, description="a map from stored values to names, {0: background, ...}"
+    )
+    label_kind: LabelKind = Field("instance", description="semantic or instance")
+    background: Any = None
+    stream: int | None = Field(None, ge=0, description="the index of a video stream, 0 or more")
+    images: Literal["clip", "still"] = Field("clip", description="clip or still")
+
+
+KEYS = tuple(_Keys.model_fields)
+
+
 def _from_yaml(path: Path) -> FolderConfig:
     import yaml
 
@@ -120,105 +144,63 @@ def _from_yaml(path: Path) -> FolderConfig:
     for key in raw:
         if key not in KEYS:
             raise UsageError(did_you_mean(f"key of {path.name}", str(key), KEYS))
-    return _Fields(path, raw).config()
+    try:
+        keys = _Keys.model_validate(raw)
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        expected = _Keys.model_fields[key].description or ""
+        raise _wrong(path, key, raw[key], expected) from error
+    return _configured(path, keys)
 
 
-KEYS = (
-    "name",
-    "root",
-    "frames",
-    "masks",
-    "labels",
-    "label_kind",
-    "background",
-    "stream",
-    "images",
-)
+def _configured(path: Path, keys: _Keys) -> FolderConfig:
+    root = path.parent / Path(keys.root).expanduser()
+    if not root.is_dir():
+        raise _wrong(path, "root", keys.root, f"an existing folder, relative to {path.name}")
+    labels = keys.labels or {}
+    if keys.labels is not None and len({*labels.values()} - {VOID_NAME}) not in range(1, VOID):
+        raise _wrong(path, "labels", labels, f"1 to {VOID - 1} names besides {VOID_NAME!r}")
+    semantic = bool(labels) and "label_kind" not in keys.model_fields_set
+    config = FolderConfig(
+        name=_plain(keys.name or path.stem),
+        root=root,
+        file=path.name,
+        frames=_folder(path, root, "frames", keys.frames) or ".",
+        masks=_folder(path, root, "masks", keys.masks),
+        labels=labels,
+        label_kind="semantic" if semantic else keys.label_kind,
+        stream=keys.stream,
+        images=keys.images,
+    )
+    return replace(config, background=_background(path, keys, config.classes))
 
 
-@dataclass(frozen=True)
-class _Fields:
-    """The keys of one YAML file, each read with an error that names it."""
+def _wrong(path: Path, key: str, value: Any, expected: str) -> DataError:
+    shown = repr(value)
+    shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+    return DataError(f"{path}: {key} is {shown}; expected {expected}")
 
-    path: Path
-    raw: Mapping[str, Any]
 
-    def config(self) -> FolderConfig:
-        root = self.path.parent / Path(self._text("root", ".")).expanduser()
-        if not root.is_dir():
-            raise self._wrong("root", f"an existing folder, relative to {self.path.name}")
-        labels = self._labels()
-        config = FolderConfig(
-            name=_plain(self._text("name", self.path.stem)),
-            root=root,
-            file=self.path.name,
-            frames=self._folder(root, "frames") or ".",
-            masks=self._folder(root, "masks"),
-            labels=labels,
-            label_kind=self._choice("label_kind", "semantic" if labels else "instance", _KINDS),
-            stream=self._stream(),
-            images=self._choice("images", "clip", _IMAGES),
-        )
-        return replace(config, background=self._background(config.classes))
-
-    def _wrong(self, key: str, expected: str) -> DataError:
-        shown = repr(self.raw.get(key))
-        shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
-        return DataError(f"{self.path}: {key} is {shown}; expected {expected}")
-
-    def _text(self, key: str, default: str) -> str:
-        value = self.raw.get(key, default)
-        if not isinstance(value, str) or not value:
-            raise self._wrong(key, "a text")
+def _folder(path: Path, root: Path, key: str, value: str | None) -> str | None:
+    if value in (None, "."):
         return value
+    if value.startswith(("/", "\\")):
+        raise _wrong(path, key, value, "a path relative to root")
+    inside = "/".join(safe_parts(value, f"{path}: {key}"))
+    if not (root / inside).is_dir():
+        raise _wrong(path, key, value, "an existing folder, relative to root")
+    return inside
 
-    def _choice(self, key: str, default: str, known: tuple[str, ...]) -> Any:
-        value = self.raw.get(key, default)
-        if value not in known:
-            raise self._wrong(key, " or ".join(known))
+
+def _background(path: Path, keys: _Keys, classes: tuple[str, ...]) -> int | None:
+    value = keys.background
+    if "background" not in keys.model_fields_set:
+        value = 0 if not classes else "background" if "background" in classes else None
+    if value is None:
+        return None
+    if not classes and type(value) is int and 0 <= value < VOID:
         return value
-
-    def _folder(self, root: Path, key: str) -> str | None:
-        if self.raw.get(key) is None:
-            return None
-        value = self._text(key, "")
-        if value.startswith(("/", "\\")):
-            raise self._wrong(key, "a path relative to root")
-        if value == ".":
-            return value
-        inside = "/".join(safe_parts(value, f"{self.path}: {key}"))
-        if not (root / inside).is_dir():
-            raise self._wrong(key, "an existing folder, relative to root")
-        return inside
-
-    def _stream(self) -> int | None:
-        value = self.raw.get("stream")
-        if value is not None and (type(value) is not int or value < 0):
-            raise self._wrong("stream", "the index of a video stream, 0 or more")
-        return value
-
-    def _labels(self) -> dict[int, str]:
-        raw = self.raw.get("labels")
-        if raw is None:
-            return {}
-        numbered = isinstance(raw, dict) and all(type(value) is int for value in raw)
-        if not numbered or not all(isinstance(name, str) and name for name in raw.values()):
-            raise self._wrong("labels", "a map from stored values to names, {0: background, ...}")
-        if len(set(raw.values()) - {VOID_NAME}) not in range(1, VOID):
-            raise self._wrong("labels", f"1 to {VOID - 1} names besides {VOID_NAME!r}")
-        return dict(raw)
-
-    def _background(self, classes: tuple[str, ...]) -> int | None:
-        default = 0 if not classes else "background" if "background" in classes else None
-        value = self.raw.get("background", default)
-        if value is None:
-            return None
-        if not classes and type(value) is int and 0 <= value < VOID:
-            return value
-        if value not in classes:
-            raise self._wrong("background", f"one of {', '.join(classes) or 'the ids'}, or null")
-        return classes.index(value)
-
-
-_KINDS = ("semantic", "instance")
-_IMAGES = ("clip", "still")
+    if value not in classes:
+        known = ", ".join(classes) or "the ids"
+        raise _wrong(path, "background", value, f"one of {known}, or null")
+    return classes.index(value)
