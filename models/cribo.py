@@ -6,9 +6,8 @@ checkpoint, whose teacher is taken.
 
 from __future__ import annotations
 
-from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, family
 
 FILES = "https://rdr.kuleuven.be/api/access/datafile"
 
@@ -37,7 +36,4 @@ BACKBONES = (
     _backbone("vits16", "vit_small_patch16_224", 384, 21.7, "coco", 159667),
 )
 
-
-def register(models: Registry[ModelEntry]) -> None:
-    """Add the family to a registry."""
-    add_family(models, BACKBONES)
+register = family(BACKBONES)

@@ -6,9 +6,8 @@ checkpoint, whose teacher is taken. (NeCo's registry names the ImageNet file as 
 
 from __future__ import annotations
 
-from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, family
 
 FILES = "https://rdr.kuleuven.be/api/access/datafile"
 
@@ -40,7 +39,4 @@ BACKBONES = (
     _backbone("-coco-31400", ("coco",), 31400, WHICH),
 )
 
-
-def register(models: Registry[ModelEntry]) -> None:
-    """Add the family to a registry."""
-    add_family(models, BACKBONES)
+register = family(BACKBONES)

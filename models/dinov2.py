@@ -7,9 +7,8 @@ size with antialiasing for models with registers). Official files and timm's are
 
 from __future__ import annotations
 
-from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, family
 
 FILES = "https://dl.fbaipublicfiles.com/dinov2"
 
@@ -51,7 +50,4 @@ def _backbone(size: str, registers: bool) -> Backbone:
 
 BACKBONES = tuple(_backbone(size, registers) for registers in (False, True) for size in SIZES)
 
-
-def register(models: Registry[ModelEntry]) -> None:
-    """Add the family to a registry."""
-    add_family(models, BACKBONES)
+register = family(BACKBONES)

@@ -7,9 +7,8 @@ are stored in chunks. ViT-g comes in three parts of a tar archive, to be joined 
 
 from __future__ import annotations
 
-from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, family
 
 FILES = "https://github.com/valeoai/Franca/releases/download"
 
@@ -62,7 +61,4 @@ BACKBONES = (
     _backbone("g", 1134.8, 224, "laion-600m", None),
 )
 
-
-def register(models: Registry[ModelEntry]) -> None:
-    """Add the family to a registry."""
-    add_family(models, BACKBONES)
+register = family(BACKBONES)

@@ -6,9 +6,8 @@ is built on. Needs a backbone file ({"state_dict": …}) or a full checkpoint.
 
 from __future__ import annotations
 
-from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, family
 
 
 def _backbone(arch: str, timm: str, dim: int, params_m: float, data: str = "1k") -> Backbone:
@@ -41,7 +40,4 @@ BACKBONES = (
     _backbone("vitl16", "vit_large_patch16_224", 1024, 303.3, "22k"),
 )
 
-
-def register(models: Registry[ModelEntry]) -> None:
-    """Add the family to a registry."""
-    add_family(models, BACKBONES)
+register = family(BACKBONES)

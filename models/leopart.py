@@ -6,9 +6,8 @@ a full Lightning checkpoint or its state dict, with projection head and prototyp
 
 from __future__ import annotations
 
-from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, family
 
 
 def _backbone(arch: str, timm: str, patch: int, dim: int, params_m: float) -> Backbone:
@@ -37,7 +36,4 @@ BACKBONES = (
     _backbone("vitb8", "vit_base_patch8_224", 8, 768, 85.8),
 )
 
-
-def register(models: Registry[ModelEntry]) -> None:
-    """Add the family to a registry."""
-    add_family(models, BACKBONES)
+register = family(BACKBONES)

@@ -6,9 +6,8 @@ files hold (timm's models for fine-tuning replace it). Positions are fixed sines
 
 from __future__ import annotations
 
-from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, family
 
 FILES = "https://dl.fbaipublicfiles.com/mae/pretrain"
 
@@ -42,7 +41,4 @@ BACKBONES = (
     _backbone("vith14", "huge", 14, 1280, 630.8),
 )
 
-
-def register(models: Registry[ModelEntry]) -> None:
-    """Add the family to a registry."""
-    add_family(models, BACKBONES)
+register = family(BACKBONES)

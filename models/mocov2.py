@@ -6,9 +6,8 @@ query encoder is taken, as in facebookresearch/moco (main_lincls.py), and its ML
 
 from __future__ import annotations
 
-from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.loading.families import Backbone, add_family
+from tvseg_bench.models.loading.families import Backbone, family
 
 FILES = "https://dl.fbaipublicfiles.com/moco/moco_checkpoints"
 
@@ -34,7 +33,4 @@ def _backbone(epochs: int) -> Backbone:
 
 BACKBONES = (_backbone(800), _backbone(200))
 
-
-def register(models: Registry[ModelEntry]) -> None:
-    """Add the family to a registry."""
-    add_family(models, BACKBONES)
+register = family(BACKBONES)

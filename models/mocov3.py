@@ -7,9 +7,8 @@ shapes cannot tell, features can.
 
 from __future__ import annotations
 
-from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, family
 
 FILES = "https://dl.fbaipublicfiles.com/moco-v3"
 
@@ -47,7 +46,4 @@ BACKBONES = (
     _backbone("vitb16", "vit_base_patch16_224", 768, 85.8),
 )
 
-
-def register(models: Registry[ModelEntry]) -> None:
-    """Add the family to a registry."""
-    add_family(models, BACKBONES)
+register = family(BACKBONES)

@@ -7,9 +7,8 @@ included (src/models, `vit_v2`: offset 0.1, no antialiasing).
 
 from __future__ import annotations
 
-from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, family
 
 YOUTUBE_VOS = "youtube-vos-2019"
 
@@ -53,7 +52,4 @@ BACKBONES = (
     _backbone("dinov2r-xr-vitb14", "vit_base_patch14_dinov2", 86.6, data=LVD),
 )
 
-
-def register(models: Registry[ModelEntry]) -> None:
-    """Add the family to a registry."""
-    add_family(models, BACKBONES)
+register = family(BACKBONES)

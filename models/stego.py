@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.errors import ModelError
-from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import FeatureModel, ModelCard
-from tvseg_bench.models.loading.families import Backbone, add_family
+from tvseg_bench.models.loading.families import Backbone, family
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -134,6 +133,4 @@ def _code_of_keys(path: Path, config: Mapping[str, object], backbone: Backbone) 
     return True
 
 
-def register(models: Registry[ModelEntry]) -> None:
-    """Add the family to a registry."""
-    add_family(models, BACKBONES, build)
+register = family(BACKBONES, build)

@@ -6,9 +6,8 @@ with projection head and prototypes beside the backbone.
 
 from __future__ import annotations
 
-from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import ModelCard
-from tvseg_bench.models.loading.families import Backbone, add_family
+from tvseg_bench.models.loading.families import Backbone, family
 
 CARD = ModelCard(
     name="swav/resnet50",
@@ -28,7 +27,4 @@ CARD = ModelCard(
 
 BACKBONES = (Backbone(card=CARD, arch="resnet50"),)
 
-
-def register(models: Registry[ModelEntry]) -> None:
-    """Add the family to a registry."""
-    add_family(models, BACKBONES)
+register = family(BACKBONES)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import FeatureModel, ModelCard
-from tvseg_bench.models.loading.families import TOKENS, Backbone, add_family
+from tvseg_bench.models.loading.families import TOKENS, Backbone, family
 
 STUDENT = ("feature_extractor.", "model.feature_extractor.", "module.feature_extractor.")
 
@@ -74,6 +73,4 @@ def build(backbone: Backbone, weights: Path | None = None) -> FeatureModel:
     return PrototypeSegmenter(net, card, head) if head else dense_model(net, card)
 
 
-def register(models: Registry[ModelEntry]) -> None:
-    """Add the family to a registry."""
-    add_family(models, BACKBONES, build)
+register = family(BACKBONES, build)

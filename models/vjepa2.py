@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import FeatureModel, ModelCard
-from tvseg_bench.models.loading.families import Backbone, add_family
+from tvseg_bench.models.loading.families import Backbone, family
 
 FILES = "https://dl.fbaipublicfiles.com/vjepa2"
 
@@ -75,6 +74,4 @@ def build(backbone: Backbone, weights: Path | None = None) -> FeatureModel:
     return VideoFeatures(net, replace(backbone.card, revision=report.revision))
 
 
-def register(models: Registry[ModelEntry]) -> None:
-    """Add the family to a registry."""
-    add_family(models, BACKBONES, build)
+register = family(BACKBONES, build)

@@ -13,14 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.clustering.interface import (
-    Features,
-    FitSettings,
-    Floating,
-    KMeansResult,
-    as_frames,
-    check_size,
-)
+from tvseg_bench.benchmark.clustering import interface
 from tvseg_bench.benchmark.clustering.kmeans import assign_upsampled
 from tvseg_bench.benchmark.clustering.lloyd import blocks_of, cluster_sums
 from tvseg_bench.benchmark.clustering.threads import workers
@@ -31,7 +24,7 @@ _POINTS_PER_CENTROID = 256
 
 
 def published_kmeans(
-    features: Features,
+    features: interface.Features,
     size: tuple[int, int],
     k: int,
     *,
@@ -41,7 +34,7 @@ def published_kmeans(
     spherical: bool = False,
     threads: int | None = None,
     name: str = "",
-) -> KMeansResult:
+) -> interface.KMeansResult:
     """Cluster upsampled features [F, h, w, D] into k as `faiss.Kmeans` does by default.
 
     Source: TimeT clustering.py, `faiss.Kmeans(50, k, niter=50, nredo=5, seed=1)` on the pixels
@@ -52,9 +45,9 @@ def published_kmeans(
         ModelError: features of another shape, or with NaN or infinity.
         UsageError: fewer pixels than clusters, or a count below 1.
     """
-    frames = as_frames(features, name).astype(np.float32, copy=False)
-    FitSettings(k, nredo, niter, seed, 0.0).check()
-    height, width = check_size(size)
+    frames = interface.as_frames(features, name).astype(np.float32, copy=False)
+    interface.FitSettings(k, nredo, niter, seed, 0.0).check()
+    height, width = interface.check_size(size)
     shape = grid((frames.shape[1], frames.shape[2]), (height, width))
     pixels = len(frames) * shape.pixels
     if pixels < k:
@@ -68,10 +61,10 @@ def published_kmeans(
     )
     kmeans.cp.min_points_per_centroid = 1
     kmeans.train(gather(frames, shape, sampled_pixels(faiss, pixels, k, seed)))
-    centers: Floating = np.array(kmeans.centroids, np.float32).reshape(k, -1)
+    centers: interface.Floating = np.array(kmeans.centroids, np.float32).reshape(k, -1)
     labels = assign_upsampled(frames, centers, (height, width), threads=threads)
     inertia, empty = _outcome(frames, shape, centers, threads)
-    return KMeansResult(centers, inertia, niter, False, empty, labels)
+    return interface.KMeansResult(centers, inertia, niter, False, empty, labels)
 
 
 def sampled_pixels(faiss: Any, pixels: int, k: int, seed: int) -> NDArray[np.int64]:
@@ -84,7 +77,7 @@ def sampled_pixels(faiss: Any, pixels: int, k: int, seed: int) -> NDArray[np.int
     return order[:wanted].astype(np.int64)
 
 
-def gather(frames: Floating, shape: Grid, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+def gather(frames: interface.Floating, shape: Grid, ids: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the upsampled features of the flat pixel ids [n], float32 [n, D]."""
     frame, rest = np.divmod(ids, shape.pixels)
     y, x = np.divmod(rest, shape.x.size)
@@ -97,7 +90,7 @@ def gather(frames: Floating, shape: Grid, ids: NDArray[np.int64]) -> NDArray[np.
 
 
 def _outcome(
-    frames: Floating, shape: Grid, centers: Floating, threads: int | None
+    frames: interface.Floating, shape: Grid, centers: interface.Floating, threads: int | None
 ) -> tuple[float, int]:
     """Return the inertia and the number of empty clusters, by one implicit pass."""
     shift = frames.mean((0, 1, 2), dtype=np.float64)

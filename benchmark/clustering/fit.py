@@ -9,15 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.clustering.interface import (
-    Chunk,
-    FitSettings,
-    Floating,
-    as_array,
-    as_frames,
-    check_size,
-    shape_of,
-)
+from tvseg_bench.benchmark.clustering import interface
 from tvseg_bench.benchmark.clustering.lloyd import (
     FRAMES,
     FrameBlock,
@@ -45,10 +37,10 @@ _STRIDE = 1.6
 
 
 def fit_frames(
-    frames: Floating,
+    frames: interface.Floating,
     size: tuple[int, int],
-    settings: FitSettings,
-    init: Floating | None,
+    settings: interface.FitSettings,
+    init: interface.Floating | None,
     pool: Workers,
 ) -> LloydFit:
     """Cluster frames [F, h, w, D] that fit in memory."""
@@ -64,11 +56,11 @@ def fit_frames(
 
 
 def _best_on_few_pixels(
-    frames: Floating,
+    frames: interface.Floating,
     size: tuple[int, int],
     blocks: list[FrameBlock],
     sample: PatchSample,
-    settings: FitSettings,
+    settings: interface.FitSettings,
     starts: list[Floats],
     pool: Workers,
 ) -> list[Floats]:
@@ -76,7 +68,7 @@ def _best_on_few_pixels(
 
     All are tried for a few iterations on some of the frames, the best two run to the end on all.
     """
-    h, w = shape_of(frames)
+    h, w = interface.shape_of(frames)
     small = min(size[0], 4 * h), min(size[1], 4 * w)
     if settings.k == 1 or (len(starts) == 1 and small == size):
         return starts[:1]
@@ -102,7 +94,7 @@ def _best_on_few_pixels(
 def _refine(
     chunks: Iterable[Sequence[FrameBlock | UnpreparedBlock]],
     sample: PatchSample,
-    settings: FitSettings,
+    settings: interface.FitSettings,
     starts: list[Floats],
     stride: float,
     pool: Workers,
@@ -118,21 +110,21 @@ def _refine(
 
 
 def fit_stream(
-    chunks: Callable[[], Iterable[Chunk]],
-    settings: FitSettings,
-    init: Floating | None,
+    chunks: Callable[[], Iterable[interface.Chunk]],
+    settings: interface.FitSettings,
+    init: interface.Floating | None,
     pool: Workers,
 ) -> LloydFit:
     """Cluster frames that come in chunks, once per pass."""
 
-    def frames() -> Iterator[tuple[Floating, tuple[int, int]]]:
+    def frames() -> Iterator[tuple[interface.Floating, tuple[int, int]]]:
         for chunk in chunks():
-            yield as_frames(chunk.features, chunk.name), check_size(chunk.size)
+            yield interface.as_frames(chunk.features, chunk.name), interface.check_size(chunk.size)
 
     class Passes:
         def __iter__(self) -> Iterator[list[UnpreparedBlock]]:
             for chunk in chunks():  # found finite in the first pass
-                yield blocks_of(as_array(chunk.features), chunk.size, sample.shift)
+                yield blocks_of(interface.as_array(chunk.features), chunk.size, sample.shift)
 
     sample = sample_patches(frames(), settings.k, settings.seed)
     settings.check_init(init, len(sample.shift))
@@ -144,7 +136,7 @@ def fit_stream(
 
 
 def label_frames(
-    frames: Floating, centers: Floating, size: tuple[int, int], pool: Workers
+    frames: interface.Floating, centers: interface.Floating, size: tuple[int, int], pool: Workers
 ) -> NDArray[np.int32]:
     """Return the nearest of centers [K, D] for every pixel of frames, [F, H, W]."""
     labels = np.empty((len(frames), *size), np.int32)

@@ -14,19 +14,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.clustering import torch_backend
+from tvseg_bench.benchmark.clustering import interface, torch_backend
 from tvseg_bench.benchmark.clustering.fit import fit_frames, fit_stream, label_frames
-from tvseg_bench.benchmark.clustering.interface import (
-    Chunk,
-    Features,
-    FitSettings,
-    Floating,
-    KMeansResult,
-    as_frames,
-    check_centers,
-    check_size,
-    device_of,
-)
 from tvseg_bench.benchmark.clustering.lloyd import LloydFit
 from tvseg_bench.benchmark.clustering.patch_sample import points_per_side, sample_patches
 from tvseg_bench.benchmark.clustering.seeding import best_starts
@@ -38,7 +27,7 @@ Backend = Literal["auto", "compiled", "torch"]
 
 
 def kmeans_upsampled(
-    features: Features,
+    features: interface.Features,
     size: tuple[int, int],
     k: int,
     *,
@@ -46,12 +35,12 @@ def kmeans_upsampled(
     max_iter: int = 50,
     seed: int = 0,
     tol: float = 1e-5,
-    init: Floating | None = None,
+    init: interface.Floating | None = None,
     labels: Literal["pixels", "none"] = "pixels",
     backend: Backend = "auto",
     threads: int | None = None,
     name: str = "",
-) -> KMeansResult:
+) -> interface.KMeansResult:
     """Cluster all pixels of the upsampled features into k; one clustering over all frames.
 
     Args:
@@ -78,9 +67,9 @@ def kmeans_upsampled(
         UsageError: a count below 1, a size without pixels, init of another shape or not finite,
             a negative seed or an unknown backend.
     """
-    settings = FitSettings(k, n_init, max_iter, seed, tol)
-    frames, device = as_frames(features, name), _device(features, backend)
-    height_width = check_size(size)
+    settings = interface.FitSettings(k, n_init, max_iter, seed, tol)
+    frames, device = interface.as_frames(features, name), _device(features, backend)
+    height_width = interface.check_size(size)
     settings.check()
     settings.check_init(init, frames.shape[3])
     maps = None
@@ -92,20 +81,20 @@ def kmeans_upsampled(
         centers = fit.centers.astype(frames.dtype)
         if labels == "pixels":
             maps = _label(frames, centers, height_width, device, pool)
-    return KMeansResult(centers, fit.inertia, fit.n_iter, fit.converged, fit.empty, maps)
+    return interface.KMeansResult(centers, fit.inertia, fit.n_iter, fit.converged, fit.empty, maps)
 
 
 def kmeans_streamed(
-    chunks: Callable[[], Iterable[Chunk]],
+    chunks: Callable[[], Iterable[interface.Chunk]],
     k: int,
     *,
     n_init: int = 5,
     max_iter: int = 50,
     seed: int = 0,
     tol: float = 1e-5,
-    init: Floating | None = None,
+    init: interface.Floating | None = None,
     threads: int | None = None,
-) -> KMeansResult:
+) -> interface.KMeansResult:
     """Cluster the upsampled features of a stream that need not fit in memory.
 
     One pass samples patches, every iteration is one more; labels come from `assign_upsampled`,
@@ -120,17 +109,17 @@ def kmeans_streamed(
     of max(2048, 32 k) patches, and per thread four frames, three arrays of h w x k and, in
     float64, one of k x D.
     """
-    settings = FitSettings(k, n_init, max_iter, seed, tol)
+    settings = interface.FitSettings(k, n_init, max_iter, seed, tol)
     settings.check()
     with workers(threads) as pool:
         fit = fit_stream(chunks, settings, init, pool)
     centers = fit.centers.astype(np.float32)
-    return KMeansResult(centers, fit.inertia, fit.n_iter, fit.converged, fit.empty)
+    return interface.KMeansResult(centers, fit.inertia, fit.n_iter, fit.converged, fit.empty)
 
 
 def assign_upsampled(
-    features: Features,
-    centers: Floating,
+    features: interface.Features,
+    centers: interface.Floating,
     size: tuple[int, int],
     *,
     backend: Backend = "auto",
@@ -145,24 +134,28 @@ def assign_upsampled(
         ModelError: features of another shape than [F, h, w, D], or with NaN or infinity.
         UsageError: a size without pixels, or centres of other dimensions.
     """
-    frames = as_frames(features, name)
-    height_width = check_size(size)
-    check_centers("centers", centers, "k", frames.shape[3])
+    frames = interface.as_frames(features, name)
+    height_width = interface.check_size(size)
+    interface.check_centers("centers", centers, "k", frames.shape[3])
     with workers(threads) as pool:
         return _label(frames, centers, height_width, _device(features, backend), pool)
 
 
-def _device(features: Features, backend: Backend) -> str | None:
+def _device(features: interface.Features, backend: Backend) -> str | None:
     """Return where torch is to compute, None for compiled code on the CPU."""
     if backend not in get_args(Backend):
         raise UsageError(f"unknown backend {backend!r}; known: {', '.join(get_args(Backend))}")
     if backend == "compiled":
         return None
-    return device_of(features) or ("cpu" if backend == "torch" else None)
+    return interface.device_of(features) or ("cpu" if backend == "torch" else None)
 
 
 def _label(
-    frames: Floating, centers: Floating, size: tuple[int, int], device: str | None, pool: Workers
+    frames: interface.Floating,
+    centers: interface.Floating,
+    size: tuple[int, int],
+    device: str | None,
+    pool: Workers,
 ) -> NDArray[np.int32]:
     if device is not None:
         return torch_backend.label(frames, centers, size, device)
@@ -170,10 +163,10 @@ def _label(
 
 
 def _fit_on_device(
-    frames: Floating,
+    frames: interface.Floating,
     size: tuple[int, int],
-    settings: FitSettings,
-    init: Floating | None,
+    settings: interface.FitSettings,
+    init: interface.Floating | None,
     device: str,
     pool: Workers,
 ) -> LloydFit:

@@ -62,9 +62,7 @@ def consistency(
     Args:
         truth: T maps [H, W] of true labels.
         clusters: T maps [H, W] of cluster ids.
-        match: What label each cluster stands for.
         lengths: C, frames of a window, each within 1..254.
-        windows: Which windows count.
         void: True label whose pixels are not counted; None counts all, as published.
 
     Raises:

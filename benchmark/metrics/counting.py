@@ -22,16 +22,7 @@ def count_pairs(
     cols: int,
     lanes: NDArray[Any],
 ) -> None:
-    """Add one to lanes[i % LANES, (truth[i] - low) * cols + predicted[i] - low_p], for each i.
-
-    Args:
-        truth: [N] integers from `low` on.
-        low: the least of them.
-        predicted: [N] integers, `cols` of them from `low_p` on.
-        low_p: the least of them.
-        cols: columns of the table.
-        lanes: [LANES, rows * cols].
-    """
+    """Add one to lanes[i % LANES, (truth[i] - low) * cols + predicted[i] - low_p], for each i."""
     whole = len(truth) - len(truth) % LANES
     for i in range(0, whole, LANES):
         for lane in range(LANES):

@@ -70,9 +70,7 @@ def object_scores(
     """Return J and F [P, N] of the predicted with the true objects of one frame.
 
     Args:
-        truth: the true objects of [H, W].
         predicted: the predicted ones of the same frame, void already left out of both.
-        radius: of the boundary measure, in pixels.
         pairs: which are compared; the others are 0. `same` needs P = N.
 
     Raises:
@@ -156,7 +154,6 @@ def semi_supervised(
         truth: [T, H, W] object ids 1..N; VOID counts as no object.
         predicted: [T, H, W] object ids; missing ones are empty.
         n_objects: N; None = the largest id of the first frame given.
-        tolerance: Of the boundary measure.
 
     Raises:
         UsageError: The shapes differ, or ids above N are predicted.
@@ -187,7 +184,6 @@ def unsupervised(
         predicted: [T, H, W] proposal ids 1..20; where there are fewer than N, empty ones are
             added.
         n_objects: N; None = the largest id of the first frame.
-        tolerance: Of the boundary measure.
 
     Returns:
         One row per object, in the order of the matched proposals.

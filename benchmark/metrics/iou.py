@@ -108,7 +108,6 @@ def counted_classes(counts: NDArray[Any], absent_class: AbsentClass = "skip") ->
 
     Args:
         counts: [3, ..., C] true positives, false positives, false negatives.
-        absent_class: What a class without a true pixel does to the mean.
 
     Raises:
         UsageError: The convention is unknown.
@@ -131,10 +130,6 @@ def mean_over_classes(
     The one definition of mean IoU: scores (`mean_iou`) and their intervals
     (`statistics.clip_tables`) are both made of it. NaN where no class counts.
 
-    Args:
-        counts: [3, ..., C] true positives, false positives, false negatives.
-        absent_class: What a class without a true pixel does to the mean.
-
     Example:
         >>> float(mean_over_classes(np.array([[3, 1, 0], [1, 0, 2], [0, 1, 0]])))
         0.625
@@ -156,8 +151,6 @@ def mean_iou(
     """Return the unweighted mean of the IoUs, within 0..1; None when no class is left.
 
     Args:
-        counts: Counts of one unit or the sum of several.
-        absent_class: What a class without a true pixel does to the mean.
         exclude: Labels that are left out, such as the background.
         classes: The labels that are averaged, there or not; None = those of `counts`.
 

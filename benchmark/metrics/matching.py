@@ -73,8 +73,6 @@ def match(
     1 - IoU with labels as rows; pixel counts with clusters as rows).
 
     Args:
-        c: Pixels [C, K] by label and cluster.
-        matching: The rule.
         unmatched: What a left-over cluster of a one-to-one matching becomes.
         background: The label that it becomes for `background`, even if it is not in the truth.
         candidates: The labels of the table that a cluster may be given; None = all. The pixels

@@ -16,9 +16,6 @@ def adjusted_rand_index(c: Contingency) -> float:
     1 for clusterings that are equal up to names, 0 on average for independent ones. Two
     clusterings of one cluster each, or of single pixels, are equal and score 1.
 
-    Args:
-        c: Pixels by first and second cluster.
-
     Source: Hubert & Arabie 1985.
 
     Example:

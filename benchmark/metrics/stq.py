@@ -66,8 +66,6 @@ def tracks(
         things: Classes that have instances.
         n_classes: Number of classes; others are predicted in vain.
         ignore: True class whose pixels count for no class.
-        shift: Bits of an instance id.
-        summation: How the association is added up.
 
     Raises:
         UsageError: The shapes differ, or summation is unknown.

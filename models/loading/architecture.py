@@ -116,12 +116,10 @@ def refusal(
     """Return the sentence for a file that does not hold the wanted backbone.
 
     Args:
-        path: the file.
         counts: how many tensors match, are missing, …
         theirs: all shapes of the file.
         ours: the shapes that are wanted.
         prefix: below which the file comes nearest.
-        card: of the wanted model, where it is known.
     """
     below = {n.removeprefix(prefix): s for n, s in theirs.items() if n.startswith(prefix)}
     found, wanted = architecture(below), architecture(ours)

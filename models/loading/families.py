@@ -54,16 +54,20 @@ def build_backbone(backbone: Backbone, weights: Path | None = None) -> FeatureMo
     return load_backbone(backbone, weights)
 
 
-def add_family(
-    models: Registry[ModelEntry], backbones: Iterable[Backbone], build: Build = build_backbone
-) -> None:
-    """Register every model of a family."""
-    for backbone in backbones:
-        entry = ModelEntry(
-            card=backbone.card,
-            build=partial(build, backbone),
-            takes_weights=True,
-            needs_weights=True,
-            timm=backbone.timm,
-        )
-        models.register(backbone.card.name, entry)
+def family(
+    backbones: Iterable[Backbone], build: Build = build_backbone
+) -> Callable[[Registry[ModelEntry]], None]:
+    """Return the function `register(models)` that adds every model of a family to a registry."""
+
+    def register(models: Registry[ModelEntry]) -> None:
+        for backbone in backbones:
+            entry = ModelEntry(
+                card=backbone.card,
+                build=partial(build, backbone),
+                takes_weights=True,
+                needs_weights=True,
+                timm=backbone.timm,
+            )
+            models.register(backbone.card.name, entry)
+
+    return register

@@ -18,16 +18,9 @@ from tvseg_bench.benchmark.errors import ModelError
 from tvseg_bench.benchmark.plugins.resolve import file_sha256
 from tvseg_bench.benchmark.plugins.weights import locate
 from tvseg_bench.benchmark.types import ModelCard
+from tvseg_bench.models.loading import matching
 from tvseg_bench.models.loading.architecture import refusal, some
 from tvseg_bench.models.loading.checkpoint import read_tensors
-from tvseg_bench.models.loading.matching import (
-    PrefixMatch,
-    match_below,
-    only_one,
-    preferred,
-    prefixes_of,
-    rename_all,
-)
 from tvseg_bench.models.loading.naming import NAMINGS, Naming
 
 if TYPE_CHECKING:
@@ -64,11 +57,6 @@ def find_weights(card: ModelCard, weights: Path | None = None, timm: str | None 
     """Return the weights file of a model: the one given, else the one in its place.
 
     Nothing is ever downloaded; `benchmark.plugins.weights.locate` lists the places.
-
-    Args:
-        card: whose weights.
-        weights: the file that the user named.
-        timm: the name of the same weights in timm.
 
     Raises:
         ModelError: naming the file that is wanted, its address and where to put it.
@@ -146,17 +134,19 @@ def load_tensors(
         return WeightsReport(revision="", prefix="", matched=0, ignored=())
     state: dict[str, Tensor] = module.state_dict()
     wanted = {name: tensor for name, tensor in state.items() if not name.endswith(COUNTERS)}
-    named = rename_all(path, tensors, naming)
+    named = matching.rename_all(path, tensors, naming)
     places = [
-        match_below(named, wanted, prefix, naming, (*ignore, *naming.ignore, f"*{COUNTERS}"))
-        for prefix in prefixes_of(named, wanted)
+        matching.match_below(
+            named, wanted, prefix, naming, (*ignore, *naming.ignore, f"*{COUNTERS}")
+        )
+        for prefix in matching.prefixes_of(named, wanted)
     ]
-    meant = preferred(places, prefer, len(wanted)) or places
+    meant = matching.preferred(places, prefer, len(wanted)) or places
     complete = [place for place in meant if place.is_complete]
     if not complete:
         best = max(meant, key=lambda m: (m.matched, len(m.wrong)), default=None)
         raise ModelError(_refusal(path, named, wanted, best, card))
-    match = only_one(path, complete)
+    match = matching.only_one(path, complete)
     _check_finite(path, match.found)
     counters = {name: tensor for name, tensor in state.items() if name not in wanted}
     module.load_state_dict({**match.found, **counters}, strict=True)
@@ -178,7 +168,7 @@ def _refusal(
     path: Path,
     tensors: Mapping[str, Tensor],
     wanted: Mapping[str, Tensor],
-    best: PrefixMatch | None,
+    best: matching.PrefixMatch | None,
     card: ModelCard | None,
 ) -> str:
     """Describe what is missing, wrong or too much, and what the file seems to be."""

@@ -169,7 +169,6 @@ class RotaryViT(DenseMap):
 
     Args:
         net: timm's Eva, whose blocks know query and key by one module each.
-        card: what it is.
     """
 
     def extract_attention(self, images: Tensor) -> PatchFeatures:
@@ -215,10 +214,6 @@ def create_net(arch: str, options: Mapping[str, Any] | None = None) -> nn.Module
     It has neither classifier nor pooling; of the options that make this so, those are used that
     the architecture knows.
 
-    Args:
-        arch: its name in timm.
-        options: what differs from the architecture of that name.
-
     Raises:
         ModelError: if this timm does not have it, or it has no features without its head.
     """
@@ -245,8 +240,6 @@ def dense_model(net: Any, card: ModelCard, *, norm: nn.Module | None = None) -> 
     """Wrap one of timm's architectures by what it is: a plain ViT, a rotary one, or any other.
 
     Args:
-        net: without classifier and pooling.
-        card: what it is.
         norm: applied to feature maps [B, D, rows, cols], where the last norm is in the head.
     """
     if _is_plain(net):

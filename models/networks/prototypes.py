@@ -64,8 +64,6 @@ def find_head(
     Args:
         tensors: all of the file.
         backbone: prefix of the backbone, `feature_extractor.backbone.`.
-        dim: of the backbone's features.
-        path: for messages.
 
     Raises:
         ModelError: if layers and prototypes do not fit together.

@@ -19,10 +19,6 @@ class StegoNet(nn.Module):
     """The parameters, by their names in the checkpoint.
 
     Args:
-        vit: the backbone, D wide.
-        dim: of the code.
-        clusters: of the cluster probe.
-        classes: of the linear probe.
         nonlinear: whether the head has its second, nonlinear branch.
     """
 
@@ -63,7 +59,6 @@ class StegoFeatures(nn.Module):
     """STEGO's code as dense features, and its clusters as a segmentation.
 
     Args:
-        stego: the network.
         card: of the code: `embed_dim` is its dimension.
         of: what the code is made of, the last block's tokens after the final norm (`feat` in
             STEGO's configuration) or its keys (`KK`).

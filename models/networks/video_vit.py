@@ -24,10 +24,7 @@ class VideoViT(nn.Module):
     """Tokens [B, T / 2 * rows * cols, dim] of clips [B, 3, T, H, W], after the final norm.
 
     Args:
-        dim: width.
-        depth: blocks.
         heads: of the attention; the shapes of the weights do not tell.
-        hidden: width of the MLPs.
         patch: side of a patch in pixels.
     """
 
@@ -145,7 +142,6 @@ class VideoFeatures(nn.Module):
     which ends with the clip; an odd number of frames is made even by repeating the last.
 
     Args:
-        net: the encoder.
         card: with `temporal="clip"`.
         window: frames that the model was trained on at once, even.
     """

@@ -24,7 +24,6 @@ class TunedBackbone(nn.Module):
     Args:
         module: the model's tensors, an nn.Module.
         extractor: what has `extract`; often the module itself.
-        card: of the model.
         tune: see `tuning.parse_tune`.
     """
 
@@ -155,7 +154,6 @@ def open_backbone(
     Args:
         reference: what is typed after `--model`.
         tune: `last:2`, `all`, `blocks.10,blocks.11`, `lora:8`, ...
-        weights: its file.
 
     Raises:
         UsageError: no such model, or nothing has these names.

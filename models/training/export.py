@@ -45,12 +45,7 @@ def export(
     """Write `model.safetensors` and `card.json`.
 
     Args:
-        folder: where to.
-        backbone: what was tuned.
-        objective: what it was tuned by.
-        loaded: the model that it was before.
         training: method, recipe, objective, seed, steps: what made the weights.
-        data: names of what it was trained on.
 
     Raises:
         ResultError: if the disk is full or the folder cannot be written.

@@ -11,21 +11,16 @@ from torch import Tensor, nn
 from tvseg_bench.models.training.objectives.objective_types import ClipBatch
 
 LIMIT_BYTES = 2 * 2**30
+"""Of states that are held; the oldest are dropped first."""
 
 
 class CachingBackbone(nn.Module):
-    """A backbone whose frozen part is computed once per frame; in all else it is the backbone.
+    """A backbone whose frozen part is computed once per frame; in all else it is the backbone."""
 
-    Args:
-        backbone: see `objective_types.TrainableBackbone`.
-        limit: bytes of states that are held; the oldest are dropped first.
-    """
-
-    def __init__(self, backbone: Any, limit: int = LIMIT_BYTES) -> None:
+    def __init__(self, backbone: Any) -> None:
         super().__init__()
         self.backbone = backbone
         self.dim: int = backbone.dim
-        self._limit = limit
         self._bytes = 0
         self._held: OrderedDict[tuple[str, int], Tensor] = OrderedDict()
         self._keys: list[tuple[str, int]] = []
@@ -70,6 +65,6 @@ class CachingBackbone(nn.Module):
             return
         self._held[key] = state.clone()
         self._bytes += state.nbytes
-        while self._bytes > self._limit and self._held:
+        while self._bytes > LIMIT_BYTES and self._held:
             _, dropped = self._held.popitem(last=False)
             self._bytes -= dropped.nbytes

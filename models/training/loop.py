@@ -23,16 +23,8 @@ from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.plugins.load import LoadedModel
 from tvseg_bench.benchmark.version import __version__
 from tvseg_bench.models.trained import CARD, WEIGHTS
+from tvseg_bench.models.training import checkpoints
 from tvseg_bench.models.training.backbone import TunedBackbone, open_backbone
-from tvseg_bench.models.training.checkpoints import (
-    CONFIG,
-    TrainingError,
-    load_checkpoint,
-    read_step,
-    refuse_other_config,
-    save_checkpoint,
-    write_json,
-)
 from tvseg_bench.models.training.checkpoints import NAME as CHECKPOINT
 from tvseg_bench.models.training.data.sampling import generator
 from tvseg_bench.models.training.data.stream import ClipStream
@@ -46,7 +38,7 @@ from tvseg_bench.models.training.optimiser import make_optimiser, set_rates
 from tvseg_bench.models.training.processes import Processes
 from tvseg_bench.models.training.settings import Setup, TrainCallbacks, TrainingOutcome
 
-RUN_FILES = (CONFIG, JOURNAL, CARD, WEIGHTS, CHECKPOINT)
+RUN_FILES = (checkpoints.CONFIG, JOURNAL, CARD, WEIGHTS, CHECKPOINT)
 """Files of a run, which no other run replaces."""
 
 
@@ -171,10 +163,10 @@ def _begin(run: _Run) -> int | None:
             f"{folder} holds a run already ({used[0]}); type --resume auto to go on with it, or "
             "choose another folder with -o"
         )
-    refuse_other_config(folder, run.config)
-    step = read_step(folder, run.config_sha256)
+    checkpoints.refuse_other_config(folder, run.config)
+    step = checkpoints.read_step(folder, run.config_sha256)
     if step is None and CARD in used:
-        raise TrainingError(
+        raise checkpoints.TrainingError(
             f"{folder} holds weights that a run left behind but no checkpoint to go on from; "
             "choose another folder with -o"
         )
@@ -182,9 +174,9 @@ def _begin(run: _Run) -> int | None:
         return None
     run.ranks.wait()  # all have seen the folder as it was
     if run.ranks.first:
-        write_json(folder / CONFIG, run.config)
+        checkpoints.write_json(folder / checkpoints.CONFIG, run.config)
     if step is not None:
-        load_checkpoint(folder, run.modules, run.optimiser)
+        checkpoints.load_checkpoint(folder, run.modules, run.optimiser)
         run.saved = step
     return step or 0
 
@@ -236,7 +228,9 @@ def _after(run: _Run, step: int, journal: MetricsLog | None) -> None:
     """Save a checkpoint and validate, when it is time."""
     recipe, done, last = run.setup.plan.recipe, step + 1, run.stream.n_steps
     if run.ranks.first and (done % recipe.checkpoint_every == 0 or done == last):
-        save_checkpoint(run.setup.output, done, run.config_sha256, run.modules, run.optimiser)
+        checkpoints.save_checkpoint(
+            run.setup.output, done, run.config_sha256, run.modules, run.optimiser
+        )
         run.saved = done
     if run.ranks.first and _is_due(run, done):
         _validate(run, done, journal)
@@ -295,7 +289,7 @@ def _refuse_nan(run: _Run, step: int, batch: ClipBatch, what: str, value: float)
         f"{name} {list(frames)}" for name, frames in zip(batch.names, batch.frames, strict=True)
     )
     saved = f"the checkpoint after step {run.saved} stays" if run.saved else "no checkpoint yet"
-    raise TrainingError(
+    raise checkpoints.TrainingError(
         f"the {what} of step {step} is {value}; its clips: {clips[:600]}; {saved}; try a lower "
         "recipe.head_rate and recipe.backbone_rate, recipe.clip_gradient=1, or fp32"
     )

@@ -11,20 +11,21 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+_SCALE = 16.0
+"""s; the change is divided by the rank, so that another rank needs no other rate."""
+
 
 class LoraLinear(nn.Module):
     """A linear layer that stays as it is, and a low-rank change of it that is learned.
 
     Args:
-        linear: the layer, frozen from now on.
         rank: r, 1 or more.
-        scale: s; the change is divided by the rank, so that another rank needs no other rate.
     """
 
-    def __init__(self, linear: nn.Linear, rank: int, scale: float = 16.0) -> None:
+    def __init__(self, linear: nn.Linear, rank: int) -> None:
         super().__init__()
         self.linear = linear.requires_grad_(False)
-        self.scale = scale / rank
+        self.scale = _SCALE / rank
         weight = linear.weight
         self.lora_a = nn.Parameter(weight.new_empty(rank, linear.in_features))
         self.lora_b = nn.Parameter(weight.new_zeros(linear.out_features, rank))
@@ -49,7 +50,7 @@ class LoraLinear(nn.Module):
         return layer
 
 
-def add_adapters(module: nn.Module, rank: int, scale: float = 16.0) -> int:
+def add_adapters(module: nn.Module, rank: int) -> int:
     """Put an adapter around every linear layer below a module; return how many.
 
     Example:
@@ -59,7 +60,7 @@ def add_adapters(module: nn.Module, rank: int, scale: float = 16.0) -> int:
         >>> sorted({name.split(".")[-1] for name, p in net.named_parameters() if p.requires_grad})
         ['lora_a', 'lora_b']
     """
-    return _exchange(module, nn.Linear, lambda layer: LoraLinear(layer, rank, scale))
+    return _exchange(module, nn.Linear, lambda layer: LoraLinear(layer, rank))
 
 
 def merge_adapters(module: nn.Module) -> int:

@@ -18,7 +18,6 @@ class MetricsLog:
     """The rows of `metrics.jsonl` while a run goes.
 
     Args:
-        folder: of the run; made if it is not there.
         start: rows of this step and later ones, which a killed run left, are taken again.
         tensorboard: also write event files.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 
@@ -11,17 +9,14 @@ from tvseg_bench.models.training.recipes import Recipe
 from tvseg_bench.models.training.schedules import value_at
 
 
-def make_optimiser(backbone: nn.Module, objective: Any, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the optimiser of a run.
-
-    Args:
-        backbone: of which what requires a gradient is tuned, at `backbone_rate`.
-        objective: with `parameters_to_tune`, at `head_rate`.
-        recipe: rates and weight decay, see `set_rates`.
+def make_optimiser(
+    backbone: nn.Module, objective: nn.Module, recipe: Recipe
+) -> torch.optim.Optimizer:
+    """Return the optimiser of all that requires a gradient; `set_rates` gives it its values.
 
     Source: SMSD75/Timetuning time_tuning.py:379-430.
     """
-    head = [p for _, p in objective.parameters_to_tune() if p.requires_grad]
+    head = [p for p in objective.parameters() if p.requires_grad]
     body = [p for p in backbone.parameters() if p.requires_grad]
     groups = []
     for role, parameters in (("head", head), ("backbone", body)):

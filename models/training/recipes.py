@@ -148,7 +148,7 @@ def make_plan(reference: str, overrides: Mapping[str, Any] | None = None) -> Tra
     if name not in names:
         raise UsageError(did_you_mean(f"recipe of {method}", name, names))
     recipe: BaseModel = recipes.get(name, recipes["standard"])
-    objective = entry.presets.get(name) or entry.presets.get("standard") or entry.config()
+    objective = entry.presets.get(name) or entry.presets["standard"]
     for key, value in (overrides or {}).items():
         owner, _, field = key.partition(".")
         if owner == "recipe":

@@ -139,6 +139,6 @@ def _within(name: str, part: str) -> bool:
     return f".{part}." in f".{name}."
 
 
-def _some(names: Sequence[str], most: int = 6) -> str:
-    shown = names if len(names) <= most else [*names[:2], "…", *names[-2:]]
+def _some(names: Sequence[str]) -> str:
+    shown = names if len(names) <= 6 else [*names[:2], "…", *names[-2:]]
     return ", ".join(shown) or "none"

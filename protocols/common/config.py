@@ -16,12 +16,7 @@ def mean_iou_cards(
     interval: Literal["mean", "counts", "as-scored"],
     clip_score: Literal["own", "mean-of-frames"] = "own",
 ) -> dict[str, MetricCard]:
-    """Return the cards of mean intersection over union, with and without the background.
-
-    Args:
-        interval: how intervals over clips are made, see `MetricCard.interval`.
-        clip_score: where the score of a clip comes from, see `MetricCard.clip_score`.
-    """
+    """Return the cards of mean intersection over union, with and without the background."""
     iou = "mean intersection over union of the classes"
     return {
         "miou": MetricCard(

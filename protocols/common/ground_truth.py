@@ -59,8 +59,6 @@ def read_truth(
     """Return the label maps of the frames that were looked at.
 
     Args:
-        features: the clip and the indices of its frames.
-        kind: which labels.
         source: `timet` maps the instances of a category data set in place, one after the other,
             as the release does.
         size: `gt` = as stored, else the side of a square.

@@ -79,13 +79,7 @@ def collect(
     What a frame gives depends on the seed, the clip's name and the frame alone.
 
     Args:
-        features: the clips.
-        kind: which labels.
-        seed: of the picks.
         limit: patches in all (at least one per frame); None = every patch.
-        pick: which patches of a frame are preferred where there are too many.
-        void: what void pixels count as.
-        masks: at which size labels are counted.
     """
     frames = frame_count(features)
     quota = None if limit is None else max(1, limit // max(1, frames))

@@ -98,8 +98,6 @@ def mean_ious(
     """Return `miou` and `miou_fg`; the latter is None where no label is background.
 
     Args:
-        counts: of one unit.
-        absent_class: what a class without a true pixel does to the mean.
         background: the label that `miou_fg` leaves out.
         classes: those of the mean, None = those that the convention leaves.
     """
@@ -174,8 +172,6 @@ def counted_row(
     """Return the row of a clip where metrics are made of the summed counts of all clips.
 
     Args:
-        clip: that the row is of.
-        table: its pixels.
         whole: those of all clips, whose labels and clusters the row is to have.
         found: the matching of all clips.
     """

@@ -26,15 +26,8 @@ from tvseg_bench.protocols.common.scoring import (
     per_class,
     score_unit,
 )
+from tvseg_bench.protocols.foreground import communities
 from tvseg_bench.protocols.foreground.clusters import Clustered, fit_patches, label_map
-from tvseg_bench.protocols.foreground.communities import (
-    NO_PART,
-    cooccurrence,
-    greedy_modularity,
-    infomap_communities,
-    need_infomap,
-    part_graph,
-)
 from tvseg_bench.protocols.kmeans import KMeansConfig
 from tvseg_bench.protocols.kmeans.evaluation import KMeansDataset
 
@@ -62,13 +55,9 @@ def score_classes(
     """Divide the foreground of all clips into classes and match them to the ground truth's.
 
     Args:
-        features: of the clips that are scored.
         found: those clips, clustered.
         pool: the clips that were clustered together, `found` among them.
         chosen: [k] which clusters are foreground.
-        config: the conventions.
-        details: of the score, about the foreground.
-        run: its seed is that of k-means and infomap.
 
     Raises:
         NotApplicableError: the data set has fewer than two classes of objects.
@@ -82,8 +71,8 @@ def score_classes(
     kind = label_kind(dataset, "dataset", "card")
     wanted = _wanted(found, dataset, kind, config)
     parts = _parts(pool, chosen, config, run.seed)
-    occurrence = cooccurrence(parts.maps(pool), parts.k, config.angles)
-    graph = part_graph(occurrence, config.weight_threshold)
+    occurrence = communities.cooccurrence(parts.maps(pool), parts.k, config.angles)
+    graph = communities.part_graph(occurrence, config.weight_threshold)
     members = _communities(graph, wanted, config, run.seed)
     details |= {
         "labels": kind,
@@ -108,7 +97,7 @@ def check_classes(dataset: Dataset, config: ForegroundClassesConfig) -> None:
     if dataset.classes:
         _two_or_more(set(range(len(dataset.classes))), dataset)
     if config.grouping == "communities" and config.communities == "infomap":
-        need_infomap()
+        communities.need_infomap()
 
 
 def _communities(
@@ -116,9 +105,9 @@ def _communities(
 ) -> list[NDArray[np.int64]]:
     """Return the community of each part, once per run."""
     if config.communities == "greedy-modularity":
-        return [greedy_modularity(graph, wanted)]
+        return [communities.greedy_modularity(graph, wanted)]
     first = seed * config.runs
-    return infomap_communities(
+    return communities.infomap_communities(
         graph,
         communities=wanted,
         markov_time=config.markov_time,
@@ -146,8 +135,10 @@ class _Parts:
         """Return the part [H, W] of each pixel of one frame, NO_PART in the background."""
         inside = self.chosen[label_map(tokens, self.foreground, size, self.config)]
         if self.centers is None:
-            return np.full(size, NO_PART, np.int32)
-        return np.where(inside, label_map(tokens, self.centers, size, self.config), NO_PART)
+            return np.full(size, communities.NO_PART, np.int32)
+        return np.where(
+            inside, label_map(tokens, self.centers, size, self.config), communities.NO_PART
+        )
 
     def maps(self, pool: Clustered) -> Iterator[NDArray[np.int32]]:
         """Yield every frame at the size at which neighbours are counted."""

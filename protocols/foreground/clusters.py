@@ -211,10 +211,6 @@ def _sampled(
     Args:
         points: [n, d] features of patches.
         weights: [n] pixels that each patch covers.
-        k: number of centres.
-        config: restarts and iterations.
-        seed: of the draw and of faiss.
-        spherical: whether centres are scaled to unit length.
     """
     last = np.cumsum(weights)
     pixels, wanted = int(last[-1]), _SQUARE**2 * k

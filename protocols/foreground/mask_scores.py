@@ -65,12 +65,8 @@ def score_masks(
     """Score the foreground of every frame as a mask.
 
     Args:
-        dataset: that is scored.
         found: its clips, clustered.
         chosen: [k] which clusters are foreground.
-        config: the conventions.
-        details: of the score, about the foreground.
-        recorder: is given what is found.
 
     Raises:
         NotApplicableError: the labels know no background, or no clip shows an object.

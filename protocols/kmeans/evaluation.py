@@ -15,22 +15,12 @@ from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.evaluation import Needs, RunContext, SharedCache
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
+from tvseg_bench.protocols.common import scoring
 from tvseg_bench.protocols.common.ground_truth import (
     FrameTruth,
     label_kind,
     present_in,
     read_truth,
-)
-from tvseg_bench.protocols.common.scoring import (
-    METRICS,
-    UnitResult,
-    average,
-    average_rows,
-    clip_row,
-    counted_row,
-    empty_result,
-    per_class,
-    score_unit,
 )
 from tvseg_bench.protocols.kmeans.clusters import FittedClusters, cluster_all, cluster_frames
 from tvseg_bench.protocols.kmeans.projection import projected
@@ -65,7 +55,7 @@ class KMeansUnits:
         kind = label_kind(dataset, self.scope, config.labels)
         clips: list[UnitScore] = []
         frames: list[UnitScore] = []
-        rows: list[list[UnitResult]] = []
+        rows: list[list[scoring.UnitResult]] = []
         shared = run.shared or SharedCache(limit=0)
         run.recorder.on_begin(self.scope, kind)
         for clip, tokens in projected(features, config, self.scope, shared):
@@ -74,12 +64,14 @@ class KMeansUnits:
             truth = _truth(clip, kind, config, shared)
             units = self._units(clip, tokens, truth, dataset, run)
             rows.append(units)
-            clips.append(clip_row(clip, units, of_frames=self.scope == "frame"))
+            clips.append(scoring.clip_row(clip, units, of_frames=self.scope == "frame"))
             if self.scope == "frame":
                 frames += [
                     unit.row(clip.clip.name, t) for unit, t in zip(units, clip.frames, strict=True)
                 ]
-        metrics = {m: average([c.metrics[m] for c in clips], config) for m in METRICS}
+        metrics = {
+            m: scoring.average([c.metrics[m] for c in clips], config) for m in scoring.METRICS
+        }
         if metrics["miou"] is None:
             raise NotApplicableError(
                 f"no {self.scope} of {dataset.card.name}:{dataset.split} holds two classes, so "
@@ -90,8 +82,8 @@ class KMeansUnits:
             metrics=metrics,
             clips=clips,
             frames=frames,
-            references=average_rows(rows, config),
-            per_class=per_class(every, dataset.classes) if kind == "semantic" else {},
+            references=scoring.average_rows(rows, config),
+            per_class=scoring.per_class(every, dataset.classes) if kind == "semantic" else {},
             details={
                 "labels": kind,
                 "units": len(every),
@@ -108,7 +100,7 @@ class KMeansUnits:
         truth: Sequence[FrameTruth],
         dataset: Dataset,
         run: RunContext,
-    ) -> list[UnitResult]:
+    ) -> list[scoring.UnitResult]:
         """Return the results of the frames of a clip, or the one of the clip."""
         n = len(truth)
         parts = [slice(i, i + 1) for i in range(n)] if self.scope == "frame" else [slice(0, n)]
@@ -122,22 +114,22 @@ class KMeansUnits:
         truth: Sequence[FrameTruth],
         dataset: Dataset,
         run: RunContext,
-    ) -> UnitResult:
+    ) -> scoring.UnitResult:
         """Cluster and score one unit, whose first frame is the clip's frame `start`."""
         config = self.config
         present = present_in(truth)
         scored = present if config.void == "class" else present - {VOID}
         if not scored:
-            return empty_result("nothing but void")
+            return scoring.empty_result("nothing but void")
         if len(scored) == 1 and config.single_class == "skip":
-            return empty_result("a single class")
+            return scoring.empty_result("a single class")
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), self.scope, dataset.card.name)
         found = cluster_frames(tokens, k, run.seed, config, clip.clip.name)
         void = None if config.void == "class" else VOID
         seen = partial(run.recorder.on_frame, clip)
         table, oracle = _tables(tokens, truth, found, void, seen, start)
-        unit = score_unit(table, oracle, config, dataset.card.background, found.empty)
+        unit = scoring.score_unit(table, oracle, config, dataset.card.background, found.empty)
         run.recorder.on_unit(clip, range(start, start + len(truth)), unit.match)
         return unit
 
@@ -191,7 +183,7 @@ class KMeansDataset:
             table, oracle = _tables(reduced, truth, found, VOID, seen)
             tables.append(table)
             oracles.append(oracle)
-        whole = score_unit(
+        whole = scoring.score_unit(
             merge(tables),
             merge(oracles),
             config,
@@ -205,7 +197,7 @@ class KMeansDataset:
 
     def _score(
         self,
-        whole: UnitResult,
+        whole: scoring.UnitResult,
         clips: Sequence[ClipFeatures],
         tables: Sequence[Contingency],
         dataset: Dataset,
@@ -215,7 +207,7 @@ class KMeansDataset:
         assert whole.match is not None
         assert whole.table is not None
         rows = [
-            counted_row(clip, table, whole.table, whole.match)
+            scoring.counted_row(clip, table, whole.table, whole.match)
             for clip, table in zip(clips, tables, strict=True)
         ]
         return Score(
@@ -223,7 +215,7 @@ class KMeansDataset:
             clips=rows,
             resample="counts",
             references=whole.references,
-            per_class=per_class([whole], dataset.classes if kind == "semantic" else ()),
+            per_class=scoring.per_class([whole], dataset.classes if kind == "semantic" else ()),
             details={
                 "labels": kind,
                 "clusters": whole.table.clusters.tolist(),

@@ -91,7 +91,6 @@ def fit_logistic(
         targets: [N, C] shares of each class, rows that sum to 1.
         mass: [N] weight of each row.
         penalty: [d] weight of each dimension's squares, > 0.
-        max_iter: iterations, at most.
         tol: largest partial derivative at which the search ends.
         device: where the products are computed; None = the CPU.
 

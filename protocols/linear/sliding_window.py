@@ -34,7 +34,6 @@ def slide(
     """Upsample logits [h, w, C] window by window and average where windows overlap.
 
     Args:
-        logits: on the patch grid.
         patch: pixels of a patch's side.
         window: side of a window in pixels, rounded to patches.
         stride: distance of windows in pixels, rounded to patches.

@@ -97,9 +97,7 @@ def train_probe(
     Args:
         frames: tokens and masks; labels that are not in `labels` are void.
         labels: [C] ascending.
-        config: the recipe.
         seed: of first weights, order and dropout.
-        device: where it is computed.
 
     Raises:
         ModelError: the loss is no longer finite.

@@ -74,10 +74,7 @@ def track(clip: ClipFeatures, kind: LabelKind, background: int, rule: Propagatio
     """Find the objects of the first frame.
 
     Args:
-        clip: the frames that were looked at.
-        kind: which labels.
         background: the id that is no object; VOID where every other id is one.
-        rule: what an object is.
 
     Raises:
         NotApplicableError: nothing can be followed; the text says why, without the clip's name.

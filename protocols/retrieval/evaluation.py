@@ -25,16 +25,7 @@ from tvseg_bench.protocols.common.supervised import (
     two_or_more,
     upsampled_argmax,
 )
-from tvseg_bench.protocols.retrieval.neighbours import (
-    InvertedFile,
-    Neighbours,
-    content_order,
-    merged,
-    nearest,
-    normalised,
-    recall,
-    transfer_labels,
-)
+from tvseg_bench.protocols.retrieval import neighbours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,18 +79,18 @@ class Memory:
     """[N, D] of unit length."""
     shares: torch.Tensor
     """[N, C]"""
-    approximate: InvertedFile | None = None
+    approximate: neighbours.InvertedFile | None = None
     details: dict[str, Any] = field(default_factory=dict)
     _compared: list[tuple[int, float]] = field(default_factory=list)
 
     def votes(self, tokens: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Return the shares [..., C] of labels that the neighbours of tokens [..., D] vote for."""
         flat = torch.from_numpy(tokens.reshape(-1, tokens.shape[-1]).astype(np.float32))
-        queries = normalised(flat.to(self.keys.device))
+        queries = neighbours.normalised(flat.to(self.keys.device))
         found = self._nearest(queries)
         step = max(1, _VOTES // (found.index.shape[1] * self.shares.shape[1]))
         parts = [
-            transfer_labels(
+            neighbours.transfer_labels(
                 found.similarity[i : i + step],
                 self.shares[found.index[i : i + step]],
                 self.config.temperature,
@@ -116,23 +107,23 @@ class Memory:
         for frame, size in zip(self.votes(clip.tokens), sizes, strict=True):
             yield self.labels[upsampled_argmax(frame, size)]
 
-    def _nearest(self, queries: torch.Tensor) -> Neighbours:
+    def _nearest(self, queries: torch.Tensor) -> neighbours.Neighbours:
         k = min(self.config.k, len(self.keys))
         if self.approximate is None:
-            return nearest(queries, self.keys, k)
+            return neighbours.nearest(queries, self.keys, k)
         found = self.approximate.nearest(queries, k)
         self._compare(queries, found, k)
         return found
 
-    def _compare(self, queries: torch.Tensor, found: Neighbours, k: int) -> None:
+    def _compare(self, queries: torch.Tensor, found: neighbours.Neighbours, k: int) -> None:
         """Compare the first queries with the exact search, and note the share that was found."""
         left = self.config.recall_queries - sum(n for n, _ in self._compared)
         if left <= 0:
             return
         some = slice(0, left)
-        share = recall(
-            Neighbours(found.similarity[some], found.index[some]),
-            nearest(queries[some], self.keys, k),
+        share = neighbours.recall(
+            neighbours.Neighbours(found.similarity[some], found.index[some]),
+            neighbours.nearest(queries[some], self.keys, k),
         )
         self._compared.append((len(queries[some]), share))
         n = sum(n for n, _ in self._compared)
@@ -144,11 +135,14 @@ def fill_memory(
     patches: Patches, config: RetrievalConfig, seed: int, device: torch.device, clips: int
 ) -> Memory:
     """Return the memory of some patches; their order makes no difference."""
-    keys, shares = normalised(torch.from_numpy(patches.tokens)), torch.from_numpy(patches.shares)
+    keys, shares = (
+        neighbours.normalised(torch.from_numpy(patches.tokens)),
+        torch.from_numpy(patches.shares),
+    )
     if config.duplicates == "merge":
-        keys, shares = merged(keys, shares)
+        keys, shares = neighbours.merged(keys, shares)
     else:
-        order = content_order(keys, shares)
+        order = neighbours.content_order(keys, shares)
         keys, shares = keys[order], shares[order]
     details: dict[str, Any] = {
         "clips_used": clips,
@@ -162,6 +156,6 @@ def fill_memory(
     }
     index = None
     if config.backend == "faiss-ivf":
-        index = InvertedFile(keys, config.cells, config.probes, seed)
+        index = neighbours.InvertedFile(keys, config.cells, config.probes, seed)
         details |= {"cells": index.cells, "probes": index.probes}
     return Memory(config, patches.labels, keys.to(device), shares.to(device), index, details)

@@ -21,19 +21,10 @@ from tvseg_bench.benchmark.metrics.iou import ClassCounts, accuracy
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.metrics.references import constant_table, oracle_table
 from tvseg_bench.benchmark.types import Score, View
+from tvseg_bench.protocols.common import scoring
 from tvseg_bench.protocols.common.feature_sets import without_tokens
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
 from tvseg_bench.protocols.common.resize import resize_nearest
-from tvseg_bench.protocols.common.scoring import (
-    METRICS,
-    UnitResult,
-    clip_row,
-    counted_row,
-    empty_result,
-    mean,
-    per_class,
-    score_table,
-)
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.evaluation import Recorder
@@ -142,7 +133,9 @@ class SegmentScorer:
         for clip in clips:
             self._record(clip, [whole])
         rows = [
-            counted_row(clip.clip, self.counted(clip.tables[0].clusters), whole.table, whole.match)
+            scoring.counted_row(
+                clip.clip, self.counted(clip.tables[0].clusters), whole.table, whole.match
+            )
             for clip in clips
         ]
         return Score(
@@ -150,7 +143,7 @@ class SegmentScorer:
             clips=rows,
             resample="counts",
             references=whole.references,
-            per_class=per_class([whole], self._names(kind)),
+            per_class=scoring.per_class([whole], self._names(kind)),
             details={
                 "labels": kind,
                 "clusters": whole.table.clusters.tolist(),
@@ -167,14 +160,14 @@ class SegmentScorer:
         for clip, results in zip(clips, units, strict=True):
             self._record(clip, results)
         rows = [
-            clip_row(clip.clip, results, of_frames=len(results) > 1)
+            scoring.clip_row(clip.clip, results, of_frames=len(results) > 1)
             for clip, results in zip(clips, units, strict=True)
         ]
-        metrics = {m: mean(row.metrics[m] for row in rows) for m in METRICS}
+        metrics = {m: scoring.mean(row.metrics[m] for row in rows) for m in scoring.METRICS}
         if metrics["miou"] is None:
             raise self._nothing(f"no {self.config.scope} with two classes")
         every = [unit for results in units for unit in results]
-        names = [f"{reference}/{metric}" for reference in REFERENCES for metric in METRICS]
+        names = [f"{reference}/{metric}" for reference in REFERENCES for metric in scoring.METRICS]
         return Score(
             metrics=metrics,
             clips=rows,
@@ -186,34 +179,35 @@ class SegmentScorer:
                 for unit, t in zip(results, clip.frames, strict=True)
             ],
             references={
-                name: mean(
-                    mean(unit.references.get(name) for unit in results) for results in units
+                name: scoring.mean(
+                    scoring.mean(unit.references.get(name) for unit in results)
+                    for results in units
                 )
                 for name in names
             },
-            per_class=per_class(every, self._names(kind)) if kind == "semantic" else {},
+            per_class=scoring.per_class(every, self._names(kind)) if kind == "semantic" else {},
             details={
                 "labels": kind,
                 "units": len(every),
                 "units_scored": sum(unit.scored for unit in every),
-                "accuracy": mean(accuracy(unit.counts) for unit in every if unit.counts),
+                "accuracy": scoring.mean(accuracy(unit.counts) for unit in every if unit.counts),
             },
         )
 
-    def _record(self, clip: SegmentedClip, results: Sequence[UnitResult]) -> None:
+    def _record(self, clip: SegmentedClip, results: Sequence[scoring.UnitResult]) -> None:
         """Hand over the matching of a clip's units, which hold equally many frames."""
         each = len(clip.frames) // len(results)
         for i, result in enumerate(results):
             frames = range(i * each, (i + 1) * each)
             self.recorder.on_unit(clip.clip, frames, result.match, self.counted)
 
-    def unit(self, tables: SegmentTables) -> UnitResult:
+    def unit(self, tables: SegmentTables) -> scoring.UnitResult:
         """Match and score one unit, and beside it the constant map and the oracle."""
         present = len(tables.clusters.labels)
         if not present:
-            return empty_result("nothing but void")
+            return scoring.empty_result("nothing but void")
         if present == 1 and self.config.single_class == "skip":
-            return empty_result("a single class")
+            return scoring.empty_result("a single class")
         table = self.counted(tables.clusters)
         metrics, counts, found = self._score(table)
         references = {
@@ -223,7 +217,7 @@ class SegmentScorer:
             )
             for metric, value in self._score(self.counted(reference))[0].items()
         }
-        return UnitResult(metrics, references, counts, found, table)
+        return scoring.UnitResult(metrics, references, counts, found, table)
 
     def counted(self, table: Contingency) -> Contingency:
         """Return the pixels that count: all, or those of ids and labels below `n_classes`."""
@@ -234,7 +228,7 @@ class SegmentScorer:
     def _score(self, table: Contingency) -> tuple[dict[str, float | None], ClassCounts, Match]:
         zero = self.config.absent_class == "zero"
         classes = range(self.n_classes) if zero else None
-        return score_table(table, self.config, self.dataset.card.background, classes)
+        return scoring.score_table(table, self.config, self.dataset.card.background, classes)
 
     def _names(self, kind: LabelKind) -> tuple[str, ...]:
         return self.dataset.classes if kind == "semantic" else ()

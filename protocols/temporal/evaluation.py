@@ -43,15 +43,7 @@ from tvseg_bench.protocols.common.scoring import average, mean, score_unit
 from tvseg_bench.protocols.kmeans.clusters import cluster_frames
 from tvseg_bench.protocols.kmeans.evaluation import KMeansUnits
 from tvseg_bench.protocols.kmeans.projection import projected
-from tvseg_bench.protocols.temporal import LENGTHS, METRICS
-from tvseg_bench.protocols.temporal.measures import (
-    WINDOWED,
-    Measured,
-    agreement,
-    flow_scores,
-    measure,
-    nanmean_or_none,
-)
+from tvseg_bench.protocols.temporal import LENGTHS, METRICS, measures
 from tvseg_bench.protocols.temporal.objects_over_time import ClipTruth, clip_truth, motion
 
 if TYPE_CHECKING:
@@ -73,7 +65,7 @@ class TemporalClipScore:
     """What one clip gave: the model's clusters, the constant map, the oracle."""
 
     row: UnitScore
-    measured: Mapping[str, Measured] = field(default_factory=dict)
+    measured: Mapping[str, measures.Measured] = field(default_factory=dict)
     """By prefix of the metrics' names."""
     k: int = 0
     used: int = 0
@@ -157,10 +149,10 @@ class Temporal:
             CONSTANT: [constant_map(true) for true in truth.labels],
             ORACLE: [patch_grid_oracle(true, grid) for true in truth.labels],
         }
-        measured = {name: measure(truth, ids, config) for name, ids in candidates.items()}
+        measured = {name: measures.measure(truth, ids, config) for name, ids in candidates.items()}
         _record(run.recorder, clip, tokens, truth, maps[0], measured[MODEL])
         measured[MODEL].metrics["seed_ari"] = mean(
-            agreement(truth, maps[0], other) for other in maps[1:]
+            measures.agreement(truth, maps[0], other) for other in maps[1:]
         )
         measured[CONSTANT].metrics["seed_ari"] = 1.0
         self._add_miou(measured, dataset.card.background)
@@ -189,7 +181,7 @@ class Temporal:
             labels.astype(small) for labels in found.maps(tokens, [m.shape for m in truth.labels])
         ]
 
-    def _add_miou(self, measured: Mapping[str, Measured], background: int | None) -> None:
+    def _add_miou(self, measured: Mapping[str, measures.Measured], background: int | None) -> None:
         """Add the mean IoUs of `kmeans-clip`."""
         unit = score_unit(measured[MODEL].table, measured[ORACLE].table, self.config, background)
         for metric, value in {**unit.metrics, **unit.references}.items():
@@ -198,7 +190,7 @@ class Temporal:
 
     def _add_flow(
         self,
-        measured: Mapping[str, Measured],
+        measured: Mapping[str, measures.Measured],
         clip: ClipFeatures,
         truth: ClipTruth,
         candidates: Mapping[str, Sequence[Map]],
@@ -210,7 +202,7 @@ class Temporal:
         moved = motion(clip, truth, None if folder is None else FlowFolder(folder))
         if isinstance(moved, str):
             return moved
-        scores = flow_scores(truth, list(candidates.values()), moved)
+        scores = measures.flow_scores(truth, list(candidates.values()), moved)
         for name, value in zip(candidates, scores, strict=True):
             measured[name].metrics["flow_consistency"] = value
         return ""
@@ -220,8 +212,8 @@ class Temporal:
         found = [clip.measured[prefix] for clip in clips if clip.measured]
         out = {m: average([one.metrics.get(m) for one in found], self.config) for m in METRICS}
         if self.config.pool == "windows":
-            for metric in WINDOWED:
-                out[metric] = nanmean_or_none(
+            for metric in measures.WINDOWED:
+                out[metric] = measures.nanmean_or_none(
                     np.concatenate([one.windows[metric] for one in found])
                 )
             out["flip_rate"] = None if out["vc2"] is None else 1 - out["vc2"]
@@ -234,7 +226,7 @@ def _record(
     tokens: Tokens,
     truth: ClipTruth,
     maps: Sequence[Map],
-    found: Measured,
+    found: measures.Measured,
 ) -> None:
     """Hand over the clusters of a clip and what they were matched with."""
     recorder.on_features(clip, tokens)

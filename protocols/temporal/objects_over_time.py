@@ -56,9 +56,6 @@ def clip_truth(
     """Read the truth of a clip.
 
     Args:
-        clip: The clip and the frames that were looked at.
-        kind: Which labels score it.
-        config: Size and convention of the masks.
         background: The semantic id that is no object, None where all are.
 
     Raises:

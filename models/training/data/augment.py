@@ -40,7 +40,6 @@ def augmented(
             grey and blur per frame. timet: the release: colours on the complete frames, of which
             only the last of the four shuffled changes acts, then the crop; never a mirror, as the
             release's does not fire on clips without masks. mosic: squashed, mirrored, cropped.
-        rng: the source of randomness.
 
     Returns:
         uint8 [size, size, 3] each.

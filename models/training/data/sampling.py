@@ -37,12 +37,10 @@ def choose_frames(
 
     Args:
         n_frames: of the clip, 1 or more.
-        wanted: number of frames.
         rule: uniform: a random subset, with repetition where the clip is shorter (SMSD75/
             Timetuning data_loader.py:617-627). dense: a random run of neighbours. regular: every
             `stride`-th from a random one on. equidistant: the middles of equal parts, the same
             every time. Past the clip's end the last frame is repeated.
-        rng: the source of randomness.
         stride: of `regular`.
 
     Example:

@@ -45,13 +45,8 @@ class ClipStream:
     its place, so that a resumed run sees what the uninterrupted one saw.
 
     Args:
-        clips: to draw from.
-        recipe: how.
-        card: of the model, with the normalisation of its input.
-        seed: of the run.
         rank: which part of each batch this process gets.
         world: how many processes there are.
-        workers: threads.
         skip: called once for each clip that cannot be read, with its name and the reason.
 
     Raises:

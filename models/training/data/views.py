@@ -98,7 +98,6 @@ def relight(images: Tensor, u: Tensor, variation: ViewVariation) -> Tensor:
     Args:
         images: normalised, so that 0 is a middling colour.
         u: [N, N_DRAWS] of 0..1.
-        variation: how much they may differ.
     """
     centred = 2 * u - 1
     gain = (1 + variation.gain * centred[:, 4, None]) * (1 + variation.tint * centred[:, 5:8])

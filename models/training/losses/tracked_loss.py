@@ -38,9 +38,7 @@ def tracked_loss(
         assigned: [B, T, P, K] assignments, which sum to 1 over K; no gradient flows.
         visible: [B, T, P] whether a point can be seen; what cannot costs nothing.
         temperature: τ of the scores, above 0.
-        targets: what an assignment asks for.
         symmetric: add the same for the scores of every frame and the assignments of frame 0.
-        counted: what the mean is taken over.
         group: processes that hold other clips of the step: what is visible on all of them is
             counted, so that the mean of their losses is that of all clips.
 

@@ -13,7 +13,7 @@ Sources: InfoNCE (arXiv 1807.03748) with soft positives; the Feature Forwarder o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -100,12 +100,7 @@ def contrastive_loss(
 
 
 class ContrastObjective(nn.Module):
-    """A head and its teacher.
-
-    Args:
-        config: every constant.
-        dim: channels of the backbone's features.
-    """
+    """A head and its teacher."""
 
     def __init__(self, config: ContrastConfig, dim: int) -> None:
         super().__init__()
@@ -133,10 +128,6 @@ class ContrastObjective(nn.Module):
             group=process_group(),
         )
         return StepLoss(value=value, stats={"agreement": _agreement(queries, keys, positives)})
-
-    def parameters_to_tune(self) -> Iterable[tuple[str, nn.Parameter]]:
-        """Yield the head."""
-        return self.named_parameters()
 
     def after_step(self, backbone: Any, step: int, n_steps: int) -> None:
         """Let the teacher follow."""

@@ -28,9 +28,7 @@ def foreground_masks(
     """Return [B, T, h, w] 1 where a patch is foreground, else 0.
 
     Args:
-        backbone: with `attention`.
         state: [B, T, ...] what `backbone.frozen` made of the frames.
-        grid: (h, w).
         mass: share of the attention that the foreground holds; published: 0.65.
 
     Raises:

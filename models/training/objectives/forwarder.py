@@ -63,7 +63,6 @@ def clip_features(backbone: TrainableBackbone, images: Tensor) -> TunedClipFeatu
     """Run a backbone over clips, each block once over each frame.
 
     Args:
-        backbone: see `objective_types.TrainableBackbone`.
         images: [B, T, 3, H, W].
 
     Raises:
@@ -96,7 +95,6 @@ def forwarded(features: Tensor, assigned: Tensor, rule: PropagationRule) -> Tens
     Args:
         features: [B, T, h, w, D] of the backbone, not projected; T is 2 or more.
         assigned: [B, h, w, K] of frame 0.
-        rule: which patches give their assignments.
 
     Returns:
         [B, h, w, K] of frame T - 1, in double precision, as published: hard targets come from it,
@@ -123,7 +121,6 @@ def origins(features: Tensor, rule: PropagationRule) -> Tensor:
 
     Args:
         features: [B, T, h, w, D] of the backbone; T is 2 or more.
-        rule: which patches are looked at.
 
     Returns:
         [B, h · w, h · w] for each patch of frame T - 1 its shares in those of frame 0; they sum

@@ -19,9 +19,7 @@ def projection_head(
     """Return linear layers with GELU between them, as published: 384-1024-1024-512-256.
 
     Args:
-        dim: channels of a feature.
         hidden: channels of the hidden layers; () for one linear layer.
-        out: channels of a projection.
 
     Source: SMSD75/Timetuning models.py; the names of the weights are those of its checkpoints
         (`0.weight`, `2.weight`, ...).

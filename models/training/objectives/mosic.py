@@ -10,7 +10,7 @@ Source: arXiv 2506.08694; SMSD75/MoSiC experiments/exp_mosic_multigpu.py, exp_mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -93,8 +93,6 @@ class MoSiCObjective(nn.Module):
     """Head, prototypes and their teacher.
 
     Args:
-        config: every constant.
-        dim: channels of the backbone's features.
         tracker: follows the points where the batch brings no tracks; None = the config's.
     """
 
@@ -158,10 +156,6 @@ class MoSiCObjective(nn.Module):
         )
         stats = usage(assigned.argmax(-1), self.config.prototypes, process_group())
         return StepLoss(value=value, stats={**stats, "visible": visible.float().mean()})
-
-    def parameters_to_tune(self) -> Iterable[tuple[str, nn.Parameter]]:
-        """Yield head and prototypes."""
-        return self.named_parameters()
 
     def after_step(self, backbone: Any, step: int, n_steps: int) -> None:
         """Let the teacher follow."""

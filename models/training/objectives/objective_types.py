@@ -9,12 +9,12 @@ contrastive or masked loss, or points from a tracker, come in without a change o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class TrainableBackbone(Protocol):
 
 
 class Objective(Protocol):
-    """A loss over clips (an nn.Module).
+    """A loss over clips (an nn.Module, whose parameters the optimiser steps).
 
     Its `state_dict` holds everything of its own that a resumed run needs: heads, prototypes, a
     teacher, a queue.
@@ -88,10 +88,6 @@ class Objective(Protocol):
 
     def forward(self, backbone: Any, batch: ClipBatch) -> StepLoss:
         """Return the loss of a step; only what should carry a gradient is computed with one."""
-        ...
-
-    def parameters_to_tune(self) -> Iterable[tuple[str, nn.Parameter]]:
-        """Yield the names and parameters of its own that the optimiser steps."""
         ...
 
     def after_step(self, backbone: Any, step: int, n_steps: int) -> None:

@@ -12,7 +12,7 @@ and a patch is hidden by making it the mean colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 from zlib import crc32
@@ -22,14 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tvseg_bench.models.training.data.views import (
-    ViewVariation,
-    correspond,
-    cut,
-    draws,
-    placements,
-    relight,
-)
+from tvseg_bench.models.training.data import views
 from tvseg_bench.models.training.losses.collectives import process_group
 from tvseg_bench.models.training.losses.sinkhorn import sinkhorn
 from tvseg_bench.models.training.losses.temporal_loss import usage
@@ -121,12 +114,7 @@ class DistillationHead(nn.Module):
 
 
 class SelfDistil(nn.Module):
-    """The objective: a head of the student, and a teacher that follows backbone and head.
-
-    Args:
-        config: every constant.
-        dim: channels of the backbone's features.
-    """
+    """The objective: a head of the student, and a teacher that follows backbone and head."""
 
     taken: Tensor
 
@@ -135,12 +123,8 @@ class SelfDistil(nn.Module):
         self.config = config
         self.head = DistillationHead(dim, config)
         self.teacher = Teacher("corrected")
-        self.variation = ViewVariation(zoom=config.zoom, grey=config.grey)
+        self.variation = views.ViewVariation(zoom=config.zoom, grey=config.grey)
         self.register_buffer("taken", torch.zeros((), dtype=torch.long))
-
-    def parameters_to_tune(self) -> Iterable[tuple[str, nn.Parameter]]:
-        """Yield the student head's parameters."""
-        return self.head.named_parameters()
 
     def forward(self, backbone: Any, batch: ClipBatch) -> StepLoss:
         """Return the loss over the frames of the batch, each an image of its own."""
@@ -188,10 +172,10 @@ class SelfDistil(nn.Module):
         self, images: Tensor, names: Sequence[str], view: int, side: int
     ) -> tuple[Tensor, Tensor]:
         """Return where view number `view` of each image looks, and its pixels."""
-        u = draws(names, self.config.seed, int(self.taken), view)
-        maps = placements(u, (images.shape[-2], images.shape[-1]), side, self.variation.zoom)
+        u = views.draws(names, self.config.seed, int(self.taken), view)
+        maps = views.placements(u, (images.shape[-2], images.shape[-1]), side, self.variation.zoom)
         with torch.autocast(images.device.type, enabled=False):
-            return maps, relight(cut(images, maps, side), u, self.variation)
+            return maps, views.relight(views.cut(images, maps, side), u, self.variation)
 
     def _hidden(self, names: Sequence[str], grid: Sequence[int]) -> Tensor:
         """Return [2 N, h, w] which patches the student does not see, the same number in each."""
@@ -253,7 +237,7 @@ class SelfDistil(nn.Module):
         grid, n = seen.shape[1], len(maps[0])
         losses = []
         for view, (here, there) in enumerate((maps, maps[::-1])):
-            points, inside = correspond(here, there, grid)
+            points, inside = views.correspond(here, there, grid)
             other = targets[n * (1 - view) : n * (2 - view)].permute(0, 3, 1, 2)
             wanted = functional.grid_sample(
                 other, points.to(other), padding_mode="border", align_corners=False

@@ -12,7 +12,7 @@ exp_time_tuning_v2.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -105,12 +105,7 @@ PRESETS: Mapping[str, TimeTConfig] = MappingProxyType(
 
 
 class TimeTObjective(nn.Module):
-    """Head, prototypes, and what may stand beside them: a teacher, a queue.
-
-    Args:
-        config: every constant.
-        dim: channels of the backbone's features.
-    """
+    """Head, prototypes, and what may stand beside them: a teacher, a queue."""
 
     def __init__(self, config: TimeTConfig, dim: int) -> None:
         super().__init__()
@@ -181,10 +176,6 @@ class TimeTObjective(nn.Module):
             group=process_group(),
         )
         return plan[: source[..., 0].numel()].view(*source.shape[:-1], -1)[:, 0]
-
-    def parameters_to_tune(self) -> Iterable[tuple[str, nn.Parameter]]:
-        """Yield head and prototypes."""
-        return self.named_parameters()
 
     @torch.no_grad()
     def after_step(self, backbone: Any, step: int, n_steps: int) -> None:

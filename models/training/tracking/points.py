@@ -41,9 +41,6 @@ def features_at(
         features: [N, h, w, D].
         points: [N, P, 2] (x, y) in pixels.
         size: (H, W) of the frames, pixels.
-        sampling: what lies between patches.
-        latent_grid: where a pixel lies on the map; only for `latent`.
-        outside: of the map; only for `latent`.
 
     Returns:
         [N, P, D].

@@ -33,7 +33,7 @@ def test_preset_takes_a_step(name: str, preset: str, backbone: Any) -> None:
     result.value.backward()
     objective.after_step(backbone, 0, 5)
     assert bool(result.value.isfinite())
-    assert dict(objective.parameters_to_tune())
+    assert dict(objective.named_parameters())
     assert backbone.block.weight.grad.any()
 
 
@@ -45,7 +45,7 @@ def test_preset_takes_a_step_in_half_precision(name: str, preset: str, backbone:
         result = objective.forward(backbone, batch())
     assert result.value.dtype == torch.float32
     result.value.backward()
-    gradients = [p.grad for _, p in objective.parameters_to_tune() if p.grad is not None]
+    gradients = [p.grad for _, p in objective.named_parameters() if p.grad is not None]
     assert gradients
     assert all(bool(g.isfinite().all()) for g in gradients)
     assert backbone.block.weight.grad.isfinite().all()

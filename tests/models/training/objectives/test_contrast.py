@@ -35,7 +35,7 @@ def objective(**changes: Any) -> ContrastObjective:
 @pytest.mark.parametrize("changes", VARIANTS)
 def test_loss_falls_and_reaches_every_parameter(changes: dict[str, Any], backbone: Any) -> None:
     subject = objective(**changes)
-    tuned = {**dict(subject.parameters_to_tune()), "block": backbone.block.weight}
+    tuned = {**dict(subject.named_parameters()), "block": backbone.block.weight}
     optimiser = torch.optim.SGD(tuned.values(), lr=0.1)
     losses = []
     for step in range(25):
@@ -55,7 +55,7 @@ def test_moving_image_is_recognised(backbone: Any) -> None:
     images = torch.stack([wide[..., i : i + 24] for i in (0, 4, 8)], 1)
     clips = ClipBatch(images=images, names=["a"], frames=[(0, 1, 2)])
     subject = objective(teacher="none", topk=1, temperature=0.05)
-    optimiser = torch.optim.Adam([p for _, p in subject.parameters_to_tune()], lr=0.01)
+    optimiser = torch.optim.Adam([p for _, p in subject.named_parameters()], lr=0.01)
     agreements = []
     for _ in range(60):
         optimiser.zero_grad()

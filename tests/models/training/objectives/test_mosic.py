@@ -43,7 +43,7 @@ def objective(**changes: Any) -> MoSiCObjective:
 @pytest.mark.parametrize("changes", VARIANTS)
 def test_loss_falls_and_reaches_every_parameter(changes: dict[str, Any], backbone: Any) -> None:
     subject, clips = objective(**changes), tracked()
-    own = dict(subject.parameters_to_tune())
+    own = dict(subject.named_parameters())
     tuned = {**own, "block": backbone.block.weight, "bias": backbone.block.bias}
     optimiser = torch.optim.SGD(tuned.values(), lr=0.02)
     losses = []

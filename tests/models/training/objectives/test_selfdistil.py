@@ -59,7 +59,7 @@ def make(config: SelfDistilConfig = TINY) -> tuple[Conv, SelfDistil]:
 
 def train(steps: int, config: SelfDistilConfig = TINY) -> tuple[Conv, SelfDistil, list[float]]:
     backbone, objective = make(config)
-    own = [p for _, p in objective.parameters_to_tune()]
+    own = [p for _, p in objective.named_parameters()]
     optimiser = torch.optim.AdamW([*backbone.parameters(), *own], lr=3e-3)
     losses = []
     for step in range(steps):

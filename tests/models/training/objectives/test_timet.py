@@ -35,7 +35,7 @@ def objective(**changes: Any) -> TimeTObjective:
 def train(subject: TimeTObjective, backbone: Any, steps: range, n_steps: int = 20) -> list[float]:
     """Return the losses of some steps on one batch."""
     tuned = [p for p in backbone.parameters() if p.requires_grad]
-    own = [p for _, p in subject.parameters_to_tune()]
+    own = [p for _, p in subject.named_parameters()]
     optimiser = torch.optim.SGD([*tuned, *own], lr=0.05)
     losses = []
     for step in steps:
