@@ -7,7 +7,6 @@ subset of 256 pixels per cluster: only these need their features.
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,6 @@ def published_kmeans(
     nredo: int = 5,
     seed: int = 1,
     spherical: bool = False,
-    threads: int | None = None,
     name: str = "",
 ) -> interface.KMeansResult:
     """Cluster upsampled features [F, h, w, D] into k as `faiss.Kmeans` does by default.
@@ -55,15 +53,15 @@ def published_kmeans(
             f"{pixels} pixels cannot be put into {k} clusters by faiss; "
             f"give k={pixels} or less, or a larger size"
         )
-    faiss = _faiss()
+    faiss = load_faiss("the published k-means")
     kmeans = faiss.Kmeans(
         frames.shape[3], k, niter=niter, nredo=nredo, seed=seed, spherical=spherical
     )
     kmeans.cp.min_points_per_centroid = 1
     kmeans.train(gather(frames, shape, sampled_pixels(faiss, pixels, k, seed)))
     centers: interface.Floating = np.array(kmeans.centroids, np.float32).reshape(k, -1)
-    labels = assign_upsampled(frames, centers, (height, width), threads=threads)
-    inertia, empty = _outcome(frames, shape, centers, threads)
+    labels = assign_upsampled(frames, centers, (height, width))
+    inertia, empty = _outcome(frames, shape, centers)
     return interface.KMeansResult(centers, inertia, niter, False, empty, labels)
 
 
@@ -90,23 +88,24 @@ def gather(frames: interface.Floating, shape: Grid, ids: NDArray[np.int64]) -> N
 
 
 def _outcome(
-    frames: interface.Floating, shape: Grid, centers: interface.Floating, threads: int | None
+    frames: interface.Floating, shape: Grid, centers: interface.Floating
 ) -> tuple[float, int]:
     """Return the inertia and the number of empty clusters, by one implicit pass."""
     shift = frames.mean((0, 1, 2), dtype=np.float64)
     moved = centers - shift
-    with workers(threads) as pool:
+    with workers() as pool:
         blocks = blocks_of(frames, (shape.y.size, shape.x.size), shift)
         now = cluster_sums([blocks], pool, moved)
     norm = shape.squared_norm(frames - shift.astype(np.float32))
     return max(norm - 2.0 * now.best, 0.0), int((now.counts == 0).sum())
 
 
-def _faiss() -> ModuleType:
+def load_faiss(purpose: str) -> Any:
+    """Return the module faiss; MissingExtraError names the purpose where it is not installed."""
     import torch  # noqa: F401  # before faiss: the other order crashes where both bring OpenMP
 
     try:
         import faiss
     except ImportError as error:
-        raise MissingExtraError("faiss", "cpu", "the published k-means") from error
+        raise MissingExtraError("faiss", "cpu", purpose) from error
     return faiss

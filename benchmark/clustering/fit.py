@@ -13,7 +13,6 @@ from tvseg_bench.benchmark.clustering import interface
 from tvseg_bench.benchmark.clustering.lloyd import (
     FRAMES,
     FrameBlock,
-    LloydFit,
     UnpreparedBlock,
     blocks_of,
     cluster_sums,
@@ -29,7 +28,6 @@ from tvseg_bench.benchmark.clustering.seeding import best_starts
 from tvseg_bench.benchmark.clustering.threads import Workers
 from tvseg_bench.benchmark.clustering.upsampling import cell_tables
 
-Floats = NDArray[np.float64]
 _TRIAL_ITERATIONS = 4
 _TRIAL_FRAMES = 8
 _STRIDE = 1.6
@@ -42,7 +40,7 @@ def fit_frames(
     settings: interface.FitSettings,
     init: interface.Floating | None,
     pool: Workers,
-) -> LloydFit:
+) -> interface.KMeansResult:
     """Cluster frames [F, h, w, D] that fit in memory."""
     per_side = points_per_side(frames, size, settings.k)
     sample = sample_patches([(frames, size)], settings.k, settings.seed, per_side)
@@ -50,8 +48,8 @@ def fit_frames(
     if init is not None:
         start = init.astype(np.float64) - sample.shift
         return _refine([blocks], sample, settings, [start], 1.0, pool)
-    starts = best_starts(sample, settings.k, settings.n_init, settings.seed, pool)
-    starts = _best_on_few_pixels(frames, size, blocks, sample, settings, starts, pool)
+    found = best_starts(sample, settings.k, settings.n_init, settings.seed, pool)
+    starts = _best_on_few_pixels(frames, size, blocks, sample, settings, found, pool)
     return _refine([blocks], sample, settings, starts, _STRIDE, pool)
 
 
@@ -61,9 +59,9 @@ def _best_on_few_pixels(
     blocks: list[FrameBlock],
     sample: PatchSample,
     settings: interface.FitSettings,
-    starts: list[Floats],
+    starts: Sequence[interface.Floating],
     pool: Workers,
-) -> list[Floats]:
+) -> Sequence[interface.Floating]:
     """Return the starts that do best on fewer pixels: every patch stands for 4 x 4 at most.
 
     All are tried for a few iterations on some of the frames, the best two run to the end on all.
@@ -76,11 +74,11 @@ def _best_on_few_pixels(
     few = [replace(block, cells=cell_tables((h, w), small, frames.dtype)) for block in blocks]
     trial = few[:: -(-len(few) * FRAMES // _TRIAL_FRAMES)]
 
-    def short(start: Floats) -> LloydFit:
+    def short(start: interface.Floating) -> interface.KMeansResult:
         assign = partial(cluster_sums, [trial], Workers(1))
         return lloyd(assign, start, norm, _TRIAL_ITERATIONS, 0.0)
 
-    def long(start: Floats) -> LloydFit:
+    def long(start: interface.Floating) -> interface.KMeansResult:
         assign = partial(cluster_sums, [few], pool)
         return lloyd(assign, start, norm, settings.max_iter, 10 * settings.tol, _STRIDE)
 
@@ -95,10 +93,10 @@ def _refine(
     chunks: Iterable[Sequence[FrameBlock | UnpreparedBlock]],
     sample: PatchSample,
     settings: interface.FitSettings,
-    starts: list[Floats],
+    starts: Sequence[interface.Floating],
     stride: float,
     pool: Workers,
-) -> LloydFit:
+) -> interface.KMeansResult:
     """Return the best of the starts refined on all pixels, with the shift added again."""
     assign = partial(cluster_sums, chunks, pool)
     fits = [
@@ -114,7 +112,7 @@ def fit_stream(
     settings: interface.FitSettings,
     init: interface.Floating | None,
     pool: Workers,
-) -> LloydFit:
+) -> interface.KMeansResult:
     """Cluster frames that come in chunks, once per pass."""
 
     def frames() -> Iterator[tuple[interface.Floating, tuple[int, int]]]:
@@ -127,8 +125,8 @@ def fit_stream(
                 yield blocks_of(interface.as_array(chunk.features), chunk.size, sample.shift)
 
     sample = sample_patches(frames(), settings.k, settings.seed)
-    settings.check_init(init, len(sample.shift))
     if init is not None:
+        interface.check_centers("init", init, settings.k, len(sample.shift))
         start = init.astype(np.float64) - sample.shift
         return _refine(Passes(), sample, settings, [start], 1.0, pool)
     starts = best_starts(sample, settings.k, settings.n_init, settings.seed, pool)

@@ -27,7 +27,7 @@ class KMeansResult:
     """A clustering of upsampled features."""
 
     centers: Floating
-    """[k, D] in the dtype that was computed in, float32 or float64."""
+    """[k, D] float32 or float64."""
     inertia: float
     """Sum over all pixels of the squared distance to the nearest centre."""
     n_iter: int
@@ -70,11 +70,6 @@ class FitSettings:
                 raise UsageError(f"{word}={value!r} clusters nothing; give {word}=1 or more")
         if not isinstance(self.seed, Integral) or self.seed < 0:
             raise UsageError(f"seed={self.seed!r} is not a seed; give seed=0 or more")
-
-    def check_init(self, init: Floating | None, depth: int) -> None:
-        """Raise UsageError unless the centres to start from are None or finite [k, depth]."""
-        if init is not None:
-            check_centers("init", init, self.k, depth)
 
 
 def check_centers(word: str, centers: Floating, k: int | str, depth: int) -> None:

@@ -9,6 +9,7 @@ same labels and centres, at the cost of the patch grid.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.clustering import interface, torch_backend
 from tvseg_bench.benchmark.clustering.fit import fit_frames, fit_stream, label_frames
-from tvseg_bench.benchmark.clustering.lloyd import LloydFit
 from tvseg_bench.benchmark.clustering.patch_sample import points_per_side, sample_patches
 from tvseg_bench.benchmark.clustering.seeding import best_starts
 from tvseg_bench.benchmark.clustering.threads import Workers, workers
@@ -71,7 +71,8 @@ def kmeans_upsampled(
     frames, device = interface.as_frames(features, name), _device(features, backend)
     height_width = interface.check_size(size)
     settings.check()
-    settings.check_init(init, frames.shape[3])
+    if init is not None:
+        interface.check_centers("init", init, k, frames.shape[3])
     maps = None
     with workers(threads) as pool:
         if device is None:
@@ -81,7 +82,7 @@ def kmeans_upsampled(
         centers = fit.centers.astype(frames.dtype)
         if labels == "pixels":
             maps = _label(frames, centers, height_width, device, pool)
-    return interface.KMeansResult(centers, fit.inertia, fit.n_iter, fit.converged, fit.empty, maps)
+    return replace(fit, centers=centers, labels=maps)
 
 
 def kmeans_streamed(
@@ -93,7 +94,6 @@ def kmeans_streamed(
     seed: int = 0,
     tol: float = 1e-5,
     init: interface.Floating | None = None,
-    threads: int | None = None,
 ) -> interface.KMeansResult:
     """Cluster the upsampled features of a stream that need not fit in memory.
 
@@ -111,20 +111,15 @@ def kmeans_streamed(
     """
     settings = interface.FitSettings(k, n_init, max_iter, seed, tol)
     settings.check()
-    with workers(threads) as pool:
+    with workers() as pool:
         fit = fit_stream(chunks, settings, init, pool)
-    centers = fit.centers.astype(np.float32)
-    return interface.KMeansResult(centers, fit.inertia, fit.n_iter, fit.converged, fit.empty)
+    return replace(fit, centers=fit.centers.astype(np.float32))
 
 
 def assign_upsampled(
     features: interface.Features,
     centers: interface.Floating,
     size: tuple[int, int],
-    *,
-    backend: Backend = "auto",
-    threads: int | None = None,
-    name: str = "",
 ) -> NDArray[np.int32]:
     """Return the nearest of centers [K, D] for every upsampled pixel, int32 [F, H, W].
 
@@ -134,11 +129,11 @@ def assign_upsampled(
         ModelError: features of another shape than [F, h, w, D], or with NaN or infinity.
         UsageError: a size without pixels, or centres of other dimensions.
     """
-    frames = interface.as_frames(features, name)
+    frames = interface.as_frames(features)
     height_width = interface.check_size(size)
     interface.check_centers("centers", centers, "k", frames.shape[3])
-    with workers(threads) as pool:
-        return _label(frames, centers, height_width, _device(features, backend), pool)
+    with workers() as pool:
+        return _label(frames, centers, height_width, interface.device_of(features), pool)
 
 
 def _device(features: interface.Features, backend: Backend) -> str | None:
@@ -169,7 +164,7 @@ def _fit_on_device(
     init: interface.Floating | None,
     device: str,
     pool: Workers,
-) -> LloydFit:
+) -> interface.KMeansResult:
     """Search starts on the host, refine the best ones together on the device."""
     k, n_init, seed = settings.k, settings.n_init, settings.seed
     sample = sample_patches([(frames, size)], k, seed, points_per_side(frames, size, k))

@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.clustering.interface import Floating, precision_of, shape_of
+from tvseg_bench.benchmark.clustering.interface import (
+    Floating,
+    KMeansResult,
+    precision_of,
+    shape_of,
+)
 from tvseg_bench.benchmark.clustering.threads import Workers
 from tvseg_bench.benchmark.clustering.upsampling import CellTables, cell_tables
 
@@ -44,17 +49,6 @@ class ClusterSums:
     """[K, D] sum of the pixels of each cluster."""
     counts: Counts
     """[K] pixels of each cluster."""
-
-
-@dataclass(frozen=True, eq=False)
-class LloydFit:
-    """The result of Lloyd's iteration."""
-
-    centers: Floats
-    inertia: float
-    n_iter: int
-    converged: bool
-    empty: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +100,7 @@ def _pass(
     return float(assign_frames(block.features, by_column, *tables, sums, counts, labels))
 
 
-def sums_of_block(block: FrameBlock | UnpreparedBlock, centers: Floats) -> ClusterSums:
+def sums_of_block(block: FrameBlock | UnpreparedBlock, centers: Floating) -> ClusterSums:
     """Assign the pixels of a block to the best of centers [K, D] and add them up."""
     from tvseg_bench.benchmark.clustering.cell_kernels import BLOCK
 
@@ -118,7 +112,7 @@ def sums_of_block(block: FrameBlock | UnpreparedBlock, centers: Floats) -> Clust
 
 
 def cluster_sums(
-    chunks: Iterable[Sequence[FrameBlock | UnpreparedBlock]], pool: Workers, centers: Floats
+    chunks: Iterable[Sequence[FrameBlock | UnpreparedBlock]], pool: Workers, centers: Floating
 ) -> ClusterSums:
     """Assign the pixels of all blocks and add them up, in the order of the blocks."""
     best, sums = 0.0, np.zeros(centers.shape)
@@ -132,13 +126,13 @@ def cluster_sums(
 
 
 def lloyd(
-    assign: Callable[[Floats], ClusterSums],
-    centers: Floats,
+    assign: Callable[[Floating], ClusterSums],
+    centers: Floating,
     squared_norm: float,
     max_iter: int,
     tol: float,
     stride: float = 1.0,
-) -> LloydFit:
+) -> KMeansResult:
     """Alternate assignment and update until the inertia falls by no more than tol of itself.
 
     A cluster that loses all its pixels stays where it is. The inertia returned is that of the
@@ -155,7 +149,7 @@ def lloyd(
             continue
         before = reached.inertia if reached else np.inf
         converged = reached is not None and before - inertia <= tol * before
-        reached = LloydFit(centers, inertia, n_iter, converged, empty)
+        reached = KMeansResult(centers, inertia, n_iter, converged, empty)
         if converged:
             break
         owned = now.counts[:, None] > 0

@@ -47,7 +47,7 @@ def sample_patches(
     depend on how the frames are cut into chunks. With per_side > 1 there are per_side x per_side
     points in a patch, pixels of a small upsampling.
     """
-    limit = _sample_size(k)
+    limit = max(2048, 32 * k)
     rng = np.random.default_rng([seed, 1])
     pixels, norm, shift = 0, 0.0, None
     points, mass, keys = None, np.empty(0), np.empty(0)
@@ -94,8 +94,3 @@ def points_per_side(frames: Floating, size: tuple[int, int], k: int) -> int:
     each = _POINTS_OF_MANY if k > MANY_CLUSTERS else _POINTS_PER_CLUSTER
     wanted = ceil(sqrt(each * k / (len(frames) * h * w)))
     return max(1, min(wanted, size[0] // h, size[1] // w))
-
-
-def _sample_size(k: int) -> int:
-    """Return how many patches a sample holds."""
-    return max(2048, 32 * k)

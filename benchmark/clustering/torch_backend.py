@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.clustering.interface import FitSettings, Floating
-from tvseg_bench.benchmark.clustering.lloyd import LloydFit
+from tvseg_bench.benchmark.clustering.interface import FitSettings, Floating, KMeansResult
 from tvseg_bench.benchmark.clustering.patch_sample import PatchSample
 from tvseg_bench.benchmark.clustering.upsampling import grid
 
@@ -25,15 +24,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 _BUDGET = 1 << 28
 """Scores held at once, in bytes."""
-
-
-@dataclass(frozen=True, eq=False)
-class BatchClusterSums:
-    """Sums over the pixels of each cluster, from Q starts; see `lloyd.ClusterSums`."""
-
-    best: torch.Tensor
-    sums: torch.Tensor
-    counts: torch.Tensor
 
 
 class DeviceFrames:
@@ -63,8 +53,8 @@ class DeviceFrames:
             maps = low.view(starts, -1, h, w, k).permute(0, 1, 4, 2, 3)
             yield span, self.uy @ maps @ self.ux.mT
 
-    def cluster_sums(self, centers: torch.Tensor) -> BatchClusterSums:
-        """Assign all pixels to the best of centers [Q, K, D] (float64) and add them up."""
+    def cluster_sums(self, centers: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return `lloyd.ClusterSums` of Q starts: best [Q], sums [Q, K, D], counts [Q, K]."""
         import torch
 
         starts, k, depth = centers.shape
@@ -79,7 +69,7 @@ class DeviceFrames:
             flat = self.features[:, span].reshape(starts, -1, depth)
             by_cluster = weights.permute(0, 2, 1, 3, 4).reshape(starts, k, -1)
             sums += (by_cluster @ flat).double()
-        return BatchClusterSums(best, sums, counts)
+        return best, sums, counts
 
     def labels(self, centers: torch.Tensor) -> NDArray[np.int32]:
         """Return the best of centers [Q, K, D] for every pixel, [Q, F, H, W]."""
@@ -91,7 +81,7 @@ class DeviceFrames:
 
 def lloyd_many(
     batch: DeviceFrames, starts: list[Floats], squared_norm: float, max_iter: int, tol: float
-) -> list[LloydFit]:
+) -> list[KMeansResult]:
     """Run `lloyd.lloyd` from all starts in lockstep."""
     import torch
 
@@ -103,20 +93,20 @@ def lloyd_many(
     moving = torch.ones_like(norms, dtype=torch.bool)
     counts = centers.new_zeros(centers.shape[:2])
     for turn in range(max_iter + 1):
-        now = batch.cluster_sums(centers)
-        value = (norms - 2.0 * now.best).clamp(min=0.0)
-        counts = torch.where(moving[:, None], now.counts, counts)
+        best, sums, now = batch.cluster_sums(centers)
+        value = (norms - 2.0 * best).clamp(min=0.0)
+        counts = torch.where(moving[:, None], now, counts)
         settled = inertia - value <= tol * inertia if turn else ~moving
         inertia = torch.where(moving, value, inertia)
         moving = moving & ~settled
         if turn == max_iter or not bool(moving.any()):
             break
-        means = now.sums / now.counts.clamp(min=1.0)[..., None]
-        update = moving[:, None, None] & (now.counts > 0)[..., None]
+        means = sums / now.clamp(min=1.0)[..., None]
+        update = moving[:, None, None] & (now > 0)[..., None]
         centers = torch.where(update, means, centers)
         n_iter += moving
     return [
-        LloydFit(
+        KMeansResult(
             centers[q].cpu().numpy(),
             float(inertia[q]),
             int(n_iter[q]),
@@ -147,7 +137,7 @@ def fit(
     starts: list[Floats],
     settings: FitSettings,
     device: str,
-) -> LloydFit:
+) -> KMeansResult:
     """Return the best of the starts refined on all pixels of frames [F, h, w, D]."""
     import torch
 

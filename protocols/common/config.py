@@ -5,7 +5,7 @@ Nothing here computes; importing this module loads neither numpy nor torch.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,8 +31,8 @@ def mean_iou_cards(
     }
 
 
-class LearnedConfig(BaseModel):
-    """Everything about input and score that moves a number of `linear` and `retrieval`."""
+class InputConfig(BaseModel):
+    """How frames reach the model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -40,6 +40,28 @@ class LearnedConfig(BaseModel):
     """Pixels of the short side (`short-side`) or of both sides (`square`) of the input."""
     resize: Literal["short-side", "square"] = "short-side"
     """short-side: aspect kept, both sides multiples of the patch. square: squashed."""
+
+    def shown(
+        self,
+        dataset: Dataset,
+        frames: int | None,
+        statistics: Literal["card", "timet"] = "card",
+        **fields: Any,
+    ) -> View:
+        """Return the view of these data; still images come once, with the card's statistics."""
+        still = len(dataset.clips) > 0 and dataset.clips[0].n_frames == 1
+        return View(
+            size=self.size,
+            resize=self.resize,
+            statistics="card" if still else statistics,
+            frames=None if still else frames,
+            **fields,
+        )
+
+
+class LearnedConfig(InputConfig):
+    """Everything about input and score that moves a number of `linear` and `retrieval`."""
+
     statistics: Literal["card", "timet"] = "card"
     """Input normalisation; `timet` is the release's std .228 for video."""
     frames: int | None = Field(default=None, ge=1)
@@ -58,11 +80,5 @@ class LearnedConfig(BaseModel):
     unless something is predicted as it; counted as 0."""
 
     def view(self, dataset: Dataset) -> View:
-        """Return the view of these data; still images are shown with the card's statistics."""
-        still = len(dataset.clips) > 0 and dataset.clips[0].n_frames == 1
-        return View(
-            size=self.size,
-            resize=self.resize,
-            statistics="card" if still else self.statistics,
-            frames=None if still else self.frames,
-        )
+        """Return the view of these data."""
+        return self.shown(dataset, self.frames, self.statistics)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -37,20 +37,6 @@ class MatchingRules(Protocol):
     @property
     def absent_class(self) -> AbsentClass:
         """What a class without a true pixel does to the mean."""
-        ...
-
-
-class AveragingRules(Protocol):
-    """How clips become a number: fields of a configuration."""
-
-    @property
-    def average(self) -> Literal["clips", "batches"]:
-        """Whether clips or batches of clips weigh alike."""
-        ...
-
-    @property
-    def batch_clips(self) -> int:
-        """Clips of a batch."""
         ...
 
 
@@ -202,21 +188,16 @@ def mean(values: Iterable[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def average(values: Sequence[float | None], rules: AveragingRules) -> float | None:
-    """Average clips: with equal weight, or as the mean of the means of batches."""
-    if rules.average == "clips":
-        return mean(values)
-    step = rules.batch_clips
+def average(values: Sequence[float | None], step: int) -> float | None:
+    """Return the mean of the means of every `step` clips in a row."""
     return mean(mean(values[i : i + step]) for i in range(0, len(values), step))
 
 
-def average_rows(
-    rows: Sequence[Sequence[UnitResult]], rules: AveragingRules
-) -> dict[str, float | None]:
+def average_rows(rows: Sequence[Sequence[UnitResult]], step: int) -> dict[str, float | None]:
     """Return the reference scores of the clips' units, averaged as the metrics are."""
     names = [f"{r}/{m}" for r in ("constant", "oracle") for m in METRICS]
     return {
-        name: average([mean(u.references.get(name) for u in units) for units in rows], rules)
+        name: average([mean(u.references.get(name) for u in units) for units in rows], step)
         for name in names
     }
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from tvseg_bench.benchmark.registry import ProtocolEntry
 from tvseg_bench.benchmark.types import Dataset, MetricCard, View
-from tvseg_bench.protocols.common.config import mean_iou_cards
+from tvseg_bench.protocols.common.config import InputConfig, mean_iou_cards
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.evaluation import Evaluation
@@ -23,15 +23,9 @@ MaskSource = Literal["auto", "attention", "first-component", "centre-prior"]
 _ATTENTION: dict[str, Any] = {"auto": "if-any", "attention": True}
 
 
-class ForegroundConfig(BaseModel):
+class ForegroundConfig(InputConfig):
     """Everything that moves a number of `foreground`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    size: int = Field(default=224, ge=14, le=4096)
-    """Pixels of the short side (`short-side`) or of both sides (`square`) of the input."""
-    resize: Literal["short-side", "square"] = "short-side"
-    """short-side: aspect kept, both sides multiples of the patch. square: squashed."""
     frames: int | None = Field(default=None, ge=1)
     """Frames per clip; null = every frame."""
 
@@ -91,13 +85,8 @@ class ForegroundConfig(BaseModel):
 
     def view(self, dataset: Dataset) -> View:
         """Return the view of these data, with attention where it is wanted."""
-        still = len(dataset.clips) > 0 and dataset.clips[0].n_frames == 1
-        return View(
-            size=self.size,
-            resize=self.resize,
-            frames=None if still else self.frames,
-            attention=_ATTENTION.get(self.mask_source, False),
-        )
+        attention = _ATTENTION.get(self.mask_source, False)
+        return self.shown(dataset, self.frames, attention=attention)
 
 
 class ForegroundClassesConfig(ForegroundConfig):

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tvseg_bench.benchmark.registry import ProtocolEntry
 from tvseg_bench.benchmark.types import Dataset, View
-from tvseg_bench.protocols.common.config import mean_iou_cards
+from tvseg_bench.protocols.common.config import InputConfig, mean_iou_cards
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.evaluation import Evaluation
@@ -23,15 +23,9 @@ Scope = Literal["frame", "clip", "dataset"]
 """Which pixels share one clustering and one matching."""
 
 
-class KMeansConfig(BaseModel):
+class KMeansConfig(InputConfig):
     """Everything that moves a number of `kmeans-*` and `overcluster-*`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    size: int = Field(default=224, ge=14, le=4096)
-    """Pixels of the short side (`short-side`) or of both sides (`square`) of the input."""
-    resize: Literal["short-side", "square"] = "short-side"
-    """short-side: aspect kept, both sides multiples of the patch. square: squashed."""
     statistics: Literal["card", "timet"] = "card"
     """Input normalisation; `timet` is the release's std .228 for video."""
     frames: int | None = Field(default=None, ge=1)
@@ -109,17 +103,14 @@ class KMeansConfig(BaseModel):
         return n_clips - n_clips % self.batch_clips if self.last_batch == "drop" else n_clips
 
     def view(self, dataset: Dataset) -> View:
-        """Return the view of these data; still images are shown once and with the card's
-        statistics, whatever the video settings say."""
-        still = len(dataset.clips) > 0 and dataset.clips[0].n_frames == 1
-        return View(
-            size=self.size,
-            resize=self.resize,
-            statistics="card" if still else self.statistics,
-            frames=None if still else self.frames,
-            sampling=self.sampling,
-            sampling_seed=self.sampling_seed,
-        )
+        """Return the view of these data."""
+        sampling = {"sampling": self.sampling, "sampling_seed": self.sampling_seed}
+        return self.shown(dataset, self.frames, self.statistics, **sampling)
+
+    @property
+    def averaged(self) -> int:
+        """Clips whose mean weighs as one in a score."""
+        return self.batch_clips if self.average == "batches" else 1
 
     def clusters(self, n_labels: int, scope: Scope, dataset: str) -> int:
         """Return K for a unit with that many labels.

@@ -70,7 +70,8 @@ class KMeansUnits:
                     unit.row(clip.clip.name, t) for unit, t in zip(units, clip.frames, strict=True)
                 ]
         metrics = {
-            m: scoring.average([c.metrics[m] for c in clips], config) for m in scoring.METRICS
+            m: scoring.average([c.metrics[m] for c in clips], config.averaged)
+            for m in scoring.METRICS
         }
         if metrics["miou"] is None:
             raise NotApplicableError(
@@ -82,7 +83,7 @@ class KMeansUnits:
             metrics=metrics,
             clips=clips,
             frames=frames,
-            references=scoring.average_rows(rows, config),
+            references=scoring.average_rows(rows, config.averaged),
             per_class=scoring.per_class(every, dataset.classes) if kind == "semantic" else {},
             details={
                 "labels": kind,

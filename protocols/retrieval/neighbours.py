@@ -8,14 +8,11 @@ similar patches of a memory, weighted by a softmax of their cosine similarity.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tvseg_bench.benchmark.errors import MissingExtraError, UsageError
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from tvseg_bench.benchmark.clustering.faiss_reference import load_faiss
+from tvseg_bench.benchmark.errors import UsageError
 
 _QUERIES, _ROWS = 512, 32_768
 """Similarities held at once: 64 MB in float32."""
@@ -168,7 +165,7 @@ class InvertedFile:
     """An approximate index: faiss's inverted lists, of which the nearest few are searched."""
 
     def __init__(self, memory: torch.Tensor, cells: int, probes: int, seed: int) -> None:
-        faiss = _faiss()
+        faiss = load_faiss("backend=faiss-ivf")
         rows = memory.detach().cpu().contiguous().numpy()
         depth = rows.shape[1]
         self.cells = max(1, min(cells, len(rows) // _TRAIN_ROWS))
@@ -212,12 +209,3 @@ def _check(queries: torch.Tensor, memory: torch.Tensor, k: int) -> None:
         )
     if not 1 <= k <= len(memory):
         raise UsageError(f"k={k} neighbours of a memory of {len(memory)}; give 1 to {len(memory)}")
-
-
-def _faiss() -> ModuleType:
-    try:
-        import faiss
-    except ImportError as error:
-        raise MissingExtraError("faiss", "cpu", "backend=faiss-ivf") from error
-    module: Any = faiss
-    return module  # type: ignore[no-any-return]

@@ -8,26 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tvseg_bench.benchmark.registry import ProtocolEntry
 from tvseg_bench.benchmark.types import Dataset, View
-from tvseg_bench.protocols.common.config import mean_iou_cards
+from tvseg_bench.protocols.common.config import InputConfig, mean_iou_cards
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.evaluation import Evaluation
     from tvseg_bench.benchmark.registry import Registry
 
 
-class SegmenterConfig(BaseModel):
+class SegmenterConfig(InputConfig):
     """Everything that moves a number of `segmenter`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    size: int = Field(default=224, ge=14, le=4096)
-    """Pixels of the short side (`short-side`) or of both sides (`square`) of the input."""
-    resize: Literal["short-side", "square"] = "short-side"
-    """short-side: aspect kept, both sides multiples of the patch. square: squashed."""
     frames: int | None = Field(default=None, ge=1)
     """Frames per clip, equidistant; null = every frame."""
 
@@ -52,14 +46,8 @@ class SegmenterConfig(BaseModel):
     """What a frame or clip does whose ground truth holds one class only."""
 
     def view(self, dataset: Dataset) -> View:
-        """Return the view of these data; still images are shown once."""
-        still = len(dataset.clips) > 0 and dataset.clips[0].n_frames == 1
-        return View(
-            size=self.size,
-            resize=self.resize,
-            frames=None if still else self.frames,
-            output="segments",
-        )
+        """Return the view of these data, whose ids are wanted."""
+        return self.shown(dataset, self.frames, output="segments")
 
 
 STANDARD = SegmenterConfig()

@@ -167,7 +167,6 @@ class SegmentScorer:
         if metrics["miou"] is None:
             raise self._nothing(f"no {self.config.scope} with two classes")
         every = [unit for results in units for unit in results]
-        names = [f"{reference}/{metric}" for reference in REFERENCES for metric in scoring.METRICS]
         return Score(
             metrics=metrics,
             clips=rows,
@@ -178,13 +177,7 @@ class SegmentScorer:
                 for clip, results in zip(clips, units, strict=True)
                 for unit, t in zip(results, clip.frames, strict=True)
             ],
-            references={
-                name: scoring.mean(
-                    scoring.mean(unit.references.get(name) for unit in results)
-                    for results in units
-                )
-                for name in names
-            },
+            references=scoring.average_rows(units, 1),
             per_class=scoring.per_class(every, self._names(kind)) if kind == "semantic" else {},
             details={
                 "labels": kind,

@@ -210,7 +210,8 @@ class Temporal:
     def _average(self, clips: Sequence[TemporalClipScore], prefix: str) -> dict[str, float | None]:
         """Return every metric over the clips, or over all their windows."""
         found = [clip.measured[prefix] for clip in clips if clip.measured]
-        out = {m: average([one.metrics.get(m) for one in found], self.config) for m in METRICS}
+        step = self.config.averaged
+        out = {m: average([one.metrics.get(m) for one in found], step) for m in METRICS}
         if self.config.pool == "windows":
             for metric in measures.WINDOWED:
                 out[metric] = measures.nanmean_or_none(
