@@ -50,10 +50,6 @@ class ClassCounts:
         """[C] true pixels."""
         return self.tp + self.fn
 
-    def merge(self, *others: ClassCounts) -> ClassCounts:
-        """Add the counts of other units to these, by label."""
-        return merge_counts([self, *others])
-
     def select(self, labels: Collection[int]) -> ClassCounts:
         """Keep exactly these labels; one that is not there gets counts of 0."""
         wanted = np.unique(np.asarray(list(labels), np.int64))
@@ -91,7 +87,7 @@ def merge_counts(counts: Iterable[ClassCounts]) -> ClassCounts:
 
     Example:
         >>> one = ClassCounts(np.array([3]), np.array([1]), np.array([2]), np.array([4]))
-        >>> both = one.merge(ClassCounts(np.array([0]), *np.ones((3, 1), int)), one)
+        >>> both = merge_counts([one, ClassCounts(np.array([0]), *np.ones((3, 1), int)), one])
         >>> both.labels.tolist(), both.tp.tolist()
         ([0, 3], [1, 2])
     """

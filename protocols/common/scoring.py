@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,10 +12,7 @@ from tvseg_bench.benchmark.metrics.contingency import Contingency, merge
 from tvseg_bench.benchmark.metrics.iou import AbsentClass, ClassCounts, class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match, Matching, Unmatched, match
 from tvseg_bench.benchmark.metrics.references import constant_table
-from tvseg_bench.benchmark.types import UnitScore
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import ClipFeatures
+from tvseg_bench.benchmark.types import ClipFeatures, UnitScore
 
 METRICS = ("miou", "miou_fg")
 """Mean over all classes present, and the same without the background that the card declares."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.types import FeatureSet
 from tvseg_bench.protocols.common.feature_sets import Subset
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import FeatureSet
 
 
 @dataclass(frozen=True)

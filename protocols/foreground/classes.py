@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.errors import NotApplicableError
+from tvseg_bench.benchmark.evaluation import Recorder, RunContext
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.metrics.references import patch_grid_oracle
-from tvseg_bench.benchmark.types import VOID, Score
+from tvseg_bench.benchmark.types import VOID, Dataset, FeatureSet, LabelKind, Score
 from tvseg_bench.protocols.common.feature_sets import MaskedFeatures
 from tvseg_bench.protocols.common.ground_truth import distinct, label_kind, read_truth
 from tvseg_bench.protocols.common.scoring import (
@@ -26,18 +28,10 @@ from tvseg_bench.protocols.common.scoring import (
     per_class,
     score_unit,
 )
-from tvseg_bench.protocols.foreground import communities
-from tvseg_bench.protocols.foreground.clusters import Clustered, fit_patches, label_map
+from tvseg_bench.protocols.foreground import ForegroundClassesConfig, communities
+from tvseg_bench.protocols.foreground.clusters import Centers, Clustered, fit_patches, label_map
 from tvseg_bench.protocols.kmeans import KMeansConfig
 from tvseg_bench.protocols.kmeans.evaluation import KMeansDataset
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tvseg_bench.benchmark.evaluation import Recorder, RunContext
-    from tvseg_bench.benchmark.types import Dataset, FeatureSet, LabelKind
-    from tvseg_bench.protocols.foreground import ForegroundClassesConfig
-    from tvseg_bench.protocols.foreground.clusters import Centers
 
 BACKGROUND = 0
 """The segment of everything that is no foreground; communities count from 1."""

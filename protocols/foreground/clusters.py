@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.clustering import (
     Chunk,
@@ -19,23 +20,19 @@ from tvseg_bench.benchmark.clustering.foreground_clusters import (
     count_pixels,
     heavy_mask,
 )
+from tvseg_bench.benchmark.types import ClipFeatures
 from tvseg_bench.protocols.common.feature_sets import without_tokens
 from tvseg_bench.protocols.common.resize import nearest_index, resize_nearest
+from tvseg_bench.protocols.foreground import ForegroundConfig
 from tvseg_bench.protocols.foreground.noisy_masks import mask_source, over_heads, saliency
 from tvseg_bench.protocols.kmeans.projection import fit
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tvseg_bench.benchmark.types import ClipFeatures
-    from tvseg_bench.protocols.foreground import ForegroundConfig
-
-    Tokens = NDArray[np.float32]
-    """[T, rows, cols, d]."""
-    Masks = NDArray[np.bool_]
-    """[T, rows, cols]."""
-    Centers = NDArray[np.floating[Any]]
-    """[k, d]."""
+Tokens = NDArray[np.float32]
+"""[T, rows, cols, d]."""
+Masks = NDArray[np.bool_]
+"""[T, rows, cols]."""
+Centers = NDArray[np.floating[Any]]
+"""[k, d]."""
 
 _SQUARE = 16
 """Side of the images into which loose points are laid: faiss takes 256 = 16 * 16 per cluster."""

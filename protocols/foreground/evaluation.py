@@ -7,7 +7,7 @@ as the class token's attention. Leopart (arXiv 2204.13101), section 4.3; TimeT (
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +16,11 @@ from tvseg_bench.benchmark.clustering.foreground_clusters import (
     tune_threshold,
 )
 from tvseg_bench.benchmark.evaluation import Needs, RunContext
-from tvseg_bench.benchmark.types import Score, View
+from tvseg_bench.benchmark.types import Dataset, FeatureSet, Score, View
 from tvseg_bench.protocols.common.feature_sets import ClipsOf
 from tvseg_bench.protocols.common.ground_truth import label_kind
 from tvseg_bench.protocols.common.splits import folds
-from tvseg_bench.protocols.foreground import ForegroundClassesConfig
+from tvseg_bench.protocols.foreground import ForegroundClassesConfig, ForegroundConfig
 from tvseg_bench.protocols.foreground.classes import check_classes, score_classes
 from tvseg_bench.protocols.foreground.clusters import Clustered, clustered
 from tvseg_bench.protocols.foreground.mask_scores import (
@@ -29,10 +29,6 @@ from tvseg_bench.protocols.foreground.mask_scores import (
     score_masks,
     stacked,
 )
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Dataset, FeatureSet
-    from tvseg_bench.protocols.foreground import ForegroundConfig
 
 
 @dataclass(frozen=True)

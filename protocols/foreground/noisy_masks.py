@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.errors import NotApplicableError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tvseg_bench.benchmark.types import ClipFeatures
-    from tvseg_bench.protocols.foreground import ForegroundConfig
+from tvseg_bench.benchmark.types import ClipFeatures
+from tvseg_bench.protocols.foreground import ForegroundConfig
 
 
 def mask_source(attention: Sequence[NDArray[np.float64] | None], config: ForegroundConfig) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.clustering import (
     Chunk,
@@ -16,12 +17,8 @@ from tvseg_bench.benchmark.clustering import (
     published_kmeans,
 )
 from tvseg_bench.protocols.common.resize import resize_nearest
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tvseg_bench.protocols.kmeans import KMeansConfig
-    from tvseg_bench.protocols.kmeans.projection import Tokens
+from tvseg_bench.protocols.kmeans import KMeansConfig
+from tvseg_bench.protocols.kmeans.projection import Tokens
 
 
 @dataclass(frozen=True)

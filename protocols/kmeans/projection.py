@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.clustering import Moments, Projection, fit_projection
+from tvseg_bench.benchmark.evaluation import SharedCache
+from tvseg_bench.benchmark.types import ClipFeatures, FeatureSet
 from tvseg_bench.protocols.common.feature_sets import Subset, without_tokens
+from tvseg_bench.protocols.kmeans import KMeansConfig, Scope
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tvseg_bench.benchmark.evaluation import SharedCache
-    from tvseg_bench.benchmark.types import ClipFeatures, FeatureSet
-    from tvseg_bench.protocols.kmeans import KMeansConfig, Scope
-
-    Tokens = NDArray[np.float32]
-    """[T, rows, cols, d]."""
+Tokens = NDArray[np.float32]
+"""[T, rows, cols, d]."""
 
 
 def projected(

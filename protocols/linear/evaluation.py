@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.clustering import Moments, Projection
 from tvseg_bench.benchmark.devices import resolve_device
 from tvseg_bench.benchmark.evaluation import Needs, Recorder, RunContext
 from tvseg_bench.benchmark.statistics.intervals import mean_and_sd
-from tvseg_bench.benchmark.types import VOID, Score, View
+from tvseg_bench.benchmark.types import VOID, ClipFeatures, Dataset, FeatureSet, Score, View
 from tvseg_bench.protocols.common.ground_truth import distinct
 from tvseg_bench.protocols.common.labelled_patches import Patches, collect, training_truth
 from tvseg_bench.protocols.common.resize import resize_nearest
@@ -27,17 +29,11 @@ from tvseg_bench.protocols.common.supervised import (
     two_or_more,
     upsampled_argmax,
 )
+from tvseg_bench.protocols.linear import LinearConfig
 from tvseg_bench.protocols.linear.frame_store import FrameStore
 from tvseg_bench.protocols.linear.probe import Probe, ProbeFit, conditioned, fit_logistic, folded
 from tvseg_bench.protocols.linear.sliding_window import slide
 from tvseg_bench.protocols.linear.train_probe import train_probe
-
-if TYPE_CHECKING:
-    import torch
-    from numpy.typing import NDArray
-
-    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet
-    from tvseg_bench.protocols.linear import LinearConfig
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.clustering.upsampling import Axis
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def windows(length: int, window: int, stride: int) -> list[tuple[int, int]]:

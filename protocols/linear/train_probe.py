@@ -10,24 +10,21 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from tvseg_bench.benchmark.clustering.upsampling import Axis
 from tvseg_bench.benchmark.errors import ModelError
 from tvseg_bench.protocols.common.patch_labels import label_positions
+from tvseg_bench.protocols.linear import LinearConfig
+from tvseg_bench.protocols.linear.frame_store import FrameStore
 from tvseg_bench.protocols.linear.probe import Probe
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tvseg_bench.protocols.linear import LinearConfig
-    from tvseg_bench.protocols.linear.frame_store import FrameStore
-
-    Batch = Sequence[tuple[NDArray[Any], NDArray[Any]]]
+Batch = Sequence[tuple[NDArray[Any], NDArray[Any]]]
 
 _LOGITS = 1 << 24
 """Logits of pixels that are held at once: 64 MB, three times over."""

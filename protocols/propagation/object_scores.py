@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from tvseg_bench.benchmark.metrics.boundary import TOLERANCE, FrameObjects, tolerance_radius
+from tvseg_bench.benchmark.metrics.boundary import TOLERANCE, FrameObjects, Pairs, tolerance_radius
 from tvseg_bench.benchmark.metrics.davis_jf import JF, object_scores, statistics
-from tvseg_bench.benchmark.types import Score, UnitScore
-from tvseg_bench.protocols.propagation import METRICS
-from tvseg_bench.protocols.propagation.followed_objects import UNKNOWN
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.metrics.boundary import Pairs
-    from tvseg_bench.benchmark.types import LabelKind
-    from tvseg_bench.protocols.propagation import PropagationConfig
-    from tvseg_bench.protocols.propagation.followed_objects import Numbers
+from tvseg_bench.benchmark.types import LabelKind, Score, UnitScore
+from tvseg_bench.protocols.propagation import METRICS, PropagationConfig
+from tvseg_bench.protocols.propagation.followed_objects import UNKNOWN, Numbers
 
 REFERENCES = ("constant", "oracle", "first-frame")
 """Background everywhere; the truth pooled to the patch grid; the first frame's labels held."""

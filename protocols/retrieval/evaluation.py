@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch.nn.functional import normalize
 
 from tvseg_bench.benchmark.devices import resolve_device
 from tvseg_bench.benchmark.evaluation import Needs, RunContext
-from tvseg_bench.benchmark.types import Score, View
+from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, Score, View
 from tvseg_bench.protocols.common.labelled_patches import Patches, collect
 from tvseg_bench.protocols.common.splits import fraction
 from tvseg_bench.protocols.common.supervised import (
@@ -25,13 +27,7 @@ from tvseg_bench.protocols.common.supervised import (
     two_or_more,
     upsampled_argmax,
 )
-from tvseg_bench.protocols.retrieval import neighbours
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet
-    from tvseg_bench.protocols.retrieval import RetrievalConfig
+from tvseg_bench.protocols.retrieval import RetrievalConfig, neighbours
 
 _VOTES = 1 << 24
 """Numbers of neighbours' labels that are gathered at once: 64 MB."""
@@ -86,7 +82,7 @@ class Memory:
     def votes(self, tokens: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Return the shares [..., C] of labels that the neighbours of tokens [..., D] vote for."""
         flat = torch.from_numpy(tokens.reshape(-1, tokens.shape[-1]).astype(np.float32))
-        queries = neighbours.normalised(flat.to(self.keys.device))
+        queries = normalize(flat.to(self.keys.device), dim=-1)
         found = self._nearest(queries)
         step = max(1, _VOTES // (found.index.shape[1] * self.shares.shape[1]))
         parts = [
@@ -136,7 +132,7 @@ def fill_memory(
 ) -> Memory:
     """Return the memory of some patches; their order makes no difference."""
     keys, shares = (
-        neighbours.normalised(torch.from_numpy(patches.tokens)),
+        normalize(torch.from_numpy(patches.tokens), dim=-1),
         torch.from_numpy(patches.shares),
     )
     if config.duplicates == "merge":

@@ -32,16 +32,6 @@ class Neighbours:
     """[Q, k] rows of the memory, int64."""
 
 
-def normalised(x: torch.Tensor) -> torch.Tensor:
-    """Return x [..., D] with rows of length 1; a row of zeros stays one.
-
-    Example:
-        >>> normalised(torch.tensor([[3.0, 4.0], [0.0, 0.0]])).tolist()
-        [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
-    """
-    return torch.nn.functional.normalize(x, dim=-1)
-
-
 def nearest(
     queries: torch.Tensor,
     memory: torch.Tensor,

@@ -10,26 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tvseg_bench.benchmark.errors import NotApplicableError
-from tvseg_bench.benchmark.evaluation import Needs, RunContext
+from tvseg_bench.benchmark.evaluation import Needs, Recorder, RunContext
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import ClassCounts, accuracy
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.metrics.references import constant_table, oracle_table
-from tvseg_bench.benchmark.types import Score, View
+from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind, Score, View
 from tvseg_bench.protocols.common import scoring
 from tvseg_bench.protocols.common.feature_sets import without_tokens
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
 from tvseg_bench.protocols.common.resize import resize_nearest
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.evaluation import Recorder
-    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind
-    from tvseg_bench.protocols.segmenter import SegmenterConfig
+from tvseg_bench.protocols.segmenter import SegmenterConfig
 
 REFERENCES = ("constant", "oracle")
 

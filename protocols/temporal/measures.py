@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.metrics.consistency import consistency
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
@@ -29,15 +30,10 @@ from tvseg_bench.benchmark.metrics.tubes import (
 from tvseg_bench.benchmark.metrics.vpq import mean_quality, tube_quality
 from tvseg_bench.benchmark.types import VOID
 from tvseg_bench.protocols.common.scoring import mean
-from tvseg_bench.protocols.temporal import LENGTHS, VPQ_LENGTHS
+from tvseg_bench.protocols.temporal import LENGTHS, VPQ_LENGTHS, TemporalConfig
+from tvseg_bench.protocols.temporal.objects_over_time import ClipFlow, ClipTruth
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tvseg_bench.protocols.temporal import TemporalConfig
-    from tvseg_bench.protocols.temporal.objects_over_time import ClipFlow, ClipTruth
-
-    Map = NDArray[np.integer[Any]]
+Map = NDArray[np.integer[Any]]
 
 WINDOWED = tuple(f"vc{c}{kind}" for c in LENGTHS for kind in ("", "_correct"))
 """Metrics that are means over windows."""

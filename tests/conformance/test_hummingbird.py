@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import normalize
 
 from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
@@ -15,7 +16,7 @@ from tvseg_bench.protocols.common.patch_labels import patch_counts
 from tvseg_bench.protocols.common.supervised import upsampled_argmax
 from tvseg_bench.protocols.retrieval import HUMMINGBIRD
 from tvseg_bench.protocols.retrieval.evaluation import fill_memory
-from tvseg_bench.protocols.retrieval.neighbours import nearest, normalised, transfer_labels
+from tvseg_bench.protocols.retrieval.neighbours import nearest, transfer_labels
 
 pytestmark = pytest.mark.conformance
 
@@ -49,7 +50,7 @@ def cross_attention(case: Any) -> None:
     entry = case.fields("name", "kind", "B", "N", "K", "D", "C", "beta")
     found = case.arrays("q", "k", "v", "out")
     q, k, v = (torch.from_numpy(found[name]) for name in ("q", "k", "v"))
-    similarity = (normalised(q).unsqueeze(2) * normalised(k)).sum(-1)
+    similarity = (normalize(q, dim=-1).unsqueeze(2) * normalize(k, dim=-1)).sum(-1)
     ours = transfer_labels(similarity, v, entry["beta"])
     np.testing.assert_allclose(ours, found["out"], **CLOSE)
 
@@ -98,7 +99,7 @@ def pipeline(case: Any) -> None:
     found = case.arrays(*PIPELINE, *draws)
     memory = remembered(entry, found, draws)
     assert len(memory.tokens) == entry["filled"]
-    keys = normalised(torch.from_numpy(memory.tokens))
+    keys = normalize(torch.from_numpy(memory.tokens), dim=-1)
     np.testing.assert_allclose(keys, found["feature_memory"], **CLOSE)
     np.testing.assert_allclose(memory.shares, found["label_memory"][:, memory.labels], **CLOSE)
     config = HUMMINGBIRD.model_copy(update={"k": entry["K"]})
@@ -149,7 +150,7 @@ def remembered(entry: Any, found: Any, draws: list[str]) -> Patches:
 
 def check_neighbours(entry: Any, found: Any) -> None:
     memory = torch.from_numpy(found["feature_memory"])
-    queries = normalised(torch.from_numpy(found["query_features"])).flatten(0, 1)
+    queries = normalize(torch.from_numpy(found["query_features"]), dim=-1).flatten(0, 1)
     at = nearest(queries, memory, entry["K"]).index.numpy()
     for stored, name in (
         ("neighbour_features", "feature_memory"),

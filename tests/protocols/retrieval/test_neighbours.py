@@ -7,20 +7,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import normalize
 
 from tvseg_bench.benchmark.errors import MissingExtraError, UsageError
 from tvseg_bench.protocols.retrieval.neighbours import (
     InvertedFile,
     content_order,
     nearest,
-    normalised,
     recall,
     transfer_labels,
 )
 
 
 def rows(n: int, seed: int, depth: int = 6) -> torch.Tensor:
-    return normalised(torch.randn(n, depth, generator=torch.Generator().manual_seed(seed)))
+    drawn = torch.randn(n, depth, generator=torch.Generator().manual_seed(seed))
+    return normalize(drawn, dim=-1)
 
 
 @settings(deadline=None, max_examples=40)
