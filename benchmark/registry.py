@@ -106,7 +106,12 @@ class Registry(Generic[T]):
         tvseg_bench.benchmark.errors.UsageError: unknown shape 'dsic'; did you mean 'disc'?
     """
 
-    def __init__(self, kind: str, group: str | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        group: str | None = None,
+        adopt: Callable[[str, Any], T] = lambda _, value: value,
+    ) -> None:
         self.kind = kind
         self.group = group
         self._entries: dict[str, T] = {}
@@ -114,7 +119,8 @@ class Registry(Generic[T]):
         self._pending: dict[str, EntryPoint] = {}
         self._refused: dict[str, str] = {}
         self._schemes: dict[str, Callable[[str], T]] = {}
-        self._adopt: Callable[[str, Any], T] | None = None
+        self._adopt = adopt
+        """How the object behind an entry point becomes an entry."""
         self._scanned = group is None
 
     def register(self, name: str, entry: T, origin: str = "tvseg-bench") -> None:
@@ -158,10 +164,6 @@ class Registry(Generic[T]):
     def schemes(self) -> tuple[str, ...]:
         """The prefixes that resolve, sorted."""
         return tuple(sorted(self._schemes))
-
-    def adopter(self, adopt: Callable[[str, Any], T]) -> None:
-        """Set how the object behind an entry point becomes an entry."""
-        self._adopt = adopt
 
     def __getitem__(self, name: str) -> T:
         prefix, colon, rest = name.partition(":")
@@ -230,8 +232,7 @@ class Registry(Generic[T]):
         """Import one plugin; a broken one warns and is then refused, the rest stays."""
         point = self._pending.pop(name)
         try:
-            value = point.load()
-            self._entries[name] = self._adopt(name, value) if self._adopt else value
+            self._entries[name] = self._adopt(name, point.load())
         except (Exception, SystemExit) as error:  # somebody else's module may raise anything
             self._refused[name] = (
                 f"the {self.kind} plugin {name!r} ({self._origins[name]}) cannot be loaded and is "
@@ -317,7 +318,6 @@ def _card_beside(build: Any) -> ModelCard | None:
     return None
 
 
-models: Registry[ModelEntry] = Registry("model", group="tvseg_bench.models")
-models.adopter(adopt_model)
-protocols: Registry[ProtocolEntry] = Registry("protocol", group="tvseg_bench.protocols")
-datasets: Registry[DatasetEntry] = Registry("dataset", group="tvseg_bench.datasets")
+models: Registry[ModelEntry] = Registry("model", "tvseg_bench.models", adopt_model)
+protocols: Registry[ProtocolEntry] = Registry("protocol", "tvseg_bench.protocols")
+datasets: Registry[DatasetEntry] = Registry("dataset", "tvseg_bench.datasets")

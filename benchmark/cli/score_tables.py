@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import mean, stdev
 
 from rich.console import Console
@@ -30,18 +30,13 @@ class ScoreTable:
     notes: Sequence[str] = ()
 
 
-@dataclass
-class _SeedGroup:
-    """The seeds of one model under one protocol on one data set."""
+def _headlines(results: Iterable[Result]) -> list[Metric]:
+    return [r.metrics[r.headline] for r in results if r.headline]
 
-    results: list[Result] = field(default_factory=list)
 
-    def headline(self) -> list[Metric]:
-        return [r.metrics[r.headline] for r in self.results if r.headline]
-
-    def value(self) -> float | None:
-        values = [m.value for m in self.headline() if m.value is not None]
-        return mean(values) if values else None
+def _mean(results: Iterable[Result]) -> float | None:
+    values = [m.value for m in _headlines(results) if m.value is not None]
+    return mean(values) if values else None
 
 
 def score_tables(results: Iterable[Result]) -> list[ScoreTable]:
@@ -56,10 +51,10 @@ def score_tables(results: Iterable[Result]) -> list[ScoreTable]:
 
 
 def _table(title: str, results: Sequence[Result]) -> ScoreTable:
-    groups: dict[tuple[str, str], _SeedGroup] = {}
+    groups: dict[tuple[str, str], list[Result]] = {}  # the seeds of a cell
     for result in results:
         key = (result.model.name, column_title(result))
-        groups.setdefault(key, _SeedGroup()).results.append(result)
+        groups.setdefault(key, []).append(result)
     columns = list(dict.fromkeys(protocol for _, protocol in groups))
     models = list(dict.fromkeys(model for model, _ in groups))
     models.sort(key=lambda m: _rank(groups, m, columns))
@@ -83,21 +78,21 @@ def column_title(result: Result) -> str:
 
 
 def _rank(
-    groups: Mapping[tuple[str, str], _SeedGroup], model: str, columns: Sequence[str]
+    groups: Mapping[tuple[str, str], Sequence[Result]], model: str, columns: Sequence[str]
 ) -> tuple[float, str]:
-    values = [groups[model, c].value() for c in columns if (model, c) in groups]
+    values = [_mean(groups[model, c]) for c in columns if (model, c) in groups]
     known = [value for value in values if value is not None]
     return (-mean(known) if known else 1.0, model)
 
 
-def _cell(group: _SeedGroup | None) -> str:
+def _cell(group: Sequence[Result] | None) -> str:
     """Return `36.1 [31.8, 40.4]`, and the spread over seeds where there are several."""
     if group is None:
         return ""
-    value = group.value()
+    value = _mean(group)
     if value is None:
         return "–"
-    metrics = group.headline()
+    metrics = _headlines(group)
     text = f"{100 * value:.1f}"
     if len(metrics) > 1:
         values = [m.value for m in metrics if m.value is not None]
@@ -137,8 +132,7 @@ def _notes(results: Sequence[Result], models: Sequence[str]) -> list[str]:
         "in percent (mIoU of all classes present where no other metric is named), 95 % interval "
         "over clips"
     ]
-    headlines = [r.metrics[r.headline] for r in results if r.headline]
-    if any(m.ci95 and m.n < FEW_CLIPS for m in headlines):
+    if any(m.ci95 and m.n < FEW_CLIPS for m in _headlines(results)):
         notes.append("* fewer than ten clips: the interval is a rough one")
     missing = [name for name in BASELINES if name not in models]
     if missing:

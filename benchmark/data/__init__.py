@@ -6,6 +6,7 @@ reader is imported when its data set is opened.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.data import cards
@@ -15,38 +16,18 @@ from tvseg_bench.benchmark.registry import DatasetEntry, datasets
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tvseg_bench.benchmark.data.file_datasets import Lister
     from tvseg_bench.benchmark.data.files.inventory import Inventory
     from tvseg_bench.benchmark.types import Dataset
 
 
-def _camvid(root: Path | None, split: str | None) -> Inventory:
-    from tvseg_bench.benchmark.data.readers import camvid
+def _lister(reader: str, function: str = "inventory") -> Lister:
+    def listing(root: Path | None, split: str | None) -> Inventory:
+        module = import_module(f"{__name__}.readers.{reader}")
+        listed: Inventory = vars(module)[function](root, split)
+        return listed
 
-    return camvid.inventory(root, split)
-
-
-def _davis_2016(root: Path | None, split: str | None) -> Inventory:
-    from tvseg_bench.benchmark.data.readers import davis
-
-    return davis.inventory_2016(root, split)
-
-
-def _davis_2017(root: Path | None, split: str | None) -> Inventory:
-    from tvseg_bench.benchmark.data.readers import davis
-
-    return davis.inventory_2017(root, split)
-
-
-def _pascal_voc(root: Path | None, split: str | None) -> Inventory:
-    from tvseg_bench.benchmark.data.readers import pascal_voc
-
-    return pascal_voc.inventory(root, split)
-
-
-def _youtube_vos(root: Path | None, split: str | None) -> Inventory:
-    from tvseg_bench.benchmark.data.readers import youtube_vos
-
-    return youtube_vos.inventory(root, split)
+    return listing
 
 
 def _moving_shapes(root: Path | None, split: str | None) -> Dataset:
@@ -62,11 +43,11 @@ def _folder(path: str) -> DatasetEntry:
 
 
 for _entry in (
-    file_dataset(cards.CAMVID, _camvid),
-    file_dataset(cards.DAVIS_2016, _davis_2016),
-    file_dataset(cards.DAVIS_2017, _davis_2017),
-    file_dataset(cards.PASCAL_VOC_2012, _pascal_voc),
-    file_dataset(cards.YOUTUBE_VOS_2019, _youtube_vos),
+    file_dataset(cards.CAMVID, _lister("camvid")),
+    file_dataset(cards.DAVIS_2016, _lister("davis", "inventory_2016")),
+    file_dataset(cards.DAVIS_2017, _lister("davis", "inventory_2017")),
+    file_dataset(cards.PASCAL_VOC_2012, _lister("pascal_voc")),
+    file_dataset(cards.YOUTUBE_VOS_2019, _lister("youtube_vos")),
     DatasetEntry(card=cards.MOVING_SHAPES, open=_moving_shapes),
 ):
     datasets.register(_entry.card.name, _entry)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -152,7 +153,7 @@ class _Frame:
 
 def _check_files(inventory: Inventory, progress: Progress | None) -> DataReport:
     report = _begin(inventory, inventory.root, inventory.bytes)
-    findings, stored, palette = inventory.findings.copy(), set[int](), Palette()
+    findings, stored, palette = deepcopy(inventory.findings), set[int](), Palette()
     total = sum(len(files.frames) for files in inventory.clips)
     for seen in _in_order(_jobs(inventory)):
         report.frames += 1

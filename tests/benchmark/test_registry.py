@@ -52,9 +52,9 @@ def test_found_without_being_imported(install: Install, registry: Registry[objec
     assert registry.loaded("net/a") == 7
 
 
-def test_adopted_on_the_way(install: Install, registry: Registry[object]) -> None:
+def test_adopted_on_the_way(install: Install) -> None:
     install("adopted", "net/a = adopted:thing", "thing = 7")
-    registry.adopter(lambda name, value: (name, value))
+    registry = Registry[object]("model", GROUP, lambda name, value: (name, value))
     assert registry["net/a"] == ("net/a", 7)
 
 

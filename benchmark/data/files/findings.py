@@ -83,9 +83,3 @@ class Findings:
     def blocking(self) -> Finding | None:
         """Return the first finding with which a data set cannot be opened."""
         return next((found for found in self._listed if found.kind in BLOCKING), None)
-
-    def copy(self) -> Findings:
-        """Return a collection that grows apart from this one."""
-        other = Findings()
-        other._listed, other._counts = list(self._listed), self._counts.copy()
-        return other

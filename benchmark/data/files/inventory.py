@@ -7,20 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tvseg_bench.benchmark.data.files import listing
 from tvseg_bench.benchmark.data.files.clip_frames import ClipFiles, FrameReader, Source
 from tvseg_bench.benchmark.data.files.findings import Findings
 from tvseg_bench.benchmark.data.files.images import IMAGE_SUFFIXES
-from tvseg_bench.benchmark.data.files.listing import (
-    join,
-    list_files,
-    manifest_sha256,
-    pair_names,
-    stem,
-)
-from tvseg_bench.benchmark.data.files.masks import MASK_SUFFIXES, LabelMap
+from tvseg_bench.benchmark.data.files.masks import MASK_SUFFIXES, AsStored, LabelMap
 from tvseg_bench.benchmark.data.lazy_sequence import LazySequence
 from tvseg_bench.benchmark.errors import DataError
-from tvseg_bench.benchmark.types import Clip, Dataset, DatasetCard, LabelKind
+from tvseg_bench.benchmark.types import VOID, Clip, Dataset, DatasetCard, LabelKind
 
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
 
@@ -36,6 +30,47 @@ class Labelling:
     def of(self, kind: LabelKind) -> LabelMap | None:
         """Return the map of one kind of label."""
         return self.semantic if kind == "semantic" else self.instance
+
+
+@dataclass(frozen=True)
+class Categories:
+    """The categories that a label file gives to the instances of each clip."""
+
+    names: Mapping[str, Mapping[int, str]]
+    """Clip -> instance id -> category."""
+    ids: Mapping[str, int]
+    """Category -> semantic id, from 1 in alphabetical order."""
+
+    @classmethod
+    def of(cls, names: Mapping[str, Mapping[int, str]], where: str) -> Categories:
+        """Number the categories of all clips.
+
+        Raises:
+            DataError: there are more than ids; names the file `where`.
+
+        Example:
+            >>> Categories.of({"a": {1: "zebra"}, "b": {1: "ape"}}, "meta.json").classes
+            ('background', 'ape', 'zebra')
+        """
+        every = sorted({name for objects in names.values() for name in objects.values()})
+        if len(every) >= VOID:
+            raise DataError(f"{where} names {len(every)} categories; there are ids for {VOID - 1}")
+        return cls(names, {name: i for i, name in enumerate(every, start=1)})
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the semantic ids 0.."""
+        return ("background", *self.ids)
+
+    def labelling(self, files: ClipFiles) -> Labelling:
+        """Return what the values of one clip's masks mean; an instance without name means none."""
+        named = self.names.get(files.name, {})
+        categories = {instance: self.ids[name] for instance, name in named.items()}
+        return Labelling(
+            semantic=LabelMap({0: 0, VOID: VOID, **categories}),
+            instance=AsStored(),
+            categories=categories,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +131,7 @@ class Inventory:
             image=reader.image,
             semantic=reader.labels_by(labelling.semantic),
             instance=reader.labels_by(labelling.instance),
-            frame_names=LazySequence(files.frames, stem),
+            frame_names=LazySequence(files.frames, listing.stem),
             categories=labelling.categories,
         )
 
@@ -112,17 +147,17 @@ class Collector:
 
     def add_folder(self, name: str, image_dir: str, mask_dir: str | None) -> None:
         """Add the clip whose frames are the images of one folder, its masks those of another."""
-        frames = list_files(self.root / image_dir, IMAGE_SUFFIXES)
+        frames = listing.list_files(self.root / image_dir, IMAGE_SUFFIXES)
         if not frames:
             self._no_frames(name, image_dir)
         elif mask_dir is None:
             self.add(name, image_dir, frames)
-        elif masks := list_files(self.root / mask_dir, MASK_SUFFIXES):
+        elif masks := listing.list_files(self.root / mask_dir, MASK_SUFFIXES):
             self.add(name, image_dir, frames, mask_dir, masks)
         else:
             self.add(name, image_dir, frames)
             text = f"{mask_dir} holds no mask for the {len(frames)} frames of clip {name!r}"
-            if list_files(self.root / mask_dir, JPEG_SUFFIXES):
+            if listing.list_files(self.root / mask_dir, JPEG_SUFFIXES):
                 text += ", only JPEG files, whose compression changes ids; save masks as PNG"
             self.findings.add("mask-folder-empty", mask_dir, text)
 
@@ -144,12 +179,14 @@ class Collector:
     ) -> None:
         """Add a clip from file names and sizes; `masks` None = there are none to pair."""
         self.find_duplicates(name, image_dir, frames)
-        self._files += [(join(image_dir, frame), size) for frame, size in frames.items()]
+        self._files += [(listing.join(image_dir, frame), size) for frame, size in frames.items()]
         if masks is None:
             self.clips.append(ClipFiles(name, image_dir, tuple(frames)))
             return
-        pairs = pair_names(frames, masks)
-        self._files += [(join(mask_dir, mask), masks[mask]) for mask in pairs.values() if mask]
+        pairs = listing.pair_names(frames, masks)
+        self._files += [
+            (listing.join(mask_dir, mask), masks[mask]) for mask in pairs.values() if mask
+        ]
         self._find_unpaired(image_dir, pairs, mask_dir, masks)
         self.clips.append(
             ClipFiles(name, image_dir, tuple(frames), mask_dir, tuple(pairs.values()))
@@ -159,20 +196,21 @@ class Collector:
         """Find frames that have the same name but for its ending."""
         seen: dict[str, str] = {}
         for frame in frames:
-            other = seen.setdefault(stem(frame), frame)
+            name = listing.stem(frame)
+            other = seen.setdefault(name, frame)
             if other != frame:
-                text = f"clip {clip!r} has frame {stem(frame)!r} twice, as {other} and as {frame}"
-                self.findings.add("frame-twice", join(folder, frame), text)
+                text = f"clip {clip!r} has frame {name!r} twice, as {other} and as {frame}"
+                self.findings.add("frame-twice", listing.join(folder, frame), text)
 
     def _find_unpaired(
         self, image_dir: str, pairs: Mapping[str, str | None], mask_dir: str, masks: Iterable[str]
     ) -> None:
         for frame in (frame for frame, mask in pairs.items() if mask is None):
-            path = join(image_dir, frame)
+            path = listing.join(image_dir, frame)
             self.findings.add("frame-without-mask", path, f"{path} has no mask in {mask_dir}")
         used = set(pairs.values())
         for mask in (mask for mask in masks if mask not in used):
-            path = join(mask_dir, mask)
+            path = listing.join(mask_dir, mask)
             text = f"{path} has no frame in {image_dir} and is not used"
             self.findings.add("mask-without-frame", path, text)
 
@@ -235,7 +273,7 @@ class Collector:
             labelling=labelling,
             findings=self.findings,
             splits=tuple(splits),
-            manifest_sha256=manifest_sha256(self._files, settings or {}),
+            manifest_sha256=listing.manifest_sha256(self._files, settings or {}),
             bytes=sum(size for _, size in self._files),
             classes=classes,
             dataset_labels=dataset_labels,

@@ -8,20 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from tvseg_bench.benchmark.data.file_datasets import FileDatasetEntry, file_dataset
+from tvseg_bench.benchmark.data.files import listing
 from tvseg_bench.benchmark.data.files.clip_frames import Source
 from tvseg_bench.benchmark.data.files.images import IMAGE_SUFFIXES
 from tvseg_bench.benchmark.data.files.inventory import (
     Collector,
     Inventory,
     Labelling,
-)
-from tvseg_bench.benchmark.data.files.listing import (
-    join,
-    list_files,
-    list_folders,
-    manifest_sha256,
-    pair_names,
-    stem,
 )
 from tvseg_bench.benchmark.data.files.masks import MASK_SUFFIXES, AsStored, LabelMap
 from tvseg_bench.benchmark.data.folder.folder_config import FolderConfig, read_config
@@ -100,11 +93,11 @@ def _list_images(config: FolderConfig) -> Inventory:
 def _clip_folders(config: FolderConfig) -> dict[str, str]:
     """Return clip -> folder below the frames: each sub-folder, or the folder itself."""
     base = config.root / config.frames
-    folders = list_folders(base)
-    named = config.frames != "." and not list_files(base, IMAGE_SUFFIXES)
+    folders = listing.list_folders(base)
+    named = config.frames != "." and not listing.list_files(base, IMAGE_SUFFIXES)
     if not named:  # anything may lie about in a folder that was not named for frames
-        folders = [name for name in folders if list_files(base / name, IMAGE_SUFFIXES)]
-    if not list_files(base, IMAGE_SUFFIXES):
+        folders = [name for name in folders if listing.list_files(base / name, IMAGE_SUFFIXES)]
+    if not listing.list_files(base, IMAGE_SUFFIXES):
         return {name: name for name in folders}
     if folders:
         raise DataError(
@@ -124,16 +117,16 @@ def _hint(config: FolderConfig) -> str:
 
 
 def _add(found: Collector, config: FolderConfig, clip: str, folder: str) -> None:
-    image_dir = join(config.frames, folder)
-    mask_dir = None if config.masks is None else join(config.masks, folder)
+    image_dir = listing.join(config.frames, folder)
+    mask_dir = None if config.masks is None else listing.join(config.masks, folder)
     if config.images == "clip":
         found.add_folder(clip, image_dir, mask_dir)
         return
-    frames = list_files(found.root / image_dir, IMAGE_SUFFIXES)
-    masks = {} if mask_dir is None else list_files(found.root / mask_dir, MASK_SUFFIXES)
+    frames = listing.list_files(found.root / image_dir, IMAGE_SUFFIXES)
+    masks = {} if mask_dir is None else listing.list_files(found.root / mask_dir, MASK_SUFFIXES)
     found.find_duplicates(clip, image_dir, frames)
-    for frame, mask in pair_names(frames, masks).items():
-        name = join(folder or ".", stem(frame))
+    for frame, mask in listing.pair_names(frames, masks).items():
+        name = listing.join(folder or ".", listing.stem(frame))
         drawn = None if mask_dir is None else {mask: masks[mask]} if mask else {}
         found.add(name, image_dir, {frame: frames[frame]}, mask_dir or "", drawn)
 
@@ -142,11 +135,11 @@ def _find_masks_without_clip(found: Collector, config: FolderConfig, folders: se
     if config.masks is None:
         return
     for unused in (
-        name for name in list_folders(found.root / config.masks) if name not in folders
+        name for name in listing.list_folders(found.root / config.masks) if name not in folders
     ):
-        if list_files(found.root / config.masks / unused, MASK_SUFFIXES):
-            folder = join(config.masks, unused)
-            text = f"the masks in {folder} have no frames in {join(config.frames, unused)}"
+        if listing.list_files(found.root / config.masks / unused, MASK_SUFFIXES):
+            folder = listing.join(config.masks, unused)
+            text = f"the masks in {folder} have no frames in {listing.join(config.frames, unused)}"
             found.findings.add("mask-without-frame", folder, text)
 
 
@@ -184,18 +177,18 @@ def _settings(config: FolderConfig) -> dict[str, object]:
 def _videos(config: FolderConfig) -> dict[str, tuple[str, int]]:
     """Return clip -> (path, bytes) of the video files, directly or one folder below."""
     base = config.root / config.frames
-    if list_files(base, IMAGE_SUFFIXES):
+    if listing.list_files(base, IMAGE_SUFFIXES):
         return {}
-    files = {join(config.frames, name): size for name, size in _video_files(base).items()}
-    for folder in list_folders(base):
+    files = {listing.join(config.frames, name): size for name, size in _video_files(base).items()}
+    for folder in listing.list_folders(base):
         for name, size in _video_files(base / folder).items():
-            files[join(join(config.frames, folder), name)] = size
+            files[listing.join(listing.join(config.frames, folder), name)] = size
     prefix = "" if config.frames == "." else f"{config.frames}/"
     return {path.removeprefix(prefix): (path, size) for path, size in files.items()}
 
 
 def _video_files(folder: Path) -> dict[str, int]:
-    return list_files(folder, VIDEO_SUFFIXES)
+    return listing.list_files(folder, VIDEO_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -234,7 +227,7 @@ class VideoFiles:
             card=card,
             split=SPLIT,
             clips=LazySequence(tuple(self.paths), clip),
-            manifest_sha256=manifest_sha256(self.paths.values(), _settings(config)),
+            manifest_sha256=listing.manifest_sha256(self.paths.values(), _settings(config)),
             dataset_labels_hint="video files have no masks",
         )
 
@@ -246,8 +239,8 @@ def _refuse_mixtures(config: FolderConfig) -> None:
             f"paired; unpack the frames of each video into a folder of images"
         )
     base = config.root / config.frames
-    for folder in list_folders(base):
-        if list_files(base / folder, IMAGE_SUFFIXES):
+    for folder in listing.list_folders(base):
+        if listing.list_files(base / folder, IMAGE_SUFFIXES):
             raise DataError(
                 f"folder:{config.name} has both video files and images (in {folder!r}); name "
                 f"either as folder:PATH"

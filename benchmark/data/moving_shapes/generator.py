@@ -25,22 +25,8 @@ from typing import Any, TypeVar
 
 from tvseg_bench.benchmark.data.cards import MOVING_SHAPES
 from tvseg_bench.benchmark.data.lazy_sequence import LazySequence
-from tvseg_bench.benchmark.data.moving_shapes.render import (
-    render_flow,
-    render_image,
-    render_instance,
-    render_semantic,
-)
+from tvseg_bench.benchmark.data.moving_shapes import render, vocabulary
 from tvseg_bench.benchmark.data.moving_shapes.scene import Scene, Size, draw_scene
-from tvseg_bench.benchmark.data.moving_shapes.vocabulary import (
-    BACKGROUNDS,
-    CATEGORIES,
-    CATEGORY_LOOKS,
-    SEEN_BACKGROUNDS,
-    SEEN_CATEGORIES,
-    SEEN_TEXTURES,
-    TEXTURES,
-)
 from tvseg_bench.benchmark.errors import DataError, UsageError, did_you_mean
 from tvseg_bench.benchmark.types import Clip, Dataset
 
@@ -59,9 +45,9 @@ class Variety:
 
     n_frames: int = N_FRAMES
     size: Size = SIZE
-    categories: tuple[str, ...] = CATEGORIES
-    textures: tuple[str, ...] = TEXTURES
-    backgrounds: tuple[str, ...] = BACKGROUNDS
+    categories: tuple[str, ...] = vocabulary.CATEGORIES
+    textures: tuple[str, ...] = vocabulary.TEXTURES
+    backgrounds: tuple[str, ...] = vocabulary.BACKGROUNDS
 
     def __post_init__(self) -> None:
         height, width = self.size
@@ -73,13 +59,13 @@ class Variety:
                 f"long side at most 4 times as long and 4096"
             )
         for field, names in (
-            ("categories", _in_order("category", self.categories, CATEGORIES)),
-            ("textures", _in_order("texture", self.textures, TEXTURES)),
-            ("backgrounds", _in_order("background", self.backgrounds, BACKGROUNDS)),
+            ("categories", _in_order("category", self.categories, vocabulary.CATEGORIES)),
+            ("textures", _in_order("texture", self.textures, vocabulary.TEXTURES)),
+            ("backgrounds", _in_order("background", self.backgrounds, vocabulary.BACKGROUNDS)),
         ):
             object.__setattr__(self, field, names)
         for category in self.categories:
-            own = CATEGORY_LOOKS[category][1]
+            own = vocabulary.CATEGORY_LOOKS[category][1]
             if not set(own) & set(self.textures):
                 raise UsageError(
                     f"the category {category!r} of moving-shapes wears {' or '.join(own)} and "
@@ -97,7 +83,11 @@ def _in_order(kind: str, chosen: Sequence[str], known: Sequence[str]) -> tuple[s
 
 
 EVERYTHING = Variety()
-SEEN = Variety(categories=SEEN_CATEGORIES, textures=SEEN_TEXTURES, backgrounds=SEEN_BACKGROUNDS)
+SEEN = Variety(
+    categories=vocabulary.SEEN_CATEGORIES,
+    textures=vocabulary.SEEN_TEXTURES,
+    backgrounds=vocabulary.SEEN_BACKGROUNDS,
+)
 SPLITS: dict[str, tuple[range, Variety]] = {
     "val": (range(104, 116), EVERYTHING),
     "train": (range(FIRST_FREE_SEED, FIRST_FREE_SEED + 48), SEEN),
@@ -124,9 +114,9 @@ def make_dataset(
     *,
     n_frames: int = N_FRAMES,
     size: Size = SIZE,
-    categories: Sequence[str] = SEEN_CATEGORIES,
-    textures: Sequence[str] = SEEN_TEXTURES,
-    backgrounds: Sequence[str] = SEEN_BACKGROUNDS,
+    categories: Sequence[str] = vocabulary.SEEN_CATEGORIES,
+    textures: Sequence[str] = vocabulary.SEEN_TEXTURES,
+    backgrounds: Sequence[str] = vocabulary.SEEN_BACKGROUNDS,
 ) -> Dataset:
     """Return a clip for each seed, for training: nothing held out is shown unless asked for.
 
@@ -175,10 +165,10 @@ def clip(seed: int, variety: Variety = EVERYTHING) -> Clip:
     return Clip(
         name=name,
         n_frames=n,
-        image=partial(_frame, render_image, scene, name, n),
-        semantic=partial(_frame, render_semantic, scene, name, n),
-        instance=partial(_frame, render_instance, scene, name, n),
-        flow=partial(_frame, render_flow, scene, name, n - 1) if n > 1 else None,
+        image=partial(_frame, render.render_image, scene, name, n),
+        semantic=partial(_frame, render.render_semantic, scene, name, n),
+        instance=partial(_frame, render.render_instance, scene, name, n),
+        flow=partial(_frame, render.render_flow, scene, name, n - 1) if n > 1 else None,
         frame_names=tuple(f"{t:05d}" for t in range(n)),
         categories={k: thing.semantic for k, thing in enumerate(scene.things, start=1)},
     )

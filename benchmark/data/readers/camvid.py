@@ -6,16 +6,9 @@ import re
 from pathlib import Path
 
 from tvseg_bench.benchmark.data.cards import CAMVID as CARD
+from tvseg_bench.benchmark.data.files import layout
 from tvseg_bench.benchmark.data.files.images import IMAGE_SUFFIXES
 from tvseg_bench.benchmark.data.files.inventory import Collector, Inventory, Labelling
-from tvseg_bench.benchmark.data.files.layout import (
-    choose_split,
-    find_root,
-    lists_in,
-    missing_part,
-    read_list,
-    safe_parts,
-)
 from tvseg_bench.benchmark.data.files.listing import list_files, natural_key, stem
 from tvseg_bench.benchmark.data.files.masks import MASK_SUFFIXES, LabelMap
 from tvseg_bench.benchmark.types import VOID
@@ -31,9 +24,9 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
         DataError: the data set or the list is not there.
         UsageError: there is no such split.
     """
-    folder = find_root(CARD, root, ROOTS, _mismatch)
+    folder = layout.find_root(CARD, root, ROOTS, _mismatch)
     lists = _splits(folder)
-    split = choose_split(CARD, split, lists, "the folder CamVid")
+    split = layout.choose_split(CARD, split, lists, "the folder CamVid")
     images = list_files(folder / split, IMAGE_SUFFIXES)
     masks = {
         stem(n): (n, s) for n, s in list_files(folder / f"{split}annot", MASK_SUFFIXES).items()
@@ -59,17 +52,21 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
 
 def _splits(folder: Path) -> dict[str, Path]:
     """Return the lists whose frames are there: a list without its folder is not a split."""
-    return {name: path for name, path in lists_in(folder).items() if (folder / name).is_dir()}
+    return {
+        name: path for name, path in layout.lists_in(folder).items() if (folder / name).is_dir()
+    }
 
 
 def _mismatch(folder: Path) -> str | None:
     lists = [f"{split}.txt" for split in CARD.splits]
-    return missing_part(folder, lists, CARD.splits, [f"{split}annot" for split in CARD.splits])
+    return layout.missing_part(
+        folder, lists, CARD.splits, [f"{split}annot" for split in CARD.splits]
+    )
 
 
 def _drives(path: Path) -> dict[str, list[str]]:
     """Return drive -> image files in order of time, whatever folders the list puts before them."""
-    names = {safe_parts(line.split()[0], path.name)[-1] for line in read_list(path)}
+    names = {layout.safe_parts(line.split()[0], path.name)[-1] for line in layout.read_list(path)}
     drives: dict[str, list[str]] = {}
     for name in sorted(names, key=natural_key):
         name = name if Path(name).suffix else f"{name}.png"

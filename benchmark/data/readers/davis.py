@@ -11,18 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tvseg_bench.benchmark.data.cards import DAVIS_2016, DAVIS_2017
-from tvseg_bench.benchmark.data.files.categories import Categories
+from tvseg_bench.benchmark.data.files import layout
 from tvseg_bench.benchmark.data.files.clip_frames import Source
-from tvseg_bench.benchmark.data.files.inventory import Collector, Inventory, Labelling
-from tvseg_bench.benchmark.data.files.layout import (
-    choose_split,
-    find_root,
-    lists_in,
-    missing_part,
-    read_json,
-    read_list,
-    safe_parts,
-)
+from tvseg_bench.benchmark.data.files.inventory import Categories, Collector, Inventory, Labelling
 from tvseg_bench.benchmark.data.files.masks import AsStored, LabelMap
 from tvseg_bench.benchmark.errors import DataError
 
@@ -62,9 +53,12 @@ def inventory_2016(root: Path | None, split: str | None) -> Inventory:
         DataError: the data set or the list is not there.
         UsageError: there is no such split.
     """
-    folder = find_root(DAVIS_2016, root, ROOTS_2016, _mismatch_2016)
-    lists = {**lists_in(folder / "ImageSets/480p"), **lists_in(folder / "ImageSets/2016")}
-    split = choose_split(DAVIS_2016, split, lists, "ImageSets/2016 or ImageSets/480p")
+    folder = layout.find_root(DAVIS_2016, root, ROOTS_2016, _mismatch_2016)
+    lists = {
+        **layout.lists_in(folder / "ImageSets/480p"),
+        **layout.lists_in(folder / "ImageSets/2016"),
+    }
+    split = layout.choose_split(DAVIS_2016, split, lists, "ImageSets/2016 or ImageSets/480p")
     found = Collector(folder)
     for name in _sequences(lists[split]):
         found.add_folder(name, f"JPEGImages/480p/{name}", f"Annotations/480p/{name}")
@@ -81,7 +75,7 @@ def inventory_2016(root: Path | None, split: str | None) -> Inventory:
 def _mismatch_2016(folder: Path) -> str | None:
     if (folder / "ImageSets/2017").exists():
         return "has ImageSets/2017, so its masks are the instances of DAVIS 2017"
-    return missing_part(
+    return layout.missing_part(
         folder, ["JPEGImages/480p"], ["Annotations/480p"], ["ImageSets/2016", "ImageSets/480p"]
     )
 
@@ -89,8 +83,8 @@ def _mismatch_2016(folder: Path) -> str | None:
 def _sequences(path: Path) -> list[str]:
     """Return the sequences of a list: one name a line, or the paths of every frame and mask."""
     names = []
-    for line in read_list(path):
-        parts = safe_parts(line.split()[0], path.name)
+    for line in layout.read_list(path):
+        parts = layout.safe_parts(line.split()[0], path.name)
         names.append(parts[-2] if len(parts) > 1 else parts[0])
     return list(dict.fromkeys(names))
 
@@ -108,9 +102,9 @@ def inventory_2017(root: Path | None, split: str | None) -> Inventory:
         DataError: the data set, the list or the masks are not there.
         UsageError: there is no such split.
     """
-    folder = find_root(DAVIS_2017, root, ROOTS_2017, _mismatch_2017)
-    lists = lists_in(folder / "ImageSets/2017")
-    split = choose_split(DAVIS_2017, split, lists, "ImageSets/2017")
+    folder = layout.find_root(DAVIS_2017, root, ROOTS_2017, _mismatch_2017)
+    lists = layout.lists_in(folder / "ImageSets/2017")
+    split = layout.choose_split(DAVIS_2017, split, lists, "ImageSets/2017")
     masks, resolution = _folders_2017(folder)
     found = Collector(folder)
     for name in _sequences(lists[split]):
@@ -141,7 +135,7 @@ def inventory_2017(root: Path | None, split: str | None) -> Inventory:
 
 def _mismatch_2017(folder: Path) -> str | None:
     images = [f"JPEGImages/{resolution}" for resolution in RESOLUTIONS]
-    return missing_part(folder, ["ImageSets/2017"], images, MASK_FOLDERS)
+    return layout.missing_part(folder, ["ImageSets/2017"], images, MASK_FOLDERS)
 
 
 def _folders_2017(folder: Path) -> tuple[str, str]:
@@ -162,7 +156,7 @@ def _folders_2017(folder: Path) -> tuple[str, str]:
 def _read_semantics(path: Path) -> Categories | None:
     if not path.exists():
         return None
-    raw = read_json(path)
+    raw = layout.read_json(path)
     try:
         names = {
             sequence: {int(instance): str(name) for instance, name in objects.items()}

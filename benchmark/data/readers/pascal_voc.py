@@ -5,16 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tvseg_bench.benchmark.data.cards import PASCAL_VOC_2012 as CARD
+from tvseg_bench.benchmark.data.files import layout
 from tvseg_bench.benchmark.data.files.images import IMAGE_SUFFIXES
 from tvseg_bench.benchmark.data.files.inventory import Collector, Inventory, Labelling
-from tvseg_bench.benchmark.data.files.layout import (
-    choose_split,
-    find_root,
-    lists_in,
-    missing_part,
-    read_list,
-    safe_parts,
-)
 from tvseg_bench.benchmark.data.files.listing import list_files, stem
 from tvseg_bench.benchmark.data.files.masks import MASK_SUFFIXES, LabelMap
 from tvseg_bench.benchmark.errors import DataError
@@ -41,11 +34,14 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
         DataError: the data set, the list or the masks are not there.
         UsageError: there is no such split.
     """
-    folder = find_root(
-        CARD, root, ROOTS, lambda path: missing_part(path, ["JPEGImages"], MASK_FOLDERS, [LISTS])
+    folder = layout.find_root(
+        CARD,
+        root,
+        ROOTS,
+        lambda path: layout.missing_part(path, ["JPEGImages"], MASK_FOLDERS, [LISTS]),
     )
-    lists = lists_in(folder / LISTS)
-    split = choose_split(CARD, split, lists, LISTS)
+    lists = layout.lists_in(folder / LISTS)
+    split = layout.choose_split(CARD, split, lists, LISTS)
     mask_dir = _mask_folder(folder, split)
     images = _by_stem(list_files(folder / "JPEGImages", IMAGE_SUFFIXES))
     masks = _by_stem(list_files(folder / mask_dir, MASK_SUFFIXES))
@@ -83,5 +79,5 @@ def _by_stem(sizes: dict[str, int]) -> dict[str, tuple[str, int]]:
 
 def _names(path: Path) -> list[str]:
     """Return the images of a list: one name a line, or the paths of image and mask (SBD lists)."""
-    lines = (safe_parts(line.split()[0], path.name)[-1] for line in read_list(path))
+    lines = (layout.safe_parts(line.split()[0], path.name)[-1] for line in layout.read_list(path))
     return list(dict.fromkeys(stem(name) if "." in name else name for name in lines))

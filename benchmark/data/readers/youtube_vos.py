@@ -17,17 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.data.cards import YOUTUBE_VOS_2019 as CARD
-from tvseg_bench.benchmark.data.files.categories import Categories
+from tvseg_bench.benchmark.data.files import layout
 from tvseg_bench.benchmark.data.files.clip_frames import Source
-from tvseg_bench.benchmark.data.files.inventory import Collector, Inventory
-from tvseg_bench.benchmark.data.files.layout import (
-    choose_split,
-    find_root,
-    missing_part,
-    read_json,
-    read_list,
-    safe_parts,
-)
+from tvseg_bench.benchmark.data.files.inventory import Categories, Collector, Inventory
 from tvseg_bench.benchmark.data.files.listing import list_folders
 from tvseg_bench.benchmark.errors import DataError
 from tvseg_bench.benchmark.types import VOID
@@ -61,11 +53,11 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
         DataError: the data set, the list or meta.json is not there.
         UsageError: there is no such split.
     """
-    folder = find_root(CARD, root, ROOTS, lambda path: missing_part(path, IMAGES))
+    folder = layout.find_root(CARD, root, ROOTS, lambda path: layout.missing_part(path, IMAGES))
     lists = _available(folder)
-    split = choose_split(CARD, split, lists, f"{folder} (or its folder ImageSets)")
+    split = layout.choose_split(CARD, split, lists, f"{folder} (or its folder ImageSets)")
     part = "valid" if split == "valid" else "train"
-    if split != "valid" and (lack := missing_part(folder, ["train/Annotations"], [META])):
+    if split != "valid" and (lack := layout.missing_part(folder, ["train/Annotations"], [META])):
         raise DataError(f"youtube-vos-2019 in {folder} {lack}; wanted: {CARD.archive}")
     found = Collector(folder)
     for name in _videos(folder, split, lists[split]):
@@ -126,7 +118,10 @@ def _available(folder: Path) -> dict[str, Path]:
 
 def _videos(folder: Path, split: str, listed: Path) -> list[str]:
     if listed.suffix == ".txt":
-        names = (safe_parts(line.split()[0], listed.name)[-1] for line in read_list(listed))
+        names = (
+            layout.safe_parts(line.split()[0], listed.name)[-1]
+            for line in layout.read_list(listed)
+        )
         return list(dict.fromkeys(names))
     videos = list_folders(listed / "JPEGImages")
     if split == "valid":
@@ -164,7 +159,7 @@ def _origin(split: str, listed: Path) -> str:
 def _read_categories(path: Path) -> Categories:
     if not path.exists():  # only `valid` comes here without it
         return Categories({}, {})
-    raw = read_json(path)
+    raw = layout.read_json(path)
     try:
         videos = {
             str(video): {int(key): str(entry["category"]) for key, entry in _objects(about)}

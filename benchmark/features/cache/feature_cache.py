@@ -24,6 +24,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from pydantic import ByteSize, TypeAdapter, ValidationError
+
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.features.cache import safe_files
 from tvseg_bench.benchmark.features.cache.entry import CacheEntry, CacheKey, cache_key, in_use
@@ -47,17 +49,12 @@ def parse_bytes(text: str) -> int:
         >>> parse_bytes("50G"), parse_bytes("1.5 MB"), parse_bytes("0")
         (50000000000, 1500000, 0)
     """
-    number = text.strip().lower().removesuffix("b").strip()
-    power = " kmgt".find(number[-1:]) if number[-1:].isalpha() else 0
     try:
-        value = float(number[:-1] if power else number) * 1000**power
-        if power < 0 or not 0 <= value < 1e18:
-            raise ValueError(text)
-    except ValueError:
+        return int(TypeAdapter(ByteSize).validate_python(text))
+    except ValidationError:
         raise UsageError(
             f"{text!r} is not a size in bytes; write for example 50G or 800M"
         ) from None
-    return int(value)
 
 
 @dataclass(frozen=True, kw_only=True)

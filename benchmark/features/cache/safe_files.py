@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import uuid
 import zlib
@@ -27,8 +26,6 @@ FORMAT = "tvseg-bench/features@1"
 INDEX = "index.json"
 DATA_FILE = re.compile(r"[a-z0-9_][a-z0-9._-]{0,39}-[0-9a-f]{32}\.safetensors")
 TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
-DEPTH = 3
-"""Folders from the root of the cache to an entry: model, data set, view."""
 MAX_HEADER = 16 * 2**20
 
 
@@ -170,17 +167,10 @@ def read_index(folder: Path) -> dict[str, Any] | None:
     return identity if ours else None
 
 
-def entries(root: Path, depth: int = DEPTH) -> Iterator[tuple[Path, dict[str, Any]]]:
+def entries(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield every entry below a root with its identity, in the order of names."""
-    if depth == 0:
-        identity = read_index(root)
+    for folder in sorted(root.glob("*/*/*")):  # model, data set, view
+        links = [part for part in (folder, *folder.parents[:2]) if part.is_symlink()]
+        identity = None if links else read_index(folder)
         if identity is not None:
-            yield root, identity
-        return
-    try:
-        with os.scandir(root) as items:
-            folders = sorted(item.path for item in items if item.is_dir(follow_symlinks=False))
-    except OSError:
-        return
-    for folder in folders:
-        yield from entries(Path(folder), depth - 1)
+            yield folder, identity

@@ -1,6 +1,6 @@
 import pytest
 
-from tvseg_bench.benchmark.data.files.categories import Categories
+from tvseg_bench.benchmark.data.files.inventory import Categories
 from tvseg_bench.benchmark.errors import DataError
 
 
