@@ -7,9 +7,11 @@ split, version and manifest, and the view are all equal. Seeds of the same model
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +113,7 @@ def make_board(loaded: LoadedResults) -> Board:
     """Return the tables of what was loaded."""
     problems = list(loaded.problems)
     tables = []
-    for key, measured in _by_table(loaded.measurements).items():
+    for key, measured in groupby(loaded.measurements, key=attrgetter("table")):
         rows, found = _rows(measured)
         problems += found
         if rows:
@@ -123,17 +125,10 @@ def make_board(loaded: LoadedResults) -> Board:
     )
 
 
-def _by_table(measurements: Sequence[Measurement]) -> dict[TableKey, list[Measurement]]:
-    tables: dict[TableKey, list[Measurement]] = {}
-    for m in measurements:
-        tables.setdefault(m.table, []).append(m)
-    return tables
-
-
 Rows = dict[RowKey, list[tuple[Measurement, MetricTables]]]
 
 
-def _rows(measured: Sequence[Measurement]) -> tuple[Rows, list[Problem]]:
+def _rows(measured: Iterable[Measurement]) -> tuple[Rows, list[Problem]]:
     """Return the seeds of every model with their clip rows; edited ones are left out."""
     rows: Rows = {}
     problems: list[Problem] = []

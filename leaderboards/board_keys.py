@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from dataclasses import astuple, dataclass
+from functools import cached_property
 
+from tvseg_bench.benchmark.results.schema import Result
 from tvseg_bench.benchmark.results.text import canonical_json, short_hash
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.results.schema import Result
 
 
 @dataclass(frozen=True, order=True)
@@ -37,15 +34,10 @@ class TableKey:
         """Return the data set as it is typed, always with its split."""
         return f"{self.dataset}:{self.split}"
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Return 8 hexadecimal digits."""
-        return _table_id(self)
-
-
-@lru_cache(maxsize=4096)
-def _table_id(key: TableKey) -> str:
-    return short_hash([str(getattr(key, name)) for name in key.__dataclass_fields__])[:8]
+        return short_hash([str(value) for value in astuple(self)])[:8]
 
 
 @dataclass(frozen=True, order=True)
@@ -56,6 +48,11 @@ class RowKey:
     revision: str
     layer: int
     dtype: str
+
+    @property
+    def family(self) -> str:
+        """Return the part of the model's name before the first slash."""
+        return self.model.partition("/")[0]
 
 
 def table_key(result: Result) -> TableKey:

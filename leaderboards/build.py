@@ -14,13 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tvseg_bench.benchmark.results.result_file import atomic_write
+from tvseg_bench.benchmark.results.result_file import atomic_write, refuse_to_replace
 from tvseg_bench.leaderboards.board_keys import RowKey
 from tvseg_bench.leaderboards.render.formatting import resolution_label
 from tvseg_bench.leaderboards.render.html_view import MARK as HTML_MARK
 from tvseg_bench.leaderboards.render.html_view import page as html_page
 from tvseg_bench.leaderboards.render.markdown import MARK, markdown
-from tvseg_bench.leaderboards.render.output_files import refuse_to_replace
 from tvseg_bench.leaderboards.render.page.page import page_start
 
 if TYPE_CHECKING:

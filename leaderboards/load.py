@@ -13,12 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.benchmark.results.result_file import (
-    NotAResultError,
-    Problem,
-    ResultFile,
-    read_result,
-)
+from tvseg_bench.benchmark.results import result_file
 from tvseg_bench.benchmark.results.schema import Metric, Result, Samples
 from tvseg_bench.benchmark.results.text import ResultError, escape_control
 from tvseg_bench.leaderboards.board_keys import RowKey, TableKey, table_key
@@ -62,7 +57,7 @@ class LoadedResults:
     measurements: list[Measurement] = field(default_factory=list)
     params: dict[TableKey, Mapping[str, Any]] = field(default_factory=dict)
     """Resolved parameters of each table's protocol."""
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[result_file.Problem] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     """One sentence for every result that is complete and yet not on the board."""
     results: int = 0
@@ -76,7 +71,6 @@ def load(folders: Sequence[Path], *, partial: bool = False) -> LoadedResults:
     first counts; where they differ none does, and all files are named.
 
     Args:
-        folders: where to look.
         partial: whether results of the first clips only count as well.
 
     Raises:
@@ -84,13 +78,13 @@ def load(folders: Sequence[Path], *, partial: bool = False) -> LoadedResults:
     """
     loaded = LoadedResults()
     cells: dict[str, list[Measurement]] = {}
-    for found in _results(folders, loaded):
+    for file, found in _results(folders, loaded):
         loaded.results += 1
-        measured = _measurement(found.path, found.file, found.content, partial)
+        measured = _measurement(file, found, partial)
         if measured is None:
-            loaded.left_out.append(_why_left_out(found.content.result))
+            loaded.left_out.append(_why_left_out(found.result))
             continue
-        loaded.params.setdefault(measured.table, found.content.result.protocol.params)
+        loaded.params.setdefault(measured.table, found.result.protocol.params)
         cells.setdefault(measured.cell_id, []).append(measured)
     for same in cells.values():
         if _agree(same):
@@ -102,14 +96,9 @@ def load(folders: Sequence[Path], *, partial: bool = False) -> LoadedResults:
     return loaded
 
 
-@dataclass(frozen=True)
-class _Found:
-    path: Path
-    file: str
-    content: ResultFile
-
-
-def _results(folders: Sequence[Path], loaded: LoadedResults) -> Iterator[_Found]:
+def _results(
+    folders: Sequence[Path], loaded: LoadedResults
+) -> Iterator[tuple[str, result_file.ResultFile]]:
     seen: set[str] = set()
     for folder in folders:
         if not folder.is_dir():
@@ -122,11 +111,11 @@ def _results(folders: Sequence[Path], loaded: LoadedResults) -> Iterator[_Found]
                 continue
             seen.add(real)
             try:
-                yield _Found(path, file, read_result(path))
-            except NotAResultError as error:
+                yield file, result_file.read_result(path)
+            except result_file.NotAResultError as error:
                 loaded.left_out.append(escape_control(_shown(error, path, file)))
             except ResultError as error:
-                loaded.problems.append(Problem(file, _shown(error, path, file)))
+                loaded.problems.append(result_file.Problem(file, _shown(error, path, file)))
 
 
 def _shown(error: ResultError, path: Path, file: str) -> str:
@@ -150,7 +139,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
                 yield here / name, f"{below}/{name}"
 
 
-def _measurement(path: Path, file: str, found: ResultFile, partial: bool) -> Measurement | None:
+def _measurement(file: str, found: result_file.ResultFile, partial: bool) -> Measurement | None:
     """Return what the board needs, None where the result does not belong on it."""
     result = found.result
     if result.status != "ok" or (result.partial and not partial):
@@ -160,7 +149,7 @@ def _measurement(path: Path, file: str, found: ResultFile, partial: bool) -> Mea
         row=RowKey(result.model.name, result.model.revision, result.layer, result.dtype),
         seed=result.seed,
         cell_id=result.cell_id,
-        path=path,
+        path=found.path,
         file=file,
         sha256=found.sha256,
         metrics=result.metrics,
@@ -222,7 +211,7 @@ def _agree(same: Iterable[Measurement]) -> bool:
     first, *others = same
     return all(
         list(m.metrics) == list(first.metrics)
-        and all(_equal(m.metrics[name], first.metrics[name]) for name in m.metrics)
+        and all(map(_equal, m.metrics.values(), first.metrics.values()))
         for m in others
     )
 
@@ -235,10 +224,10 @@ def _equal(a: Metric, b: Metric) -> bool:
     )
 
 
-def _disagreement(same: Sequence[Measurement]) -> Iterator[Problem]:
+def _disagreement(same: Sequence[Measurement]) -> Iterator[result_file.Problem]:
     files = " and ".join(m.file for m in same)
     for m in same:
-        yield Problem(
+        yield result_file.Problem(
             m.file,
             f"cell {m.cell_id} stands in {files} with different metrics, so none of them is on "
             "the board; find out which one is right and move the others away",

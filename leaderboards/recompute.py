@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tvseg_bench.benchmark.metrics.iou import mean_over_classes
+from tvseg_bench.benchmark.results.schema import Metric, Result
 from tvseg_bench.benchmark.statistics.clip_tables import ClipTable, CountTable, point, table
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.results.schema import Metric, Result
-    from tvseg_bench.benchmark.types import UnitScore
+from tvseg_bench.benchmark.types import UnitScore
 
 
 def recomputed(result: Result, clips: Sequence[UnitScore]) -> dict[str, float | None]:

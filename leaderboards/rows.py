@@ -19,20 +19,8 @@ from tvseg_bench.benchmark.results.result_file import Problem
 from tvseg_bench.benchmark.results.samples import read_samples
 from tvseg_bench.benchmark.results.schema import Metric
 from tvseg_bench.benchmark.results.text import ResultError
+from tvseg_bench.benchmark.statistics import comparison, intervals
 from tvseg_bench.benchmark.statistics.clip_tables import ClipTable, point, table
-from tvseg_bench.benchmark.statistics.comparison import (
-    compare_pairs,
-    minimum_detectable_difference,
-    significantly_different,
-)
-from tvseg_bench.benchmark.statistics.intervals import (
-    FEW_CLIPS,
-    LEVEL,
-    interval_of,
-    mean_and_sd,
-    t_quantile,
-    t_tail,
-)
 from tvseg_bench.benchmark.types import UnitScore
 from tvseg_bench.leaderboards.board_keys import RowKey
 from tvseg_bench.leaderboards.load import Measurement
@@ -70,7 +58,7 @@ class BoardRow:
     @property
     def few(self) -> bool:
         """Whether its interval rests on fewer than ten clips."""
-        return self.n < FEW_CLIPS
+        return self.n < intervals.FEW_CLIPS
 
 
 @dataclass(frozen=True)
@@ -152,12 +140,7 @@ def _contradiction(m: Measurement, name: str, value: float, own: float) -> Probl
 
 
 def ranked(metric: str, rows: Mapping[RowKey, Seeds]) -> Ranked:
-    """Return the rows of one metric, ranked.
-
-    Args:
-        metric: its name.
-        rows: per model its seeds that have this metric.
-    """
+    """Return the rows of one metric, ranked."""
     made = [_row(key, metric, seeds) for key, seeds in rows.items()]
     tables = [_tables(metric, seeds) for seeds in rows.values()]
     order = sorted(range(len(made)), key=lambda i: _best_first(made[i]))
@@ -177,7 +160,7 @@ def _row(key: RowKey, metric: str, seeds: Seeds) -> BoardRow:
     measured = [m for m, _ in seeds]
     found = [m.metrics[metric] for m in measured]
     values = [f.value for f in found if f.value is not None]
-    value, sd = mean_and_sd(values) if values else (None, None)
+    value, sd = intervals.mean_and_sd(values) if values else (None, None)
     return BoardRow(
         key=key,
         metric=metric,
@@ -198,7 +181,7 @@ def _row(key: RowKey, metric: str, seeds: Seeds) -> BoardRow:
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [v for v in values if v is not None]
-    return mean_and_sd(known)[0] if known else None
+    return intervals.mean_and_sd(known)[0] if known else None
 
 
 def _tables(metric: str, seeds: Seeds) -> list[ClipTable]:
@@ -218,12 +201,14 @@ def _interval(
     own intervals, which is wider, since it does not profit from averaging.
     """
     if len(found) > 1 and tables:
-        made = interval_of(value, tables)
+        made = intervals.interval_of(value, tables)
         return None if made.lo is None or made.hi is None else (made.lo, made.hi)
     ends = [f.ci95 for f in found if f.ci95 is not None]
     if not ends or len(ends) < len(found):
         return None
-    return mean_and_sd([e[0] for e in ends])[0], mean_and_sd([e[1] for e in ends])[0]
+    return intervals.mean_and_sd([e[0] for e in ends])[0], intervals.mean_and_sd(
+        [e[1] for e in ends]
+    )[0]
 
 
 def _compare(
@@ -244,12 +229,12 @@ def _compare(
         if len(members) < 2:
             continue
         values = np.array([rows[i].value for i in members], np.float64)
-        pairs = compare_pairs(values, [tables[i] for i in members])
+        pairs = comparison.compare_pairs(values, [tables[i] for i in members])
         p[np.ix_(members, members)] = pairs.p
         errors.append(pairs.errors[np.triu_indices(len(members), 1)])
     known = np.concatenate([*errors, np.zeros(0)])
     unlike = known[known > 0]
-    return significantly_different(p), minimum_detectable_difference(
+    return comparison.significantly_different(p), comparison.minimum_detectable_difference(
         float(np.median(unlike)), 1
     ) if unlike.size else None
 
@@ -263,11 +248,11 @@ def _unpaired(rows: Sequence[BoardRow]) -> NDArray[np.float64]:
     ends = np.array(known, np.float64).reshape(-1, 2)
     values = np.array([row.value for row in rows], np.float64)
     df = np.array([max(row.n - 1, 1) for row in rows], np.float64)
-    errors = (ends[:, 1] - ends[:, 0]) / 2 / t_quantile((1 + LEVEL) / 2, df)
+    errors = (ends[:, 1] - ends[:, 0]) / 2 / intervals.t_quantile((1 + intervals.LEVEL) / 2, df)
     both = np.hypot(errors[:, None], errors[None])
     gaps = np.abs(values[:, None] - values[None])
     scaled = np.divide(gaps, both, out=np.full_like(gaps, np.inf), where=both > 0)
-    p = 2 * t_tail(scaled, np.minimum(df[:, None], df[None]))
+    p = 2 * intervals.t_tail(scaled, np.minimum(df[:, None], df[None]))
     return np.where(np.isfinite(both) & (gaps > 0), p, 1.0)
 
 

@@ -102,7 +102,7 @@ def _row(
     return {
         "id": row_id(row),
         **row_name(row),
-        "family": row.key.model.partition("/")[0],
+        "family": row.key.family,
         "licence": row.facts["licence"],
         "patch": row.facts["patch"],
         "contaminated": row.facts["contaminated"],

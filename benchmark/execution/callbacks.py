@@ -17,7 +17,6 @@ class RunCallbacks:
         """Called once with the plan, before the first cell runs.
 
         Args:
-            plan: all cells.
             todo: how many of them are not done yet.
         """
 

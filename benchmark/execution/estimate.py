@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tvseg_bench.benchmark.execution.plan import Cell, Plan, load, make_plan, shared_view
+from tvseg_bench.benchmark.execution.plan import Cell, load, make_plan, shared_view
 from tvseg_bench.benchmark.features.cache.entry import STORED
 from tvseg_bench.benchmark.features.cache.feature_cache import FeatureCache
 from tvseg_bench.benchmark.features.frames import choose_frames, target_size
@@ -55,7 +55,8 @@ def estimate(selection: Selection) -> dict[str, Any]:
         }
         for cell in plan.cells
     ]
-    passes = [asdict(p) for p in _passes(plan, selection, done)]
+    groups = [[cell for cell in g if cell.key.cell_id not in done] for g in plan.groups()]
+    passes = [asdict(_pass(group, selection)) for group in groups if group]
     return {
         "cells": cells,
         "passes": passes,
@@ -68,15 +69,6 @@ def estimate(selection: Selection) -> dict[str, Any]:
             "kept_mb": sum(p["kept_mb"] for p in passes),
         },
     }
-
-
-def _passes(plan: Plan, selection: Selection, done: set[str]) -> list[ForwardPass]:
-    out = []
-    for group in plan.groups():
-        todo = [cell for cell in group if cell.key.cell_id not in done]
-        if todo:
-            out.append(_pass(todo, selection))
-    return out
 
 
 def _pass(cells: Sequence[Cell], selection: Selection) -> ForwardPass:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tvseg_bench.benchmark.errors import TvsegError, UsageError
 from tvseg_bench.benchmark.execution.selection import (
@@ -19,9 +19,7 @@ from tvseg_bench.benchmark.plugins.load import LoadedModel, load_model
 from tvseg_bench.benchmark.plugins.resolve import find_model, import_file
 from tvseg_bench.benchmark.registry import datasets, models
 from tvseg_bench.benchmark.results.key import CellKey
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Dataset, ModelCard, View
+from tvseg_bench.benchmark.types import Dataset, ModelCard, View
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,9 +16,7 @@ from PIL import Image
 
 from tvseg_bench.benchmark.errors import DataError, UsageError
 from tvseg_bench.benchmark.results.result_file import atomic_write
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Clip
+from tvseg_bench.benchmark.types import Clip
 
 COLOURED = 22
 """How many ids DAVIS gives a colour of their own; the others are shades of grey."""
@@ -72,7 +69,14 @@ class PredictionFolder:
         parts = [_safe(part, f"the clip {clip.name!r}") for part in clip.name.split("/")]
         stem = _safe(clip.frame_names[frame], what) if clip.frame_names else f"{frame:05d}"
         path = self.root.joinpath(*parts, f"{stem}.png")
-        _put(path, _encoded(labels, what))
+        data = _encoded(labels, what)
+        if not path.is_symlink() and not path.exists():
+            atomic_write(path, data)
+        elif not path.is_file() or path.read_bytes() != data:
+            raise DataError(
+                f"{path} is already there and is not this prediction; nothing is overwritten, "
+                "choose another folder"
+            )
         return path
 
 
@@ -96,15 +100,3 @@ def _encoded(labels: ArrayLike, what: str) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def _put(path: Path, data: bytes) -> None:
-    """Write a file that is not there yet."""
-    if path.is_symlink() or path.exists():
-        if not path.is_file() or path.read_bytes() != data:
-            raise DataError(
-                f"{path} is already there and is not this prediction; nothing is overwritten, "
-                "choose another folder"
-            )
-        return
-    atomic_write(path, data)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tvseg_bench.benchmark.errors import NotApplicableError, ProtocolError, TvsegError
 from tvseg_bench.benchmark.evaluation import Recorder, RunContext, SharedCache
@@ -63,7 +63,8 @@ class _Runner:
         first = cells[0]
         try:
             loaded = load(first.model, self.selection)
-            features = self._features(loaded, cells)
+            keep = sum(cell.protocol.evaluation().needs.passes for cell in cells) > 1
+            features = self._features(loaded, first.dataset, shared_view(cells), cells, keep)
         except TvsegError as error:
             for cell in cells:
                 yield self._without(cell, "failed", str(error), None)
@@ -73,25 +74,15 @@ class _Runner:
             self.callbacks.on_start(cell)
             yield self._cell(cell, features, loaded, shared)
 
-    def _features(self, loaded: LoadedModel, cells: Sequence[Cell]) -> FeatureSet:
-        """Return the features that the cells share, kept where they are read more than once."""
-        first = cells[0]
-        return self._extract(
-            loaded,
-            first.dataset,
-            shared_view(cells),
-            keep=sum(cell.protocol.evaluation().needs.passes for cell in cells) > 1,
-            progress=lambda done, total: self.callbacks.on_progress(cells, done, total),
-        )
-
-    def _extract(
+    def _features(
         self,
         loaded: LoadedModel,
         dataset: Dataset,
         view: View,
+        cells: Sequence[Cell],
         keep: bool,
-        progress: Callable[[int, int], None],
     ) -> FeatureSet:
+        """Return the features that the cells share, kept where they are read more than once."""
         options = ExtractOptions(
             device=self.selection.device,
             dtype="bf16" if self.selection.dtype == "bf16" else "fp32",
@@ -104,18 +95,20 @@ class _Runner:
             options,
             cache=self.cache,
             keep=keep,
-            progress=progress,
+            progress=lambda done, total: self.callbacks.on_progress(cells, done, total),
         )
 
     def _evaluate(
         self, cell: Cell, features: FeatureSet, loaded: LoadedModel, shared: SharedCache
     ) -> Score:
         """Hand the protocol what it needs; write what was recorded once it has its score."""
-        recorder = run_files.recorder_of(cell, self.selection)
+        recorder, training = run_files.recorder_of(cell, self.selection), None
+        if cell.training is not None:
+            training = self._features(loaded, cell.training, cell.view, (cell,), keep=True)
         run = RunContext(
             seed=cell.seed,
             device=self.selection.device,
-            training=self._training(cell, loaded),
+            training=training,
             recorder=recorder or Recorder(),
             predictions=run_files.predictions_of(cell, self.selection),
             shared=shared,
@@ -124,18 +117,6 @@ class _Runner:
         if recorder is not None:
             recorder.write()
         return score
-
-    def _training(self, cell: Cell, loaded: LoadedModel) -> FeatureSet | None:
-        """Return the features of the clips to learn from, kept: learning reads them repeatedly."""
-        if cell.training is None:
-            return None
-        return self._extract(
-            loaded,
-            cell.training,
-            cell.view,
-            keep=True,
-            progress=lambda done, total: self.callbacks.on_progress((cell,), done, total),
-        )
 
     def _cell(
         self, cell: Cell, features: FeatureSet, loaded: LoadedModel, shared: SharedCache
@@ -186,14 +167,18 @@ class _Runner:
             n_classes=len(cell.dataset.classes) or None,
             metrics=cell.protocol.entry.metrics,
         )
-        written = self.store.write(result, score, force=self.selection.force)
-        self.callbacks.on_result(cell, written, True)
-        return written
+        return self._write(cell, result, score)
 
-    def _without(self, cell: Cell, status: str, reason: str, loaded: LoadedModel | None) -> Result:
+    def _without(
+        self,
+        cell: Cell,
+        status: Literal["skipped", "failed"],
+        reason: str,
+        loaded: LoadedModel | None,
+    ) -> Result:
         result = without_score(
             cell.key,
-            "skipped" if status == "skipped" else "failed",
+            status,
             reason,
             card=cell.card,
             provenance=collect(
@@ -201,7 +186,10 @@ class _Runner:
             ),
             plugin=None if loaded is None else _plugin(loaded),
         )
-        written = self.store.write(result, force=self.selection.force)
+        return self._write(cell, result)
+
+    def _write(self, cell: Cell, result: Result, score: Score | None = None) -> Result:
+        written = self.store.write(result, score, force=self.selection.force)
         self.callbacks.on_result(cell, written, True)
         return written
 
@@ -214,8 +202,6 @@ def run_selection(
     """Run every cell of a selection that is not done yet.
 
     Args:
-        selection: the grid and how to run it.
-        callbacks: are called with plan, progress and results.
         command: the command line as typed, for the provenance.
 
     Raises:
@@ -279,11 +265,7 @@ def _plugin(loaded: LoadedModel) -> Plugin | None:
     origin = loaded.origin
     if origin.get("package") == "tvseg-bench" or not any(origin.values()):
         return None
-    return Plugin(
-        package=origin.get("package"),
-        version=origin.get("version"),
-        file_sha256=origin.get("file_sha256"),
-    )
+    return Plugin(**{name: origin.get(name) for name in Plugin.model_fields})
 
 
 def _peak_gpu_mb() -> float | None:

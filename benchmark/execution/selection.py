@@ -12,16 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
-from tvseg_bench.benchmark.registry import Registry, protocols
+from tvseg_bench.benchmark.registry import ProtocolEntry, Registry, protocols
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from tvseg_bench.benchmark.evaluation import Evaluation
-    from tvseg_bench.benchmark.registry import ProtocolEntry
 
 SCHEMES = ("timm:", "hub:", "file:", "folder:")
 """References whose colon belongs to the name."""
@@ -274,7 +271,6 @@ def parse_overrides(items: Iterable[str], owners: Sequence[str] = ("protocol",))
     """Return overrides from `key=value`, the value read as YAML.
 
     Args:
-        items: as typed.
         owners: what keys may begin with.
 
     Example:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, View
+from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, View
 
 
 @dataclass

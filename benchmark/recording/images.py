@@ -5,15 +5,13 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.recording.reader import LONG_SIDE
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Clip
+from tvseg_bench.benchmark.types import Clip
 
 
 def reduced_size(shape: tuple[int, ...]) -> tuple[int, int]:

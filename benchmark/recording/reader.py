@@ -119,12 +119,7 @@ def data_folder(directory: Path) -> Path:
 
 
 class RecordedCell:
-    """Reads what a run recorded of one cell.
-
-    Args:
-        directory: the folder of the run.
-        cell_id: which cell.
-    """
+    """Reads what a run recorded of one cell."""
 
     def __init__(self, directory: Path, cell_id: str) -> None:
         self.folder = media_folder(directory, cell_id)

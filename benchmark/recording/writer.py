@@ -19,22 +19,8 @@ from tvseg_bench.benchmark.evaluation import Recorder, UnitOutcome, UnitScope
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match
+from tvseg_bench.benchmark.recording import images, reader
 from tvseg_bench.benchmark.recording.colours import pca_colours
-from tvseg_bench.benchmark.recording.images import (
-    jpeg_strip,
-    packed,
-    png_bytes,
-    reduced_size,
-    unpacked,
-)
-from tvseg_bench.benchmark.recording.reader import (
-    FRAMES,
-    RecordedClip,
-    RecordedUnit,
-    Recording,
-    media_folder,
-)
-from tvseg_bench.benchmark.recording.reader import data_folder as shared_folder
 from tvseg_bench.benchmark.results.result_file import atomic_write
 from tvseg_bench.benchmark.results.store import back_up
 from tvseg_bench.benchmark.results.text import short_hash
@@ -56,7 +42,7 @@ class _Clip:
     truth: dict[int, bytes] = field(default_factory=dict)
     tables: dict[int, Contingency] = field(default_factory=dict)
     """Of frames whose unit has not been matched yet."""
-    units: list[RecordedUnit] = field(default_factory=list)
+    units: list[reader.RecordedUnit] = field(default_factory=list)
     series: dict[int, float | None] = field(default_factory=dict)
     scores: list[float] = field(default_factory=list)
     pca: NDArray[np.uint8] | None = None
@@ -71,9 +57,6 @@ class MediaRecorder(Recorder):
     """Records what a protocol finds, and writes some of the clips.
 
     Args:
-        directory: the folder of the run.
-        cell_id: of the cell that is evaluated.
-        dataset: that is scored.
         clips: how many are written, evenly spread, besides the best, the median and the worst.
         replace: whether an earlier recording of the cell is backed up and replaced.
     """
@@ -127,9 +110,9 @@ class MediaRecorder(Recorder):
         held.tables[position] = contingency(truth, labels) if table is None else table
         if position not in held.positions:
             return
-        held.size, held.grid = reduced_size(labels.shape), grid
-        held.maps[position] = packed(labels, held.size, np.uint16)
-        held.truth[position] = packed(truth, held.size, np.uint8)
+        held.size, held.grid = images.reduced_size(labels.shape), grid
+        held.maps[position] = images.packed(labels, held.size, np.uint16)
+        held.truth[position] = images.packed(truth, held.size, np.uint8)
 
     def on_unit(
         self,
@@ -168,11 +151,11 @@ class MediaRecorder(Recorder):
         scored = {i: clip for i, clip in self._held.items() if clip.scores and clip.maps}
         if not scored:
             return
-        folder = media_folder(self.directory, self.cell_id)
+        folder = reader.media_folder(self.directory, self.cell_id)
         if self.replace:
             back_up(folder)
         chosen = self._chosen(scored)
-        kept = Recording(
+        kept = reader.Recording(
             cell_id=self.cell_id,
             scope=self.scope,
             labels=self.labels,
@@ -195,22 +178,22 @@ class MediaRecorder(Recorder):
         if place not in self._candidates:
             return None
         if place not in self._held:
-            positions = tuple(spread(len(clip.frames), FRAMES))
+            positions = tuple(spread(len(clip.frames), reader.FRAMES))
             self._held[place] = _Clip(clip, positions)
         return self._held[place]
 
-    def _write(self, folder: Path, number: int, held: _Clip) -> RecordedClip:
+    def _write(self, folder: Path, number: int, held: _Clip) -> reader.RecordedClip:
         clip, shape = held.features, (len(held.positions), *held.size)
-        maps = unpacked(held.maps, held.positions, held.size, np.uint16, 65535)
+        maps = images.unpacked(held.maps, held.positions, held.size, np.uint16, 65535)
         small = maps[maps != 65535].max(initial=0) < 255
         data = np.where(maps == 65535, 255, maps).astype(np.uint8) if small else maps
         name = f"{number:03d}"
-        atomic_write(folder / f"{name}.png", png_bytes(data.reshape(-1, shape[2])))
+        atomic_write(folder / f"{name}.png", images.png_bytes(data.reshape(-1, shape[2])))
         if held.pca is not None:
             rows = held.pca.reshape(-1, *held.pca.shape[2:])
-            atomic_write(folder / f"{name}-pca.png", png_bytes(rows))
+            atomic_write(folder / f"{name}-pca.png", images.png_bytes(rows))
         image, truth = self._shared(held)
-        return RecordedClip(
+        return reader.RecordedClip(
             clip=clip.clip.name,
             positions=held.positions,
             frames=tuple(clip.frames[p] for p in held.positions),
@@ -229,16 +212,16 @@ class MediaRecorder(Recorder):
         """Write frames and truth where no other cell has; return the names of the files."""
         clip, data = held.features, self.dataset
         chosen = [clip.frames[p] for p in held.positions]
-        truth = unpacked(held.truth, held.positions, held.size, np.uint8, 255)
+        truth = images.unpacked(held.truth, held.positions, held.size, np.uint8, 255)
         digest = zlib.crc32(truth.tobytes())
         what = [data.card.name, data.split, data.manifest_sha256, clip.clip.name, chosen]
         stem = f"{self._places[clip.clip.name]:05d}-{short_hash([*what, held.size])[:12]}"
         image, mask = f"{stem}.jpg", f"{stem}-{digest:08x}.png"
-        folder = shared_folder(self.directory)
+        folder = reader.data_folder(self.directory)
         if not (folder / image).exists():
-            atomic_write(folder / image, jpeg_strip(clip.clip, chosen, held.size))
+            atomic_write(folder / image, images.jpeg_strip(clip.clip, chosen, held.size))
         if not (folder / mask).exists():
-            atomic_write(folder / mask, png_bytes(truth.reshape(-1, held.size[1])))
+            atomic_write(folder / mask, images.png_bytes(truth.reshape(-1, held.size[1])))
         return image, mask
 
 
@@ -256,9 +239,9 @@ def spread(total: int, count: int) -> list[int]:
     return [round(i * (total - 1) / (count - 1)) for i in range(count)]
 
 
-def _unit(start: int, table: Contingency, match: Match) -> RecordedUnit:
+def _unit(start: int, table: Contingency, match: Match) -> reader.RecordedUnit:
     at = np.searchsorted(match.clusters, table.clusters)
-    return RecordedUnit(
+    return reader.RecordedUnit(
         start=start,
         clusters=tuple(table.clusters.tolist()),
         assigned=tuple(match.assigned[at].tolist()),

@@ -19,10 +19,10 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tvseg_bench.benchmark.paths import PACKAGE
-from tvseg_bench.benchmark.results.text import Line
+from tvseg_bench.benchmark.results.text import FilePart, Line
 from tvseg_bench.benchmark.version import __version__
 
 PACKAGES = (
@@ -50,11 +50,7 @@ _ABSOLUTE = re.compile(
 )
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Git(_Part):
+class Git(FilePart):
     """State of the checkout that the suite was imported from."""
 
     commit: Line
@@ -62,7 +58,7 @@ class Git(_Part):
     """Whether anything but results and documents differs from the commit."""
 
 
-class Hardware(_Part):
+class Hardware(FilePart):
     """The machine, in words that do not identify it."""
 
     cpu: Line | None = None
@@ -75,7 +71,7 @@ class Hardware(_Part):
     cuda: Line | None = None
 
 
-class Provenance(_Part):
+class Provenance(FilePart):
     """What made a result; recorded, and no part of its identity."""
 
     suite: Line
@@ -104,8 +100,6 @@ def collect(
     ended: datetime | None = None,
     command: Sequence[str] | None = None,
     seeds: Sequence[int] = (),
-    config_sha256: str | None = None,
-    world_size: int = 1,
 ) -> Provenance:
     """Return the provenance of what is running now.
 
@@ -113,16 +107,12 @@ def collect(
         started: when the cell began, with a time zone.
         ended: when it ended; now if None.
         command: the arguments as typed, program name included; None from Python.
-        seeds: every seed in use.
-        config_sha256: of the resolved configuration file.
-        world_size: number of processes that shared the work.
     """
     torch = sys.modules.get("torch")
     return Provenance(
         suite=__version__,
         git=_git(PACKAGE),
         command=None if command is None else sanitise(command),
-        config_sha256=config_sha256,
         seeds=tuple(seeds),
         started=_utc(started),
         ended=_utc(ended or datetime.now(timezone.utc)),
@@ -132,7 +122,6 @@ def collect(
         hardware=_hardware(),
         threads=torch.get_num_threads() if torch else os.cpu_count(),
         deterministic=torch.are_deterministic_algorithms_enabled() if torch else None,
-        world_size=world_size,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -28,10 +28,7 @@ from tvseg_bench.benchmark.results.schema import (
     json_schema,
 )
 from tvseg_bench.benchmark.results.text import ResultError, escape_control, to_jsonable
-from tvseg_bench.benchmark.types import MetricCard
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import ModelCard, Score
+from tvseg_bench.benchmark.types import MetricCard, ModelCard, Score
 
 __all__ = [
     "SCHEMA",
@@ -68,27 +65,19 @@ def from_score(
     provenance: Provenance,
     plugin: Plugin | None = None,
     timing: Timing | None = None,
-    n_frames: int | None = None,
     background: int | None = None,
     n_classes: int | None = None,
     metrics: Mapping[str, MetricCard] | None = None,
-    trust: Trust | None = None,
 ) -> Result:
     """Return the result of a finished cell, with intervals over clips.
 
     Args:
-        key: what was asked for.
-        score: what the protocol returned.
-        card: the model's card.
         provenance: see `provenance.collect`.
-        plugin: who brought the model.
-        timing: what was measured.
-        n_frames: frames scored; the sum over the clip rows if None.
+        timing: nothing measured if None.
         background: the label of the data set's card that belongs to no object.
         n_classes: how many classes the data set names.
         metrics: cards of the protocol's entry; a metric without one is a fraction that counts
             upwards.
-        trust: self-reported if None.
 
     Raises:
         ResultError: naming the field, where a number is out of its range or cannot be stored.
@@ -103,11 +92,10 @@ def from_score(
         "per_class": to_jsonable(score.per_class, "per_class"),
         "details": to_jsonable(score.details, "details"),
         "timing": timing or Timing(),
-        "trust": trust or Trust(),
     }
     data = {
         "n_clips": len(score.clips),
-        "n_frames": n_frames if n_frames is not None else sum(c.n_frames for c in score.clips),
+        "n_frames": sum(c.n_frames for c in score.clips),
         "background": background,
         "n_classes": n_classes,
     }

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from pydantic import ValidationError
 
+from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.results.result import format_validation_error
 from tvseg_bench.benchmark.results.schema import SCHEMA, Result
 from tvseg_bench.benchmark.results.text import ResultError, escape_control
@@ -66,8 +67,6 @@ def open_regular_file(path: Path, max_bytes: int, *, follow_link: bool = True) -
     """Open a regular file for reading; never wait for a pipe.
 
     Args:
-        path: the file, or a link to it.
-        max_bytes: that are read at most.
         follow_link: whether it may be a link: in the user's own folders, not in what others send.
 
     Raises:
@@ -163,6 +162,24 @@ def atomic_write(path: Path, data: bytes) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise ResultError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def refuse_to_replace(path: Path, start: str, command: str) -> None:
+    """Refuse to replace a file that does not begin as those of the command do, or a link to one.
+
+    Raises:
+        UsageError: something else is in the way.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(4096).startswith(start.encode("utf-8")):
+                return
+    elif not path.exists() and not path.is_symlink():
+        return
+    raise UsageError(
+        f"{path} is there and was not written by {command}, so it is kept; "
+        "move it away or choose another folder with -o"
+    )
 
 
 def _sync_folder(folder: Path) -> None:

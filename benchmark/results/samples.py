@@ -8,35 +8,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from tvseg_bench.benchmark.results.result import format_validation_error
 from tvseg_bench.benchmark.results.result_file import open_regular_file
-from tvseg_bench.benchmark.results.schema import Count, Value
-from tvseg_bench.benchmark.results.text import Line, ResultError, to_jsonable
-from tvseg_bench.benchmark.types import UnitScore
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.results.schema import Metric
-    from tvseg_bench.benchmark.types import Score
+from tvseg_bench.benchmark.results.schema import Count, Metric, Value
+from tvseg_bench.benchmark.results.text import FilePart, Line, ResultError, to_jsonable
+from tvseg_bench.benchmark.types import Score, UnitScore
 
 SAMPLES_SCHEMA: Final = "tvseg-bench/samples@1"
 MAX_SAMPLES_BYTES = 2**30
 MAX_LINE_BYTES = 4 * 2**20
 
 
-class _Header(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _Header(FilePart):
     schema_: Literal["tvseg-bench/samples@1"] = Field(default=SAMPLES_SCHEMA, alias="schema")
     cell_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
-class _Counts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
+class _Counts(FilePart):
     labels: list[int]
     tp: list[Count]
     fp: list[Count]
@@ -49,9 +41,7 @@ class _Counts(BaseModel):
         return self
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
+class _Row(FilePart):
     clip: Line
     frame: Count | None = None
     n_frames: Count = 1
@@ -87,8 +77,6 @@ def read_samples(
     """Return the rows of clips and, if asked for, of frames.
 
     Args:
-        path: a file below `samples/`.
-        cell_id: the cell it must belong to.
         frames: whether to read on after the clips.
         metrics: those of the result; a value out of its metric's range is refused.
 

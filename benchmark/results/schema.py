@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from tvseg_bench.benchmark.results.key import CellKey, protocol_hash
 from tvseg_bench.benchmark.results.older_files import complete_data, complete_metric
 from tvseg_bench.benchmark.results.provenance import Provenance
-from tvseg_bench.benchmark.results.text import Line, Name, Sha256
+from tvseg_bench.benchmark.results.text import FilePart, Line, Name, Sha256
 
 SCHEMA: Final = "tvseg-bench/result@1"
 
@@ -28,11 +28,7 @@ Count = Annotated[int, Field(ge=0)]
 CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Plugin(_Part):
+class Plugin(FilePart):
     """Who brought the model, where it is not a built-in one."""
 
     package: Name | None = None
@@ -40,7 +36,7 @@ class Plugin(_Part):
     file_sha256: Sha256 | None = None
 
 
-class Card(_Part):
+class Card(FilePart):
     """The model's card as it was; fields of later versions and of plugins are kept."""
 
     model_config = ConfigDict(extra="allow")
@@ -55,7 +51,7 @@ class Card(_Part):
     trained_on_eval_data: tuple[Line, ...] = ()
 
 
-class Model(_Part):
+class Model(FilePart):
     """The backbone."""
 
     name: Name
@@ -64,7 +60,7 @@ class Model(_Part):
     plugin: Plugin | None = None
 
 
-class ProtocolRun(_Part):
+class ProtocolRun(FilePart):
     """The protocol with every resolved parameter."""
 
     id: Name
@@ -75,7 +71,7 @@ class ProtocolRun(_Part):
     params: dict[str, JsonValue] = Field(default_factory=dict)
 
 
-class DataUsed(_Part):
+class DataUsed(FilePart):
     """The data that were scored."""
 
     id: Name
@@ -91,7 +87,7 @@ class DataUsed(_Part):
     the data set names none."""
 
 
-class Metric(_Part):
+class Metric(FilePart):
     """One number, with how sure it is."""
 
     value: Value | None
@@ -135,7 +131,7 @@ class Metric(_Part):
         return ""
 
 
-class PerClass(_Part):
+class PerClass(FilePart):
     """Parallel lists, one entry per class."""
 
     labels: tuple[int, ...] = ()
@@ -145,7 +141,7 @@ class PerClass(_Part):
     """True pixels."""
 
 
-class Timing(_Part):
+class Timing(FilePart):
     """Seconds, frames per second, MiB; None where it was not measured."""
 
     extract_s: Annotated[float, Field(ge=0)] | None = None
@@ -157,14 +153,14 @@ class Timing(_Part):
     thousand millions; None where it was not counted."""
 
 
-class Reported(_Part):
+class Reported(FilePart):
     """What the paper reports."""
 
     value: Fraction
     where: Line = ""
 
 
-class Trust(_Part):
+class Trust(FilePart):
     """Who stands for the numbers."""
 
     level: Literal["self-reported", "samples-verified", "reproduced", "author-confirmed"] = (
@@ -174,7 +170,7 @@ class Trust(_Part):
     reported_in_paper: Reported | None = None
 
 
-class Samples(_Part):
+class Samples(FilePart):
     """The rows from which the metrics can be recomputed: `samples/<cell_id>.jsonl`."""
 
     sha256: Sha256
@@ -184,7 +180,7 @@ class Samples(_Part):
     """How the metric is made of the clips' rows."""
 
 
-class Result(_Part):
+class Result(FilePart):
     """One cell of the grid; see the module's text."""
 
     schema_: Literal["tvseg-bench/result@1"] = Field(default=SCHEMA, alias="schema")

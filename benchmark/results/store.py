@@ -10,21 +10,12 @@ from __future__ import annotations
 import hashlib
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tvseg_bench.benchmark.results.result_file import (
-    NewerSchemaError,
-    Problem,
-    ResultFile,
-    atomic_write,
-    read_result,
-)
+from tvseg_bench.benchmark.results import result_file
 from tvseg_bench.benchmark.results.samples import is_samples_of, read_samples, samples_text
 from tvseg_bench.benchmark.results.schema import Result, Samples, comparable_fields
 from tvseg_bench.benchmark.results.text import ResultError
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Score, UnitScore
+from tvseg_bench.benchmark.types import Score, UnitScore
 
 
 class ResultStore:
@@ -60,7 +51,7 @@ class ResultStore:
         return None if found is None or found.status == "failed" else found
 
     def done(self, cell_id: str) -> bool:
-        """Return whether a cell needs no more work; see `finished`."""
+        """Return whether a cell needs no more work."""
         return self.finished(cell_id) is not None
 
     def read(self, cell_id: str) -> Result:
@@ -69,7 +60,7 @@ class ResultStore:
         Raises:
             ResultError: if there is none, or naming file and field if it is damaged.
         """
-        return read_result(self.result_path(cell_id)).result
+        return result_file.read_result(self.result_path(cell_id)).result
 
     def read_samples(
         self, cell_id: str, *, frames: bool = True
@@ -88,11 +79,6 @@ class ResultStore:
         failure never takes its place; else `force` is needed, which renames the old files and
         writes the new ones.
 
-        Args:
-            result: of `from_score` or `without_score`.
-            score: whose rows are kept beside it.
-            force: write although the cell is finished.
-
         Returns:
             The result as it stands in the file, which also names its rows; the failure itself
             where it was not written.
@@ -109,26 +95,31 @@ class ResultStore:
         if finished and result.status == "failed":
             return result
         if old is not None and finished and not force:
-            return self._agreed(old, result)
+            if comparable_fields(old) == comparable_fields(result):
+                return old
+            raise ResultError(
+                f"{self.result_path(cell)} is finished with other numbers; "
+                "type --force to keep both, the old file renamed"
+            )
         if old is None or finished:
             back_up(self.result_path(cell))
         if text is not None:
             if force or not is_samples_of(self.samples_path(cell), cell):
                 back_up(self.samples_path(cell))
-            atomic_write(self.samples_path(cell), text)
-        atomic_write(self.result_path(cell), result.to_json().encode("utf-8"))
+            result_file.atomic_write(self.samples_path(cell), text)
+        result_file.atomic_write(self.result_path(cell), result.to_json().encode("utf-8"))
         return result
 
-    def load_all(self) -> tuple[list[ResultFile], list[Problem]]:
+    def load_all(self) -> tuple[list[result_file.ResultFile], list[result_file.Problem]]:
         """Return every result by name, and what is wrong with the files that are none."""
         found, problems = [], []
         for path in sorted(self.results.glob("*.json")):
             if path.name.startswith("."):
                 continue
             try:
-                found.append(read_result(path))
+                found.append(result_file.read_result(path))
             except ResultError as error:
-                problems.append(Problem(path.name, str(error)))
+                problems.append(result_file.Problem(path.name, str(error)))
         return found, problems
 
     def _existing(self, cell_id: str) -> Result | None:
@@ -137,20 +128,12 @@ class ResultStore:
         if not path.is_file():
             return None
         try:
-            result = read_result(path).result
-        except NewerSchemaError:
+            result = result_file.read_result(path).result
+        except result_file.NewerSchemaError:
             raise
         except ResultError:
             return None
         return result if result.cell_id == cell_id else None
-
-    def _agreed(self, old: Result, new: Result) -> Result:
-        if comparable_fields(old) == comparable_fields(new):
-            return old
-        raise ResultError(
-            f"{self.result_path(old.cell_id)} is finished with other numbers; "
-            "type --force to keep both, the old file renamed"
-        )
 
 
 def back_up(path: Path) -> Path | None:

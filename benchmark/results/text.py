@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from tvseg_bench.benchmark.errors import TvsegError
 
@@ -27,6 +27,12 @@ Name = Annotated[
 """A name on one line, without blanks at its ends."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class FilePart(BaseModel):
+    """Part of a file: unknown fields, wrong types and numbers that are not finite are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ResultError(TvsegError):

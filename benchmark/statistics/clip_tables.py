@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.metrics.iou import counted_classes, mean_over_classes
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import UnitScore
+from tvseg_bench.benchmark.types import UnitScore
 
 Floats = NDArray[np.float64]
 
@@ -27,48 +25,14 @@ class MetricFacts(Protocol):
     @property
     def lowest(self) -> float:
         """The least value that the metric can take."""
-        ...
 
     @property
     def highest(self) -> float:
         """The largest value that the metric can take."""
-        ...
 
     @property
     def background(self) -> Literal["counted", "left-out"]:
         """Whether the data set's background counts as a class."""
-        ...
-
-
-class ClipTable(Protocol):
-    """Rows of clips from which a metric is made."""
-
-    @property
-    def clips(self) -> tuple[str, ...]:
-        """Names of the clips, in the order of the rows."""
-        ...
-
-    @property
-    def lowest(self) -> float:
-        """The least value that the metric can take."""
-        ...
-
-    @property
-    def highest(self) -> float:
-        """The largest value that the metric can take."""
-        ...
-
-    def value(self) -> float:
-        """Return the metric, NaN where no row has a value."""
-        ...
-
-    def without_each(self) -> Floats:
-        """Return the metric [n] without each of the clips, NaN where no other has a value."""
-        ...
-
-    def weights(self) -> Floats:
-        """Return the share [n] of each clip in the data behind the metric; they sum to 1."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +91,10 @@ class CountTable:
         return shares.mean(axis=1) if pixels.shape[1] else np.full(len(pixels), np.nan)
 
 
+ClipTable: TypeAlias = MeanTable | CountTable
+"""Rows of clips from which a metric is made."""
+
+
 def table(
     clips: Sequence[UnitScore],
     metric: str,
@@ -137,8 +105,6 @@ def table(
     """Return the rows of the clips that have a value of a metric.
 
     Args:
-        clips: one row per clip.
-        metric: its name.
         facts: its range, and whether the background counts.
         resample: of the Score: how the metric is made of the rows.
         background: label that belongs to no object, None where every class counts.
@@ -155,7 +121,6 @@ def count_table(clips: Sequence[UnitScore], left_out: int | None = None) -> Coun
     """Return the counts of the clips that have some, by class.
 
     Args:
-        clips: one row per clip.
         left_out: a label that is no column.
     """
     clips = [clip for clip in clips if clip.counts]

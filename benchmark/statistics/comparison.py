@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tvseg_bench.benchmark.statistics import intervals, jackknife
 from tvseg_bench.benchmark.statistics.clip_tables import (
     ClipTable,
     Floats,
@@ -20,23 +21,7 @@ from tvseg_bench.benchmark.statistics.clip_tables import (
     point,
     table,
 )
-from tvseg_bench.benchmark.statistics.intervals import (
-    FRACTION,
-    LEVEL,
-    ROUNDING,
-    are_means,
-    t_quantile,
-    t_tail,
-)
-from tvseg_bench.benchmark.statistics.jackknife import (
-    degrees_of_freedom,
-    deviations,
-    shares,
-    standard_error,
-)
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import UnitScore
+from tvseg_bench.benchmark.types import UnitScore
 
 
 @dataclass(frozen=True)
@@ -63,16 +48,13 @@ def paired_difference(
     b: Sequence[UnitScore],
     metric: str,
     *,
-    facts: MetricFacts = FRACTION,
+    facts: MetricFacts = intervals.FRACTION,
     resample: Literal["mean", "counts"] = "mean",
     background: int | None = None,
 ) -> Difference:
     """Return A minus B over the clips they share, with an interval by Student's t.
 
     Args:
-        a: one row per clip of A.
-        b: one row per clip of B.
-        metric: which one.
         facts: whether the background counts; that of a fraction if it is not given.
         resample: of the Scores: how the metric is made of the rows.
         background: label of the data set that belongs to no object.
@@ -94,13 +76,17 @@ def paired_difference(
     value = values[0] - values[1]
     if n < 2:
         return Difference(value, None, None, None, n, "none: one clip is shared")
-    moved = deviations([pair[0]]) - deviations([pair[1]])
+    moved = jackknife.deviations([pair[0]]) - jackknife.deviations([pair[1]])
     if not np.isfinite(moved).all():
         return Difference(value, None, None, None, n, "none: one clip holds all that is scored")
-    error = float(standard_error(moved))
-    half = error * float(t_quantile((1 + LEVEL) / 2, degrees_of_freedom(moved, shares(pair))))
+    error = float(jackknife.standard_error(moved))
+    half = error * float(
+        intervals.t_quantile(
+            (1 + intervals.LEVEL) / 2, jackknife.degrees_of_freedom(moved, jackknife.shares(pair))
+        )
+    )
     smallest = minimum_detectable_difference(error * np.sqrt(n), n)
-    method = "paired-clip-t" if are_means(pair) else "paired-clip-jackknife-t"
+    method = "paired-clip-t" if intervals.are_means(pair) else "paired-clip-jackknife-t"
     return Difference(value, value - half, value + half, smallest, n, method)
 
 
@@ -126,24 +112,24 @@ def compare_pairs(values: Floats, models: Sequence[Sequence[ClipTable]]) -> Pair
         values: [M] scores.
         models: per model one table per seed, all of the same n >= 2 clips in the same order.
     """
-    moved = np.stack([deviations(seeds) for seeds in models])
-    weights = np.stack([shares(seeds) for seeds in models])
+    moved = np.stack([jackknife.deviations(seeds) for seeds in models])
+    weights = np.stack([jackknife.shares(seeds) for seeds in models])
     count = len(models)
     pairs = Pairs(np.ones((count, count)), np.zeros((count, count)))
     for i in range(count - 1):
         others = slice(i + 1, None)
         apart = moved[i] - moved[others]
-        errors = standard_error(apart)
+        errors = jackknife.standard_error(apart)
         gaps = np.abs(values[i] - values[others])
-        df = degrees_of_freedom(apart, (weights[i] + weights[others]) / 2)
+        df = jackknife.degrees_of_freedom(apart, (weights[i] + weights[others]) / 2)
         scaled = np.divide(gaps, errors, out=np.full_like(gaps, np.inf), where=errors != 0)
-        p = np.where(gaps > ROUNDING, 2 * t_tail(scaled, df), 1.0)
+        p = np.where(gaps > intervals.ROUNDING, 2 * intervals.t_tail(scaled, df), 1.0)
         pairs.p[i, others] = pairs.p[others, i] = np.where(np.isnan(p), 1.0, p)
         pairs.errors[i, others] = pairs.errors[others, i] = errors
     return pairs
 
 
-def holm(p: Floats, alpha: float = 1 - LEVEL) -> NDArray[np.bool_]:
+def holm(p: Floats, alpha: float = 1 - intervals.LEVEL) -> NDArray[np.bool_]:
     """Return which hypotheses are rejected by Holm's step-down procedure.
 
     The chance of rejecting any true one is at most alpha, however they depend on each other
@@ -151,7 +137,6 @@ def holm(p: Floats, alpha: float = 1 - LEVEL) -> NDArray[np.bool_]:
 
     Args:
         p: [m] p-values.
-        alpha: the chance.
 
     Example:
         >>> holm(np.array([0.01, 0.04, 0.03, 0.005])).tolist()
@@ -177,7 +162,6 @@ def minimum_detectable_difference(sd: float, n: int, power: float = 0.8) -> floa
 
     Args:
         sd: standard deviation of the paired differences of clips.
-        n: number of clips.
         power: chance of finding the models different, at the 5 % level.
 
     Example:
@@ -185,4 +169,4 @@ def minimum_detectable_difference(sd: float, n: int, power: float = 0.8) -> floa
         0.0256
     """
     z = NormalDist()
-    return float((z.inv_cdf((1 + LEVEL) / 2) + z.inv_cdf(power)) * sd / np.sqrt(n))
+    return float((z.inv_cdf((1 + intervals.LEVEL) / 2) + z.inv_cdf(power)) * sd / np.sqrt(n))

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tvseg_bench.benchmark.statistics import jackknife
 from tvseg_bench.benchmark.statistics.clip_tables import (
     ClipTable,
     Floats,
@@ -24,17 +25,7 @@ from tvseg_bench.benchmark.statistics.clip_tables import (
     point,
     table,
 )
-from tvseg_bench.benchmark.statistics.jackknife import (
-    degrees_of_freedom,
-    deviations,
-    shares,
-    skewness,
-    standard_error,
-)
-from tvseg_bench.benchmark.types import MetricCard
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import Score
+from tvseg_bench.benchmark.types import MetricCard, Score
 
 LEVEL = 0.95
 FRACTION = MetricCard(title="a fraction, 0 to 1, the background counted")
@@ -84,8 +75,6 @@ def interval(
     batch means) the interval is shifted onto the metric; where they make another there is none.
 
     Args:
-        score: metrics and clip rows.
-        metric: which one.
         facts: the metric's range, and whether the background counts.
         background: label of the data set that belongs to no object.
 
@@ -110,7 +99,7 @@ def interval_of(value: float | None, seeds: Sequence[ClipTable]) -> Interval:
     without_interval: RowsMake = "value" if abs(shift) <= _SAME else "other-value"
     if n < 2:
         return Interval(None, None, "none: one clip", n, without_interval)
-    moved = deviations(seeds)
+    moved = jackknife.deviations(seeds)
     if not np.isfinite(moved).all():
         reason = "none: one clip holds all that is scored"
         return Interval(None, None, reason, n, without_interval)
@@ -127,10 +116,10 @@ def interval_of(value: float | None, seeds: Sequence[ClipTable]) -> Interval:
 
 def _ends(value: float, moved: Floats, seeds: Sequence[ClipTable]) -> tuple[float, float]:
     """Return the ends of the interval around what the rows make, given their `deviations`."""
-    df = degrees_of_freedom(moved, shares(seeds))
-    correction = 0.0 if are_means(seeds) else _SKEWNESS_CORRECTION * skewness(moved)
+    df = jackknife.degrees_of_freedom(moved, jackknife.shares(seeds))
+    correction = 0.0 if are_means(seeds) else _SKEWNESS_CORRECTION * jackknife.skewness(moved)
     lo, hi = interval_ends(
-        value, standard_error(moved), df, seeds[0].lowest, seeds[0].highest, correction
+        value, jackknife.standard_error(moved), df, seeds[0].lowest, seeds[0].highest, correction
     )
     return float(lo), float(hi)
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tvseg_bench.benchmark.cli.output import print_json, print_problems
-from tvseg_bench.benchmark.results.result_file import atomic_write
-from tvseg_bench.leaderboards.render.output_files import refuse_to_replace
+from tvseg_bench.benchmark.results.result_file import atomic_write, refuse_to_replace
 from tvseg_bench.leaderboards.render.page.page import page_start
 
 
@@ -15,8 +14,6 @@ def write_page(path: Path, text: str, mark: str) -> Path:
     """Write a page over an earlier one of its kind; another file in the way stays as it is.
 
     Args:
-        path: the HTML file; its folder is made if it is not there.
-        text: the page.
         mark: what pages of this kind begin with.
 
     Raises:

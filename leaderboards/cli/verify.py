@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.cli.output import MISMATCH, OK, SOME_FAILED, print_json
 from tvseg_bench.benchmark.cli.parser import CommandParser
@@ -113,9 +113,8 @@ def _measured(claims: Sequence[Published], arguments: argparse.Namespace) -> tup
 
 
 def _plain(verdict: Verdict) -> dict[str, Any]:
-    claim = cast("Published", verdict.claim)
     return {
-        **claim.model_dump(mode="json"),
+        **verdict.claim.model_dump(mode="json"),
         "ours": verdict.ours,
         "difference": verdict.difference,
         "verdict": verdict.verdict,
@@ -142,7 +141,7 @@ def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
 
 
 def _shown(verdict: Verdict, note: str) -> dict[str, str | None]:
-    claim = cast("Published", verdict.claim)
+    claim = verdict.claim
     given = " ".join(f"{name}={value}" for name, value in claim.params.items())
     mark = "²" if claim.evidence == "second-hand" else ""
     difference = verdict.difference

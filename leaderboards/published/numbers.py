@@ -113,32 +113,28 @@ def rows(path: Path | None = None) -> tuple[Published, ...]:
     Raises:
         UsageError: the file cannot be read, or a row is not what it should be: line and column.
     """
-    return _shipped() if path is None else _read(path)
+    if path is None:
+        return _shipped()
+    try:
+        return _parse(path.read_text("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as a table of numbers: {error}") from None
 
 
-def published(
-    model: str | None = None, *, path: Path | None = None, **equal: object
-) -> tuple[Published, ...]:
-    """Return the numbers of a model, a paper, a protocol, or all of these.
-
-    Args:
-        model: its name.
-        path: as for `rows`.
-        **equal: other columns and what they must be.
+def published(model: str | None = None, **equal: object) -> tuple[Published, ...]:
+    """Return the numbers of a model, or those whose other columns are equal to these.
 
     Example:
         >>> [row.percent for row in published("timet/vits16", dataset="ade20k")]
         ['23.2', '18.9', '14.1', '12.1']
     """
     wanted = dict(equal) if model is None else {"model": model, **equal}
-    return tuple(
-        row for row in rows(path) if all(getattr(row, key) == v for key, v in wanted.items())
-    )
+    return tuple(row for row in rows() if all(getattr(row, key) == v for key, v in wanted.items()))
 
 
-def for_model(name: str, path: Path | None = None) -> tuple[Published, ...]:
+def for_model(name: str) -> tuple[Published, ...]:
     """Return all published numbers of one model."""
-    return _by_model().get(name, ()) if path is None else published(name, path=path)
+    return _by_model().get(name, ())
 
 
 def beside(
@@ -159,20 +155,16 @@ def beside(
     """
     found: dict[str, Published] = {}
     for row in candidates:
-        same = (row.model, row.protocol, row.preset, row.dataset, row.split) == (
-            *(model, protocol, preset, dataset, split),
-        )
+        stated = (row.model, row.protocol, row.preset, row.dataset, row.split)
+        same = stated == (model, protocol, preset, dataset, split)
         whole = row.clips is None or row.clips == clips
-        if not (same and whole and _holds(params, row.params)):
+        holds = all(name in params and params[name] == v for name, v in row.params.items())
+        if not (same and whole and holds):
             continue
         other = found.get(row.metric)
         if other is None or (other.evidence, row.evidence) == ("second-hand", "first-hand"):
             found[row.metric] = row
     return found
-
-
-def _holds(params: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return all(name in params and params[name] == value for name, value in wanted.items())
 
 
 @lru_cache(maxsize=1)
@@ -187,14 +179,6 @@ def _by_model() -> Mapping[str, tuple[Published, ...]]:
     for row in _shipped():
         found.setdefault(row.model, []).append(row)
     return {model: tuple(numbers) for model, numbers in found.items()}
-
-
-def _read(path: Path) -> tuple[Published, ...]:
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as a table of numbers: {error}") from None
-    return _parse(text, str(path))
 
 
 def _parse(text: str, name: str) -> tuple[Published, ...]:

@@ -6,80 +6,22 @@ every run uses, and compared within the claim's own tolerance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from tvseg_bench.benchmark.errors import TvsegError
 from tvseg_bench.benchmark.execution.selection import Selection, apply_overrides, parse_seeds
 from tvseg_bench.benchmark.plugins.weights import locate
 from tvseg_bench.benchmark.registry import datasets, models, protocols
 from tvseg_bench.benchmark.statistics.intervals import mean_and_sd
+from tvseg_bench.leaderboards.published.numbers import Published
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.execution.callbacks import RunCallbacks
     from tvseg_bench.benchmark.execution.run import RunReport
     from tvseg_bench.benchmark.results.result import Result
-
-
-class PublishedClaim(Protocol):
-    """What has to be known of a published number."""
-
-    @property
-    def model(self) -> str:
-        """The suite's name of the model."""
-        ...
-
-    @property
-    def protocol(self) -> str:
-        """Its name in the suite."""
-        ...
-
-    @property
-    def preset(self) -> str:
-        """Empty where the source does not state its settings."""
-        ...
-
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """What differs from the preset."""
-        ...
-
-    @property
-    def dataset(self) -> str:
-        """Its name in the suite."""
-        ...
-
-    @property
-    def split(self) -> str:
-        """The split that was scored."""
-        ...
-
-    @property
-    def clips(self) -> int | None:
-        """How many clips that split has, None where it is not known."""
-        ...
-
-    @property
-    def metric(self) -> str:
-        """Name of the number in results."""
-        ...
-
-    @property
-    def value(self) -> float:
-        """Fraction of 1."""
-        ...
-
-    @property
-    def tolerance(self) -> float:
-        """How far ours may be off."""
-        ...
-
-    @property
-    def seeds(self) -> str:
-        """Those to average over."""
-        ...
 
 
 VerdictName = Literal["match", "mismatch", "not run", "failed"]
@@ -89,7 +31,7 @@ VerdictName = Literal["match", "mismatch", "not run", "failed"]
 class Verdict:
     """A claim and what came of it."""
 
-    claim: PublishedClaim
+    claim: Published
     verdict: VerdictName
     ours: float | None = None
     """Mean over the seeds."""
@@ -117,7 +59,7 @@ class Installation:
 
 
 def verify(
-    claims: Sequence[PublishedClaim],
+    claims: Sequence[Published],
     installation: Installation,
     callbacks: RunCallbacks | None = None,
 ) -> tuple[Verdict, ...]:
@@ -125,8 +67,6 @@ def verify(
 
     Args:
         claims: in the order in which the verdicts come.
-        installation: data, weights, and where results go.
-        callbacks: called with plan, progress and results.
     """
     missing = {i: "; ".join(needs(claim, installation)) for i, claim in enumerate(claims)}
     verdicts = {
@@ -146,16 +86,13 @@ def verify(
 # ------------------------------------------------------------------------------- needs
 
 
-def needs(claim: PublishedClaim, installation: Installation) -> list[str]:
+def needs(claim: Published, installation: Installation) -> list[str]:
     """Return what is not here and would have to be, nothing where the claim can run."""
-    return [
-        *_model_needs(claim, installation),
-        *_protocol_needs(claim),
-        *_data_needs(claim, installation),
-    ]
+    model, data = _model_needs(claim, installation), _data_needs(claim, installation)
+    return [*model, *_protocol_needs(claim), *data]
 
 
-def _model_needs(claim: PublishedClaim, installation: Installation) -> Iterator[str]:
+def _model_needs(claim: Published, installation: Installation) -> Iterator[str]:
     if claim.model not in models:
         yield f"a model {claim.model}, which is not among those here"
         return
@@ -166,7 +103,7 @@ def _model_needs(claim: PublishedClaim, installation: Installation) -> Iterator[
         yield f"the weights of {claim.model} at {locate.place(entry.card)}"
 
 
-def _protocol_needs(claim: PublishedClaim) -> Iterator[str]:
+def _protocol_needs(claim: Published) -> Iterator[str]:
     if claim.protocol not in protocols:
         yield f"a protocol {claim.protocol}, which the suite does not have"
     elif not claim.preset:
@@ -175,7 +112,7 @@ def _protocol_needs(claim: PublishedClaim) -> Iterator[str]:
         yield f"a preset {claim.protocol}:{claim.preset}, which the suite does not have"
 
 
-def _data_needs(claim: PublishedClaim, installation: Installation) -> Iterator[str]:
+def _data_needs(claim: Published, installation: Installation) -> Iterator[str]:
     if claim.dataset not in datasets:
         yield f"the data set {claim.dataset}, which the suite does not read"
         return
@@ -195,7 +132,7 @@ def _data_needs(claim: PublishedClaim, installation: Installation) -> Iterator[s
             yield f"{claim.dataset}:{split} to learn from"
 
 
-def _learns(claim: PublishedClaim) -> bool:
+def _learns(claim: Published) -> bool:
     if claim.protocol not in protocols:
         return False
     entry = protocols[claim.protocol]
@@ -208,12 +145,12 @@ def _learns(claim: PublishedClaim) -> bool:
 # --------------------------------------------------------------------------------- run
 
 
-def _batches(claims: Iterable[PublishedClaim]) -> list[list[PublishedClaim]]:
+def _batches(claims: Iterable[Published]) -> list[list[Published]]:
     """Return claims that one run can measure: of one model, one data set, the same seeds.
 
     A protocol has one setting in a run, so a second one of the same protocol is another run.
     """
-    batches: dict[tuple[object, ...], list[PublishedClaim]] = {}
+    batches: dict[tuple[object, ...], list[Published]] = {}
     settings: dict[tuple[object, ...], list[tuple[str, dict[str, Any]]]] = {}
     for claim in claims:
         where = (claim.model, claim.dataset, claim.split, claim.seeds)
@@ -226,7 +163,7 @@ def _batches(claims: Iterable[PublishedClaim]) -> list[list[PublishedClaim]]:
 
 
 def _run(
-    batch: Sequence[PublishedClaim], installation: Installation, callbacks: RunCallbacks | None
+    batch: Sequence[Published], installation: Installation, callbacks: RunCallbacks | None
 ) -> RunReport:
     from tvseg_bench.benchmark.execution.run import run_selection
 
@@ -252,7 +189,7 @@ def _run(
 # ------------------------------------------------------------------------------- judge
 
 
-def judge(claim: PublishedClaim, report: RunReport) -> Verdict:
+def judge(claim: Published, report: RunReport) -> Verdict:
     """Compare a claim with the results of the run that measured it."""
     if report.plan.unavailable:
         return Verdict(claim=claim, verdict="failed", reason=report.plan.unavailable[0].reason)
@@ -272,5 +209,5 @@ def judge(claim: PublishedClaim, report: RunReport) -> Verdict:
     return Verdict(claim=claim, verdict="match" if near else "mismatch", ours=ours, cells=cells)
 
 
-def _measures(result: Result, claim: PublishedClaim) -> bool:
+def _measures(result: Result, claim: Published) -> bool:
     return (result.protocol.id, result.protocol.preset) == (claim.protocol, claim.preset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,7 @@ COMPARISON = (
 
 def row_id(row: BoardRow) -> str:
     """Return 8 hexadecimal digits that are the same for one model in every table."""
-    key = row.key
-    return short_hash([key.model, key.revision, key.layer, key.dtype])[:8]
+    return short_hash(astuple(row.key))[:8]
 
 
 def breakable(name: str) -> Markup:

@@ -9,19 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.leaderboards.published.numbers import for_model
-from tvseg_bench.leaderboards.render.formatting import (
-    COMPARISON,
-    INTERVAL,
-    breakable,
-    number,
-    percent,
-    rank_text,
-    resolution_label,
-    row_id,
-    row_name,
-    unlike,
-)
-from tvseg_bench.leaderboards.render.html_charts import chart_data
+from tvseg_bench.leaderboards.render import formatting
 from tvseg_bench.leaderboards.render.page.page import render_page
 from tvseg_bench.leaderboards.summary import ordered, summaries
 
@@ -63,12 +51,12 @@ def page(board: Board) -> str:
         tables=[
             table(one, board.tables, i < MOST_OPEN) for i, one in enumerate(ordered(board.tables))
         ],
-        many=sum(1 for _ in rows_of(board.tables)) > _MANY_ROWS,
+        many=len(rows_of(board.tables)) > _MANY_ROWS,
         published=list(published(board.tables)),
         problems=_few([str(problem) for problem in board.problems]),
         left_out=_few(board.left_out),
-        comparison=COMPARISON,
-        interval=INTERVAL,
+        comparison=formatting.COMPARISON,
+        interval=formatting.INTERVAL,
     )
 
 
@@ -76,15 +64,14 @@ def _few(lines: Sequence[str]) -> dict[str, Any]:
     return {"shown": lines[:_MOST_NAMED], "more": max(len(lines) - _MOST_NAMED, 0)}
 
 
-def rows_of(tables: Iterable[BoardTable]) -> Iterator[BoardRow]:
-    """Yield the rows of all headlines."""
-    for one in tables:
-        yield from next(iter(one.metrics.values())).rows
+def rows_of(tables: Iterable[BoardTable]) -> list[BoardRow]:
+    """Return the rows of all headlines."""
+    return [row for one in tables for row in next(iter(one.metrics.values())).rows]
 
 
 def facts(board: Board) -> dict[str, Any]:
     """Return the figures below the title."""
-    rows = list(rows_of(board.tables))
+    rows = rows_of(board.tables)
     return {
         "models": len({row.key.model for row in rows}),
         "protocols": len({t.key.protocol_label for t in board.tables}),
@@ -98,11 +85,11 @@ def facts(board: Board) -> dict[str, Any]:
 
 def choices(board: Board) -> list[dict[str, Any]]:
     """Return the filters: name, label, and the values there are."""
-    rows = list(rows_of(board.tables))
+    rows = rows_of(board.tables)
     found = {
         "dataset": ("Data set", {t.key.dataset_label for t in board.tables}),
         "protocol": ("Protocol", {t.key.protocol_label for t in board.tables}),
-        "family": ("Family", {family(row) for row in rows}),
+        "family": ("Family", {row.key.family for row in rows}),
         "licence": ("Licence", {row.facts["licence"] for row in rows}),
         "patch": ("Patch size", {row.facts["patch"] for row in rows} - {None}),
     }
@@ -110,11 +97,6 @@ def choices(board: Board) -> list[dict[str, Any]]:
         {"name": name, "label": label, "values": [str(v) for v in sorted(values)]}
         for name, (label, values) in found.items()
     ]
-
-
-def family(row: BoardRow) -> str:
-    """Return the part of a model's name before the first slash."""
-    return row.key.model.partition("/")[0]
 
 
 def table(found: BoardTable, tables: Sequence[BoardTable], unfolded: bool) -> dict[str, Any]:
@@ -135,11 +117,11 @@ def table(found: BoardTable, tables: Sequence[BoardTable], unfolded: bool) -> di
         "headline": headline,
         "others": others,
         "higher": all(row.higher_is_better for row in ranked.rows),
-        "axis": (percent(scale.lo), percent(scale.hi)),
+        "axis": (formatting.percent(scale.lo), formatting.percent(scale.hi)),
         "rows": [
             row_view(row, scale, [rest[n].get(row.key) for n in others]) for row in ranked.rows
         ],
-        "smallest": None if ranked.smallest is None else percent(ranked.smallest),
+        "smallest": None if ranked.smallest is None else formatting.percent(ranked.smallest),
         "best": best if len(best) > 1 else [],
         "few": any(row.few for row in ranked.rows),
         "papers": any(row.paper_value is not None for row in ranked.rows),
@@ -151,9 +133,12 @@ def table(found: BoardTable, tables: Sequence[BoardTable], unfolded: bool) -> di
 def _about(found: BoardTable, tables: Sequence[BoardTable]) -> str:
     key = found.key
     clips = found.n_clips
-    parts = [] if clips is None else [f"{clips} clip" if clips == 1 else f"{clips} clips"]
-    parts += [f"input {resolution_label(key.resolution)}", f"manifest {key.manifest_sha256[:8]}"]
-    return " · ".join([*parts, *unlike(found, tables)])
+    parts = [] if clips is None else [formatting.number_of(clips, "clip")]
+    parts += [
+        f"input {formatting.resolution_label(key.resolution)}",
+        f"manifest {key.manifest_sha256[:8]}",
+    ]
+    return " · ".join([*parts, *formatting.unlike(found, tables)])
 
 
 @dataclass(frozen=True)
@@ -194,34 +179,37 @@ def row_view(row: BoardRow, scale: Scale, others: Sequence[BoardRow | None]) -> 
     facts = row.facts
     trust, kind = _TRUST.get(facts["trust"], (facts["trust"], ""))
     return {
-        "id": row_id(row),
-        **row_name(row),
-        "family": family(row),
+        "id": formatting.row_id(row),
+        **formatting.row_name(row),
+        "family": row.key.family,
         "licence": facts["licence"],
         "patch": facts["patch"],
         "data": facts["pretraining_data"],
-        "rank": rank_text(row),
+        "rank": formatting.rank_text(row),
         "rank_value": row.rank,
         "top": row.rank is not None and row.rank_lo == 1,
         "value": row.value,
-        "score": percent(row.value),
-        "sd": None if row.sd is None else percent(row.sd),
-        "ci": None if row.ci is None else (percent(row.ci[0]), percent(row.ci[1])),
+        "score": formatting.percent(row.value),
+        "sd": None if row.sd is None else formatting.percent(row.sd),
+        "ci": None
+        if row.ci is None
+        else (formatting.percent(row.ci[0]), formatting.percent(row.ci[1])),
         "few": row.few and row.value is not None,
         "style": scale.style(row),
         "others": [
-            None if o is None or o.value is None else (o.value, percent(o.value)) for o in others
+            None if o is None or o.value is None else (o.value, formatting.percent(o.value))
+            for o in others
         ],
-        "params": number(facts["params_m"]),
-        "gflops": number(facts.get("gflops")),
-        "fps": number(row.fps),
+        "params": formatting.number(facts["params_m"]),
+        "gflops": formatting.number(facts.get("gflops")),
+        "fps": formatting.number(row.fps),
         "seeds": row.n_seeds,
         "trust": trust,
         "trust_kind": kind,
         "contaminated": facts["contaminated"],
         "published": None
         if row.paper_value is None
-        else (row.paper_value, percent(row.paper_value)),
+        else (row.paper_value, formatting.percent(row.paper_value)),
     }
 
 
@@ -243,7 +231,45 @@ def published(tables: Sequence[BoardTable]) -> Iterator[Mapping[str, Any]]:
             same = own is not None and own.paper_value == paper.value
             yield {
                 "model": name,
-                "shown": breakable(name),
+                "shown": formatting.breakable(name),
                 "paper": paper,
-                "ours": percent(own.value) if same and own is not None else None,
+                "ours": formatting.percent(own.value) if same and own is not None else None,
             }
+
+
+def chart_data(tables: Sequence[BoardTable]) -> dict[str, Any]:
+    """Return models once, and per table points `[model, score, lo, hi, params, gflops, fps]`.
+
+    Scores in percent; None where nothing was computed. Points without a score are left out.
+    """
+    models: dict[str, dict[str, Any]] = {}
+    made = []
+    for table in tables:
+        headline, found = next(iter(table.metrics.items()))
+        made.append(
+            {
+                "id": table.key.id,
+                "label": f"{table.key.protocol_label} on {table.key.dataset_label}",
+                "metric": headline,
+                "higher": all(row.higher_is_better for row in found.rows),
+                "clips": table.n_clips or 0,
+                "points": [_point(row, models) for row in found.rows if row.value is not None],
+            }
+        )
+    return {"models": list(models.values()), "tables": made}
+
+
+def _point(row: BoardRow, models: dict[str, dict[str, Any]]) -> list[float | int | None]:
+    key = formatting.row_id(row)
+    if key not in models:
+        models[key] = {
+            "at": len(models),
+            "name": row.key.model,
+            "family": row.key.family,
+            "licence": row.facts["licence"],
+            "patch": row.facts["patch"],
+        }
+    lo, hi = row.ci or (None, None)
+    places = (row.facts["params_m"], row.facts.get("gflops"), row.fps)
+    scores = (None if v is None else round(100 * v, 2) for v in (row.value, lo, hi))
+    return [models[key]["at"], *scores, *places]

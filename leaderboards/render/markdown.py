@@ -6,16 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from tvseg_bench.leaderboards.render.formatting import (
-    COMPARISON,
-    INTERVAL,
-    number_of,
-    percent,
-    rank_text,
-    resolution_label,
-    row_extra,
-    unlike,
-)
+from tvseg_bench.leaderboards.render import formatting
 from tvseg_bench.leaderboards.summary import ordered, summaries
 
 if TYPE_CHECKING:
@@ -29,8 +20,9 @@ _BASELINES = ("baseline/random", "baseline/pixels")
 _MOST_NAMED = 20
 _MOST_ROWS = 30
 _NOTE = (
-    f"Scores in percent with {INTERVAL}; ± is the standard deviation over seeds. A rank `1–3` "
-    f"means that the model cannot be told apart from those on ranks 1 to 3: {COMPARISON}. "
+    f"Scores in percent with {formatting.INTERVAL}; ± is the standard deviation over seeds. "
+    "A rank `1–3` means that the model cannot be told apart from those on ranks 1 to 3: "
+    f"{formatting.COMPARISON}. "
     "*constant* is the score of one label everywhere, *oracle* that of the ground truth pooled to "
     "the patch grid: what a perfect clustering of patches would reach."
 )
@@ -81,7 +73,7 @@ def escape(text: str) -> str:
 def _summary(group: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of one data set's summary: models against protocols."""
     about = [f"version {group['version']}"]
-    about += [number_of(group["clips"], "clip")] if group["clips"] else []
+    about += [formatting.number_of(group["clips"], "clip")] if group["clips"] else []
     about += [f"{group['missing']} of {group['cells']} cells not run"] if group["missing"] else []
     yield f"## {code(group['dataset'])}"
     yield ""
@@ -96,7 +88,7 @@ def _summary(group: Mapping[str, Any]) -> Iterator[str]:
         yield _line([f"*{words}*", *(found[which] or "–" for found in group["references"])])
     yield ""
     if len(group["rows"]) > _MOST_ROWS:
-        yield f"and {number_of(len(group['rows']) - _MOST_ROWS, 'more model')}  "
+        yield f"and {formatting.number_of(len(group['rows']) - _MOST_ROWS, 'more model')}  "
     if any(row["contaminated"] for row in group["rows"][:_MOST_ROWS]):
         yield "‡ trained on this data set, as its card declares.  "
 
@@ -120,13 +112,13 @@ def _section(table: BoardTable, tables: Sequence[BoardTable]) -> Iterator[str]:
         f"{code(key.dataset_label)} v{key.dataset_version}"
     )
     yield ""
-    about = [] if table.n_clips is None else [number_of(table.n_clips, "clip")]
+    about = [] if table.n_clips is None else [formatting.number_of(table.n_clips, "clip")]
     about += [
-        f"input {escape(resolution_label(key.resolution))}",
+        f"input {escape(formatting.resolution_label(key.resolution))}",
         f"manifest {key.manifest_sha256[:8]}",
         f"table {key.id}",
     ]
-    parameters = unlike(table, tables)
+    parameters = formatting.unlike(table, tables)
     about += [escape(", ".join(parameters))] if parameters else []
     yield " · ".join(about)
     yield ""
@@ -142,12 +134,12 @@ def _section(table: BoardTable, tables: Sequence[BoardTable]) -> Iterator[str]:
 
 
 def _row(row: BoardRow, others: Sequence[BoardRow | None]) -> Iterator[str]:
-    yield rank_text(row)
+    yield formatting.rank_text(row)
     yield _model(row)
     yield _score(row)
     yield from ("–" if other is None else _score(other) for other in others)
-    yield percent(row.constant)
-    yield percent(row.oracle)
+    yield formatting.percent(row.constant)
+    yield formatting.percent(row.oracle)
     params = row.facts["params_m"]
     yield "–" if params is None else f"{params:.1f}"
     yield "–" if row.fps is None else f"{row.fps:.1f}"
@@ -158,16 +150,16 @@ def _model(row: BoardRow) -> str:
     """Return the model's name, with what sets it apart from its default."""
     marks = " ‡" if row.facts["contaminated"] else ""
     marks += "" if row.facts["trust"] == "self-reported" else f" ({row.facts['trust']})"
-    return f"{code(row.key.model)} {escape('@' + ' '.join(row_extra(row)))}{marks}"
+    return f"{code(row.key.model)} {escape('@' + ' '.join(formatting.row_extra(row)))}{marks}"
 
 
 def _score(row: BoardRow) -> str:
     """Return value, spread over seeds and interval; † where it rests on few clips."""
-    text = percent(row.value)
+    text = formatting.percent(row.value)
     if row.sd is not None:
         text += f" ± {100 * row.sd:.1f}"
     if row.ci is not None:
-        text += f" [{percent(row.ci[0])}, {percent(row.ci[1])}]"
+        text += f" [{formatting.percent(row.ci[0])}, {formatting.percent(row.ci[1])}]"
     return text + (" †" if row.value is not None and row.few else "")
 
 

@@ -28,18 +28,13 @@ def timeline(
     length = len(series[0][1])
     if length < 3 or len(positions) < 2:
         return None
-    left, right = middles[0] * WIDTH / 100, middles[-1] * WIDTH / 100
     places = np.interp(np.arange(length), positions, np.asarray(middles) * WIDTH / 100)
 
     def x(t: int) -> float:
         return round(float(places[t]), 1)
 
     return {
-        "width": WIDTH,
-        "height": HEIGHT,
-        "left": left,
-        "right": right,
-        "levels": [(label, _y(value)) for label, value in (("0", 0.0), ("50", 0.5), ("100", 1.0))],
+        **_axes(middles),
         "marks": [x(t) for t in positions],
         "lines": [
             {
@@ -50,6 +45,17 @@ def timeline(
             }
             for i, (name, values) in enumerate(series)
         ],
+    }
+
+
+def _axes(middles: Sequence[float]) -> dict[str, Any]:
+    """Return the size of a chart, its ends, and where 0, 50 and 100 % are."""
+    return {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "left": middles[0] * WIDTH / 100,
+        "right": middles[-1] * WIDTH / 100,
+        "levels": [(label, _y(value)) for label, value in (("0", 0.0), ("50", 0.5), ("100", 1.0))],
     }
 
 
@@ -102,7 +108,6 @@ def shares(
     """
     if len(counts) < 3:
         return None
-    left, right = middles[0] * WIDTH / 100, middles[-1] * WIDTH / 100
     x = np.interp(np.arange(len(counts)), positions, np.asarray(middles) * WIDTH / 100).round(1)
     heights = np.cumsum(counts / np.maximum(counts.sum(1, keepdims=True), 1), axis=1)
     edges = np.concatenate([np.zeros((len(counts), 1)), heights], axis=1)
@@ -113,11 +118,4 @@ def shares(
         there = [f"{a} {b}" for a, b in zip(x, y[:, k], strict=True)]
         back = [f"{a} {b}" for a, b in zip(x[::-1], y[::-1, k + 1], strict=True)]
         areas.append(f"M{'L'.join([*there, *back])}Z")
-    return {
-        "width": WIDTH,
-        "height": HEIGHT,
-        "left": left,
-        "right": right,
-        "levels": [(label, _y(value)) for label, value in (("0", 0.0), ("50", 0.5), ("100", 1.0))],
-        "areas": areas,
-    }
+    return {**_axes(middles), "areas": areas}

@@ -41,8 +41,6 @@ def clip_view(chosen: SelectedClip, section: Section, problems: list[Problem]) -
     """Return everything about one clip: strips, timeline, video, contingency.
 
     Args:
-        chosen: the clip and why it is shown.
-        section: the table that it belongs to.
         problems: gets what keeps its images from being shown.
     """
     models = [(m, c) for m in section.illustrated if (c := m.clip(chosen.name)) is not None]
@@ -125,7 +123,7 @@ def _feature_parts(
 ) -> list[Part]:
     """Return each model's features as colours, where they were recorded."""
     return [
-        (m.name, f"{c.grid[0]} x {c.grid[1]} patches", drawing.enlarged(pca[at], c.size))
+        (m.name, f"{c.grid[0]} x {c.grid[1]} patches", drawing.resized(pca[at], c.size))
         for (m, c), pca in zip(models, colours, strict=True)
         if pca is not None
     ]

@@ -68,20 +68,18 @@ def _view(
     names: Sequence[str],
     background: int | None,
 ) -> dict[str, Any]:
-    order = _diagonal(table, labels, assigned)
-    largest = np.argsort(-table.sum(0), kind="stable")[:MOST_CLUSTERS]
-    order = [c for c in order if c in set(largest.tolist())]
-    total = np.maximum(table.sum(1, keepdims=True), 1)
-    share = table / total
+    place, sizes = {label: i for i, label in enumerate(labels)}, table.sum(0)
+    largest = np.argsort(-sizes, kind="stable")[:MOST_CLUSTERS].tolist()
+    # in the order of their labels, unmatched ones last
+    order = sorted(largest, key=lambda c: (place.get(assigned[c], len(place)), -sizes[c], c))
+    share = table / np.maximum(table.sum(1, keepdims=True), 1)
     return {
         "model": breakable(model),
         "columns": [
             {
                 "cluster": clusters[c],
                 "colour": drawing.css(drawing.cluster_colour(clusters[c])),
-                "matched": names[list(labels).index(assigned[c])]
-                if assigned[c] in labels
-                else "unmatched",
+                "matched": names[place[assigned[c]]] if assigned[c] in place else "unmatched",
             }
             for c in order
         ],
@@ -102,14 +100,3 @@ def _view(
         ],
         "more": table.shape[1] - len(order),
     }
-
-
-def _diagonal(
-    table: NDArray[np.int64], labels: Sequence[int], assigned: Sequence[int]
-) -> list[int]:
-    """Return the clusters in the order of their labels, unmatched ones last."""
-    place = {label: i for i, label in enumerate(labels)}
-    sizes = table.sum(0)
-    return sorted(
-        range(table.shape[1]), key=lambda c: (place.get(assigned[c], len(place)), -int(sizes[c]))
-    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import colorsys
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,17 +107,16 @@ def _painted(
     return mixed
 
 
-def enlarged(small: Frames, size: tuple[int, int]) -> Frames:
-    """Return colours on the patch grid [T, rows, cols, 3] at the size (H, W) of the frames."""
+def resized(
+    frames: Iterable[NDArray[np.uint8]],
+    size: tuple[int, int],
+    method: Literal["BILINEAR", "BOX"] = "BILINEAR",
+) -> Frames:
+    """Return frames or colours on the patch grid, T times [rows, cols, 3], at the size (H, W)."""
     from PIL import Image
 
-    height, width = size
-    return np.stack(
-        [
-            np.asarray(Image.fromarray(f).resize((width, height), Image.Resampling.BILINEAR))
-            for f in small
-        ]
-    )
+    how = Image.Resampling[method]
+    return np.stack([np.asarray(Image.fromarray(f).resize(size[::-1], how)) for f in frames])
 
 
 def _outlined(out: NDArray[np.float32], ids: NDArray[np.integer[Any]]) -> Frames:

@@ -126,7 +126,6 @@ def gather(folders: Sequence[Path], compare: tuple[str, str] | None = None) -> R
     Where there are results of the first clips only (`--limit`) and no others, those are shown.
 
     Args:
-        folders: output folders of runs.
         compare: two models, where only they are shown.
 
     Raises:

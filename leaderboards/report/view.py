@@ -6,13 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tvseg_bench.leaderboards.render.formatting import (
-    COMPARISON,
-    INTERVAL,
-    breakable,
-    percent,
-    resolution_label,
-)
+from tvseg_bench.leaderboards.render import formatting
 from tvseg_bench.leaderboards.render.html_view import Scale, row_view
 from tvseg_bench.leaderboards.render.page.page import render_page
 from tvseg_bench.leaderboards.report.charts import scatter
@@ -64,8 +58,8 @@ def page(material: ReportContent) -> str:
         partial=material.partial,
         problems=[str(problem) for problem in material.problems],
         left_out=material.board.left_out,
-        interval=INTERVAL,
-        comparison=COMPARISON,
+        interval=formatting.INTERVAL,
+        comparison=formatting.COMPARISON,
         runs=_runs(material),
     )
 
@@ -110,13 +104,13 @@ def _section(section: Section, material: ReportContent) -> dict[str, Any]:
         "id": key.id,
         "protocol": key.protocol_label,
         "dataset": key.dataset_label,
-        "about": f"input {resolution_label(key.resolution)}",
+        "about": f"input {formatting.resolution_label(key.resolution)}",
         "what": what,
         "matched": recording is not None and recording.scope != "labels",
         "of_frames": "" if recording is None else recording.of_frames,
         "under": under,
         "headline": headline,
-        "axis": (percent(scale.lo), percent(scale.hi)),
+        "axis": (formatting.percent(scale.lo), formatting.percent(scale.hi)),
         "rows": [row_view(row, scale, []) for row in ranked.rows],
         "references": _references(ranked.rows),
         "difference": _difference(section, material.compare, headline),
@@ -137,7 +131,7 @@ def _references(rows: Sequence[Any]) -> list[tuple[str, str]]:
     for name, words in names.items():
         values = [getattr(row, name) for row in rows if getattr(row, name) is not None]
         if values:
-            found.append((words, percent(max(values))))
+            found.append((words, formatting.percent(max(values))))
     return found
 
 
@@ -155,7 +149,7 @@ def _difference(
         "value": _signed(found.value),
         "ci": (_signed(found.lo), _signed(found.hi)) if known else None,
         "different": found.different,
-        "smallest": None if found.smallest is None else percent(found.smallest),
+        "smallest": None if found.smallest is None else formatting.percent(found.smallest),
         "n": found.n,
     }
 
@@ -195,11 +189,11 @@ def _classes(section: Section) -> dict[str, Any] | None:
     labels = sorted(names, key=lambda label: (-support.get(label, 0), label))
     total = sum(support.values())
     return {
-        "models": [breakable(m.name) for m, _ in found],
+        "models": [formatting.breakable(m.name) for m, _ in found],
         "rows": [
             {
                 "name": names[label],
-                "share": percent(support.get(label, 0) / total) if total else "–",
+                "share": formatting.percent(support.get(label, 0) / total) if total else "–",
                 "cells": [_class_cell(classes.get(label)) for _, classes in found],
             }
             for label in labels
@@ -213,8 +207,8 @@ def _class_cell(found: Any) -> dict[str, Any] | None:
     lo, hi = found.ci or (None, None)
     places = {"v": found.iou, "l": lo, "h": hi}
     return {
-        "value": percent(found.iou),
-        "ci": None if found.ci is None else (percent(lo), percent(hi)),
+        "value": formatting.percent(found.iou),
+        "ci": None if found.ci is None else (formatting.percent(lo), formatting.percent(hi)),
         "style": ";".join(f"--{k}:{100 * v:.1f}" for k, v in places.items() if v is not None),
         "clips": found.clips,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,13 @@ from tvseg_bench.benchmark.recording.colours import pca_colours
 from tvseg_bench.benchmark.recording.images import reduced_size
 from tvseg_bench.benchmark.recording.writer import spread
 from tvseg_bench.benchmark.registry import datasets
-from tvseg_bench.benchmark.types import Clip, Dataset, DatasetCard, View
+from tvseg_bench.benchmark.types import Clip, ClipFeatures, Dataset, DatasetCard, View
 from tvseg_bench.leaderboards.render.formatting import breakable
 from tvseg_bench.leaderboards.render.page.page import render_page
 from tvseg_bench.leaderboards.report import drawing, video
 from tvseg_bench.leaderboards.report.charts import shares
 from tvseg_bench.leaderboards.report.clip_view import COLUMNS, strips
 from tvseg_bench.leaderboards.report.view import BOARD_STYLE, HERE
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import ClipFeatures
 
 MARK = "<!-- tvseg-bench video page -->"
 PCA_DIMS = 50
@@ -69,14 +66,9 @@ def page_of_video(
     """Return the page of one video.
 
     Args:
-        model: its reference.
         path: a video file, or a folder with the frames of one clip.
-        weights: file for models that take one.
-        k: clusters.
         size: short side that the model sees, in pixels.
         frames: how many are looked at, equidistant.
-        seed: of the clustering.
-        device: where the model runs.
 
     Raises:
         UsageError: a number that cannot be, an unknown model, or a folder of several clips.
@@ -154,7 +146,7 @@ def see(
         clip=clip.name,
         n_frames=clip.n_frames,
         frames=found.frames,
-        images=_images(clip, found.frames, shown),
+        images=drawing.resized((clip.image(t) for t in found.frames), shown, "BOX"),
         ids=np.argsort(order)[ids],
         colours=pca_colours(tokens),
     )
@@ -172,25 +164,11 @@ def _features(model: Any, clip: Clip, size: int, frames: int, device: str) -> Cl
     return feature_set(model, data, view, ExtractOptions(device=device))[0]
 
 
-def _images(clip: Clip, frames: tuple[int, ...], size: tuple[int, int]) -> NDArray[np.uint8]:
-    from PIL import Image
-
-    height, width = size
-    return np.stack(
-        [
-            np.asarray(
-                Image.fromarray(clip.image(t)).resize((width, height), Image.Resampling.BOX)
-            )
-            for t in frames
-        ]
-    )
-
-
 def view(seen: VideoAnalysis, k: int, size: int, seed: int) -> dict[str, Any]:
     """Return what the page shows."""
     ids, at = seen.ids, spread(len(seen.frames), COLUMNS)
     drawn = drawing.clusters(seen.images, ids)
-    colours = drawing.enlarged(seen.colours, ids.shape[1:])
+    colours = drawing.resized(seen.colours, ids.shape[1:])
     counts = np.stack([np.bincount(frame.ravel(), minlength=k) for frame in ids])
     rows, cols = seen.colours.shape[1:3]
     parts = [

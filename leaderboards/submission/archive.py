@@ -24,11 +24,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from tvseg_bench.benchmark.results.result import format_validation_error
 from tvseg_bench.benchmark.results.result_file import open_regular_file
-from tvseg_bench.benchmark.results.text import Line, Name, ResultError, Sha256, escape_control
+from tvseg_bench.benchmark.results.text import (
+    FilePart,
+    Line,
+    Name,
+    ResultError,
+    Sha256,
+    escape_control,
+)
 
 SUBMISSION_SCHEMA: Final = "tvseg-bench/submission@1"
 MANIFEST, CARD, REPORT = "submission.json", "model_card.json", "check_report.json"
@@ -54,19 +61,15 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _BLOCK = 2**18
 
 
-class Packed(BaseModel):
+class Packed(FilePart):
     """One file of an archive."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     sha256: Sha256
     bytes: Annotated[int, Field(ge=0)]
 
 
-class Manifest(BaseModel):
+class Manifest(FilePart):
     """`submission.json`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     schema_: Literal["tvseg-bench/submission@1"] = Field(default=SUBMISSION_SCHEMA, alias="schema")
     suite: Line

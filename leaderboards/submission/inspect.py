@@ -24,6 +24,7 @@ from tvseg_bench.benchmark.results.samples import read_samples
 from tvseg_bench.benchmark.results.schema import Card, Result
 from tvseg_bench.benchmark.results.text import ResultError
 from tvseg_bench.benchmark.types import UnitScore
+from tvseg_bench.leaderboards.board_keys import table_key
 from tvseg_bench.leaderboards.check import check
 from tvseg_bench.leaderboards.recompute import recomputed
 from tvseg_bench.leaderboards.submission.archive import (
@@ -75,7 +76,6 @@ def check_submission(path: Path, *, against: Path | None = None) -> SubmissionRe
     The registries have to be filled: `tvseg_bench.register_builtins()`.
 
     Args:
-        path: the archive.
         against: a folder of results that are accepted already.
 
     Raises:
@@ -110,7 +110,7 @@ def _check(archive: Archive, name: str, folder: Path, against: Path | None) -> S
             continue  # named by `check` below
     if not archive.below("results"):
         problems.append(Problem(name, "it holds no results; pack a finished run"))
-    problems += [Problem(_inner(p.file), p.message) for p in check(folder)]
+    problems += [Problem(p.file.removeprefix(f"{_FOLDER}/"), p.message) for p in check(folder)]
     for result in found:
         problems += _result(result, archive)
     existing: dict[tuple[str, str], float | None] = {}
@@ -124,10 +124,6 @@ def _check(archive: Archive, name: str, folder: Path, against: Path | None) -> S
         rows=tuple(_rows(found, folder, existing)),
         problems=tuple(dict.fromkeys(sorted(problems, key=lambda p: (p.file, p.message)))),
     )
-
-
-def _inner(file: str) -> str:
-    return file.removeprefix(f"{_FOLDER}/")
 
 
 def _orphans(archive: Archive) -> Iterator[Problem]:
@@ -255,13 +251,11 @@ def _rows(
 ) -> Iterator[SubmittedRow]:
     """Yield a line per metric, for the page that a maintainer looks at."""
     for result in results:
-        values = recomputed(result, _clip_rows(result, folder))
+        key, values = table_key(result), recomputed(result, _clip_rows(result, folder))
         for name, metric in result.metrics.items():
             yield SubmittedRow(
-                protocol=result.protocol.id
-                if result.protocol.preset == "standard"
-                else f"{result.protocol.id}:{result.protocol.preset}",
-                dataset=f"{result.dataset.id}:{result.dataset.split}",
+                protocol=key.protocol_label,
+                dataset=key.dataset_label,
                 seed=result.seed,
                 metric=name,
                 value=metric.value,

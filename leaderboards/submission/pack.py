@@ -15,10 +15,11 @@ from tvseg_bench.benchmark.contract.check_report import (
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.results.result_file import atomic_write, open_regular_file, read_result
 from tvseg_bench.benchmark.results.samples import MAX_SAMPLES_BYTES
-from tvseg_bench.benchmark.results.schema import Card, Result
+from tvseg_bench.benchmark.results.schema import Result
 from tvseg_bench.benchmark.results.store import ResultStore
 from tvseg_bench.benchmark.results.text import ResultError
 from tvseg_bench.benchmark.version import __version__
+from tvseg_bench.leaderboards.board_keys import table_key
 from tvseg_bench.leaderboards.submission.archive import CARD, REPORT, archive_bytes, sha256
 
 _BASELINES = "baseline/"
@@ -48,9 +49,8 @@ class _Cell:
         return self.result.model.name, self.result.model.revision
 
     def __str__(self) -> str:
-        r = self.result
-        preset = "" if r.protocol.preset == "standard" else f":{r.protocol.preset}"
-        return f"{r.protocol.id}{preset} on {r.dataset.id}:{r.dataset.split}, seed {r.seed}"
+        key = table_key(self.result)
+        return f"{key.protocol_label} on {key.dataset_label}, seed {self.result.seed}"
 
 
 def pack(
@@ -62,9 +62,7 @@ def pack(
     baselines. `check_report.json` is looked for in the runs.
 
     Args:
-        runs: output folders of `run`.
         out: the archive; what is there already is never overwritten.
-        model: which model, where the runs hold several.
         report: the report of `check`, where it lies elsewhere.
 
     Raises:
@@ -85,7 +83,8 @@ def pack(
     name, revision = wanted[0].model
     files = dict(_files(wanted))
     found, data = _report(runs, report, name, revision)
-    files[CARD] = _card(wanted).encode("utf-8")
+    card = wanted[0].result.model.card
+    files[CARD] = f"{card.model_dump_json(indent=1)}\n".encode()
     files[REPORT] = data
     _check_same_card(wanted, found)
     atomic_write(out, archive_bytes(__version__, name, revision, files))
@@ -187,14 +186,6 @@ def _report(
         f"there is no check report of {name} at {revision}{other}; type: tvseg-bench check {name} "
         f"-o {runs[0]}"
     )
-
-
-def _card(cells: Sequence[_Cell]) -> str:
-    return _card_text(cells[0].result.model.card)
-
-
-def _card_text(card: Card) -> str:
-    return card.model_dump_json(indent=1) + "\n"
 
 
 def _check_same_card(cells: Sequence[_Cell], report: CheckReport) -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tvseg_bench.benchmark.results.result_file import Problem
+from tvseg_bench.benchmark.results.schema import Result
 from tvseg_bench.leaderboards.board_keys import table_key
 from tvseg_bench.leaderboards.load import Measurement, load
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.results.schema import Result
 
 DRIFT = 0.001
 """How far a number may move when a cell is submitted again."""

@@ -29,7 +29,7 @@ def someone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_made_a_result() -> None:
-    made = collect(started=NOW, ended=NOW, seeds=(0, 1), config_sha256="ab")
+    made = collect(started=NOW, ended=NOW, seeds=(0, 1))
     assert made.suite == tvseg_bench.__version__
     assert made.started == made.ended == "2026-01-02T01:04:05Z"
     assert made.seeds == (0, 1)
