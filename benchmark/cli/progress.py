@@ -124,12 +124,6 @@ def _outcome(result: Result) -> str:
 class JsonCallbacks(RunCallbacks):
     """Prints one JSON object per event and line on stdout."""
 
-    def __enter__(self) -> JsonCallbacks:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
     def _print(self, event: str, **values: Any) -> None:
         print(json.dumps({"event": event, **values}), flush=True)
 

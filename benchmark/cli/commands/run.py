@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tvseg_bench.benchmark.cli.score_tables import print_report
     from tvseg_bench.benchmark.execution.run import run_selection
 
-    with JsonCallbacks() if arguments.json else RichCallbacks() as callbacks:
+    with nullcontext(JsonCallbacks()) if arguments.json else RichCallbacks() as callbacks:
         report = run_selection(selection, callbacks, ["tvseg-bench", *sys.argv[1:]])
     if not arguments.json:
         print_report(report)

@@ -214,68 +214,53 @@ class Collector:
             text = f"{path} has no frame in {image_dir} and is not used"
             self.findings.add("mask-without-frame", path, text)
 
-    def finish_classes(
-        self,
-        card: DatasetCard,
-        split: str,
-        lists: Iterable[str],
-        labelling: Labelling,
-        *,
-        no_mask: str,
-        unknown: str,
-    ) -> Inventory:
-        """Return the inventory of a data set whose card names the classes of its masks.
-
-        Args:
-            card: of the data set.
-            split: the one that was listed.
-            lists: names of all splits that are there.
-            labelling: what the stored values of every clip mean.
-            no_mask: the sentence, without the frame, where a mask is missing.
-            unknown: what the masks hold; for the sentence where one holds another value.
-        """
-        source = Source(
-            dataset=card.name,
-            root=self.root,
-            reference=f"{card.name}:{split}",
-            no_mask=no_mask,
-            unknown=unknown,
-        )
-        return self.finish(
-            card,
-            split,
-            source,
-            lambda _: labelling,
-            splits=lists,
-            classes=card.classes,
-            dataset_labels="semantic",
-        )
-
     def finish(
         self,
         card: DatasetCard,
         split: str,
-        source: Source,
         labelling: Callable[[ClipFiles], Labelling],
         *,
         splits: Iterable[str],
+        no_mask: str,
+        unknown: str,
+        reference: str = "",
         settings: Mapping[str, Any] | None = None,
-        classes: tuple[str, ...] = (),
+        classes: tuple[str, ...] | None = None,
         dataset_labels: LabelKind | None = None,
         dataset_labels_hint: str = "",
     ) -> Inventory:
-        """Return the inventory; `settings` are what gives the stored values their meaning."""
+        """Return the inventory of what was collected.
+
+        Args:
+            card: gives what is not stated here.
+            split: the one that was listed.
+            labelling: what the stored values of a clip mean.
+            splits: all that are there.
+            no_mask: the sentence, without the frame, where a mask is missing.
+            unknown: the sentence where a stored value has no id; may use {value}.
+            reference: what the user types to name these data; empty = data set and split.
+            settings: what gives the stored values their meaning, for the manifest.
+            classes: names of the semantic ids, where the files give them.
+            dataset_labels: which labels mean the same across clips, where the files decide.
+            dataset_labels_hint: what would help where none do.
+        """
         return Inventory(
             card=card,
             split=split,
-            source=source,
+            source=Source(
+                dataset=card.name,
+                root=self.root,
+                reference=reference or f"{card.name}:{split}",
+                no_mask=no_mask,
+                unknown=unknown,
+            ),
             clips=tuple(self.clips),
             labelling=labelling,
             findings=self.findings,
             splits=tuple(splits),
             manifest_sha256=listing.manifest_sha256(self._files, settings or {}),
             bytes=sum(size for _, size in self._files),
-            classes=classes,
-            dataset_labels=dataset_labels,
+            classes=card.classes if classes is None else classes,
+            dataset_labels=dataset_labels or card.dataset_labels,
             dataset_labels_hint=dataset_labels_hint,
         )

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tvseg_bench.benchmark.data.file_datasets import FileDatasetEntry, file_dataset
 from tvseg_bench.benchmark.data.files import listing
-from tvseg_bench.benchmark.data.files.clip_frames import Source
 from tvseg_bench.benchmark.data.files.images import IMAGE_SUFFIXES
 from tvseg_bench.benchmark.data.files.inventory import (
     Collector,
@@ -80,12 +79,13 @@ def _list_images(config: FolderConfig) -> Inventory:
     return found.finish(
         card,
         SPLIT,
-        _source(config),
         partial(_labelling, config),
         splits=(SPLIT,),
+        no_mask=f"{config.masks} has no mask (PNG, BMP, TIFF, PGM or GIF; JPEG changes ids)",
+        unknown=f"the label map does not name it; add {{value}}: NAME (or {{value}}: void) under "
+        f"labels in {config.file}",
+        reference="folder:PATH",  # PATH itself may be absolute, and errors stand in results
         settings=_settings(config),
-        classes=card.classes,
-        dataset_labels=card.dataset_labels,
         dataset_labels_hint="" if card.dataset_labels else _hint(config),
     )
 
@@ -141,17 +141,6 @@ def _find_masks_without_clip(found: Collector, config: FolderConfig, folders: se
             folder = listing.join(config.masks, unused)
             text = f"the masks in {folder} have no frames in {listing.join(config.frames, unused)}"
             found.findings.add("mask-without-frame", folder, text)
-
-
-def _source(config: FolderConfig) -> Source:
-    return Source(
-        dataset=f"folder:{config.name}",
-        root=config.root,
-        reference="folder:PATH",  # PATH itself may be absolute, and errors stand in results
-        no_mask=f"{config.masks} has no mask (PNG, BMP, TIFF, PGM or GIF; JPEG changes ids)",
-        unknown=f"the label map does not name it; add {{value}}: NAME (or {{value}}: void) under "
-        f"labels in {config.file}",
-    )
 
 
 def _labelling(config: FolderConfig, _: object) -> Labelling:

@@ -40,11 +40,11 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
         drawn = dict(masks[stem(name)] for name in frames if stem(name) in masks)
         if frames:
             found.add(drive or split, split, frames, f"{split}annot", drawn)
-    return found.finish_classes(
+    return found.finish(
         CARD,
         split,
-        lists,
-        Labelling(semantic=CLASSES),
+        lambda _: Labelling(semantic=CLASSES),
+        splits=lists,
         no_mask=f"{split}annot has no mask",
         unknown="masks of CamVid hold 0 to 10, and 11 for void",
     )

@@ -12,29 +12,17 @@ from pathlib import Path
 
 from tvseg_bench.benchmark.data.cards import DAVIS_2016, DAVIS_2017
 from tvseg_bench.benchmark.data.files import layout
-from tvseg_bench.benchmark.data.files.clip_frames import Source
 from tvseg_bench.benchmark.data.files.inventory import Categories, Collector, Inventory, Labelling
 from tvseg_bench.benchmark.data.files.masks import AsStored, LabelMap
 from tvseg_bench.benchmark.errors import DataError
 
-ROOTS_2016 = (
-    "DAVIS2016/DAVIS",
-    "DAVIS2016",
-    "DAVIS-2016/DAVIS",
-    "DAVIS-2016",
-    "davis-2016/DAVIS",
-    "davis-2016",
-    "DAVIS",
-)
-ROOTS_2017 = (
-    "DAVIS2017/DAVIS",
-    "DAVIS2017",
-    "DAVIS-2017/DAVIS",
-    "DAVIS-2017",
-    "davis-2017/DAVIS",
-    "davis-2017",
-    "DAVIS",
-)
+
+def _roots(year: int) -> tuple[str, ...]:
+    names = (f"DAVIS{year}", f"DAVIS-{year}", f"davis-{year}")
+    return (*(f"{name}{part}" for name in names for part in ("/DAVIS", "")), "DAVIS")
+
+
+ROOTS_2016, ROOTS_2017 = _roots(2016), _roots(2017)
 RESOLUTIONS = ("480p", "Full-Resolution")
 MASK_FOLDERS = ("Annotations_unsupervised", "Annotations")
 SEMANTICS = "davis_semantics.json"
@@ -62,11 +50,11 @@ def inventory_2016(root: Path | None, split: str | None) -> Inventory:
     found = Collector(folder)
     for name in _sequences(lists[split]):
         found.add_folder(name, f"JPEGImages/480p/{name}", f"Annotations/480p/{name}")
-    return found.finish_classes(
+    return found.finish(
         DAVIS_2016,
         split,
-        lists,
-        Labelling(semantic=OBJECT, instance=OBJECT, categories={1: 1}),
+        lambda _: Labelling(semantic=OBJECT, instance=OBJECT, categories={1: 1}),
+        splits=lists,
         no_mask="Annotations/480p has no mask",
         unknown="masks of DAVIS 2016 hold 0 and 255 (DAVIS 2017 is another data set)",
     )
@@ -110,22 +98,16 @@ def inventory_2017(root: Path | None, split: str | None) -> Inventory:
     for name in _sequences(lists[split]):
         found.add_folder(name, f"JPEGImages/{resolution}/{name}", f"{masks}/{resolution}/{name}")
     semantics = _read_semantics(folder / SEMANTICS)
-    source = Source(
-        dataset="davis-2017",
-        root=folder,
-        reference=f"davis-2017:{split}",
-        no_mask=f"{masks}/{resolution} has no mask",
-        unknown=f"{SEMANTICS} names no category for instance {{value}} of this sequence",
-    )
     return found.finish(
         replace(DAVIS_2017, notes=f"{DAVIS_2017.notes} Read here: {masks}/{resolution}."),
         split,
-        source,
         semantics.labelling if semantics else lambda _: Labelling(instance=AsStored()),
+        splits=lists,
+        no_mask=f"{masks}/{resolution} has no mask",
+        unknown=f"{SEMANTICS} names no category for instance {{value}} of this sequence",
         settings={SEMANTICS: semantics.names} if semantics else None,
         classes=semantics.classes if semantics else (),
         dataset_labels="semantic" if semantics else None,
-        splits=lists,
         dataset_labels_hint=""
         if semantics
         else f'put {SEMANTICS}, {{"SEQUENCE": {{"1": "CATEGORY"}}}}, beside JPEGImages to give '

@@ -53,11 +53,11 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
             continue
         mask = dict([masks[name]]) if name in masks else {}
         found.add(name, "JPEGImages", dict([images[name]]), mask_dir, mask)
-    return found.finish_classes(
+    return found.finish(
         CARD,
         split,
-        lists,
-        Labelling(semantic=CLASSES),
+        lambda _: Labelling(semantic=CLASSES),
+        splits=lists,
         no_mask=f"{mask_dir} has no mask",
         unknown="masks of PASCAL VOC hold 0 to 20, and 255 for void",
     )

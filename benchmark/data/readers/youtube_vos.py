@@ -18,23 +18,14 @@ from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.data.cards import YOUTUBE_VOS_2019 as CARD
 from tvseg_bench.benchmark.data.files import layout
-from tvseg_bench.benchmark.data.files.clip_frames import Source
 from tvseg_bench.benchmark.data.files.inventory import Categories, Collector, Inventory
 from tvseg_bench.benchmark.data.files.listing import list_folders
 from tvseg_bench.benchmark.errors import DataError
 from tvseg_bench.benchmark.types import VOID
 
 ROOTS = (
-    "YouTubeVOS2019",
-    "YouTube-VOS-2019",
-    "youtube-vos-2019",
-    "YTVOS2019",
-    "ytvos2019",
-    "YouTubeVOS",
-    "YouTube-VOS",
-    "youtube-vos",
-    "YTVOS",
-    "ytvos",
+    *("YouTubeVOS2019", "YouTube-VOS-2019", "youtube-vos-2019", "YTVOS2019", "ytvos2019"),
+    *("YouTubeVOS", "YouTube-VOS", "youtube-vos", "YTVOS", "ytvos"),
 )
 META = "train/meta.json"
 IMAGES = ("train/JPEGImages", "valid/JPEGImages")
@@ -69,31 +60,18 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
     return found.finish(
         replace(CARD, notes=f"{CARD.notes} Read here: {_origin(split, lists[split])}."),
         split,
-        _source(folder, split),
         categories.labelling,
+        splits=lists,
+        no_mask="the masks of the official validation videos are not public (evaluate on val or "
+        "hash-val, parts of the training archive)"
+        if part == "valid"
+        else "train/Annotations has no mask",
+        unknown="meta.json names no category for instance {value} of this video",
         settings={
             "ids": categories.ids,
             "names": {clip.name: categories.names.get(clip.name, {}) for clip in found.clips},
         },
         classes=categories.classes,
-        dataset_labels="semantic",
-        splits=lists,
-    )
-
-
-def _source(folder: Path, split: str) -> Source:
-    no_mask = "train/Annotations has no mask"
-    if split == "valid":
-        no_mask = (
-            "the masks of the official validation videos are not public (evaluate on val or "
-            "hash-val, parts of the training archive)"
-        )
-    return Source(
-        dataset=CARD.name,
-        root=folder,
-        reference=f"{CARD.name}:{split}",
-        no_mask=no_mask,
-        unknown="meta.json names no category for instance {value} of this video",
     )
 
 
