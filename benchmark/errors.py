@@ -48,7 +48,6 @@ def did_you_mean(kind: str, name: str, known: Iterable[str], listing: str = "") 
 
     Args:
         kind: what the name should be of.
-        name: as it was typed.
         known: names, families before a slash.
         listing: command that lists the known ones, named where none is near.
 

@@ -136,7 +136,6 @@ class Recorder:
         """Called with cluster ids, or predicted labels, and true labels [H, W] of one frame.
 
         Args:
-            clip: that the frame belongs to.
             position: of the frame among the scored ones of the clip.
             labels: [H, W] clusters or predicted labels.
             truth: [H, W] true labels.
@@ -155,7 +154,6 @@ class Recorder:
         """Called with the matching of a unit whose frames were given before.
 
         Args:
-            clip: that the frames belong to.
             positions: of the frames among the scored ones of the clip.
             match: None where the unit has no score.
             counted: what of a frame's table counts, None = all.

@@ -23,7 +23,6 @@ from tvseg_bench.benchmark.contract.check_report import (
     LEFT_OUT,
     CheckOutcome,
     CheckReport,
-    write_report,
 )
 from tvseg_bench.benchmark.contract.model_probe import (
     ContractError,
@@ -41,8 +40,6 @@ from tvseg_bench.benchmark.plugins.resolve import file_sha256, plugin_error
 from tvseg_bench.benchmark.results.provenance import collect, sanitise
 from tvseg_bench.benchmark.results.result import Card, Model, Plugin
 from tvseg_bench.benchmark.results.text import escape_control, to_jsonable
-
-__all__ = ["CHECKS", "CheckOutcome", "CheckReport", "check_model", "write_report"]
 
 OnOutcome = Callable[[CheckOutcome], None]
 
@@ -85,10 +82,8 @@ def check_model(
 
     Args:
         reference: as after `--model`.
-        weights: file for models that take one.
         full: also try larger images and more clips.
         device: `auto`, `cpu`, `cuda`, …
-        leave_out: names of checks that are not run.
         on_outcome: called with every outcome as soon as it is known.
 
     Returns:

@@ -122,7 +122,6 @@ def check(
         name: a data set of the registry, or `folder:PATH`.
         split: None = the customary one.
         root: the data root; None = `TVSEG_DATA`.
-        progress: called with how far it is.
 
     Raises:
         DataError: the data set or its list is not there at all.

@@ -102,7 +102,7 @@ def _seconds_per_frame(cell: Cell, selection: Selection, size: tuple[int, int]) 
     """Time the model on two images of the first clip's size; None where it will not."""
     import torch
 
-    from tvseg_bench.benchmark.features.extract import resolve_device
+    from tvseg_bench.benchmark.devices import resolve_device
     from tvseg_bench.benchmark.plugins.load import to_device
 
     model = load(cell.model, selection).model

@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
+from tvseg_bench.benchmark.devices import resolve_device
 from tvseg_bench.benchmark.errors import NotApplicableError, ProtocolError, TvsegError
 from tvseg_bench.benchmark.evaluation import Recorder, RunContext, SharedCache
 from tvseg_bench.benchmark.execution import run_files
@@ -21,7 +22,7 @@ from tvseg_bench.benchmark.execution.callbacks import RunCallbacks
 from tvseg_bench.benchmark.execution.plan import Cell, Plan, load, make_plan, shared_view
 from tvseg_bench.benchmark.execution.timed_features import TimedFeatures
 from tvseg_bench.benchmark.features.cache.feature_cache import FeatureCache
-from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set, resolve_device
+from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 from tvseg_bench.benchmark.features.flops import gflops
 from tvseg_bench.benchmark.results.provenance import collect
 from tvseg_bench.benchmark.results.result import Plugin, Result, Timing, from_score, without_score

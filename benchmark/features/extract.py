@@ -23,8 +23,6 @@ from tvseg_bench.benchmark.features.prefetch import prefetched
 from tvseg_bench.benchmark.features.runner import ModelRunner
 from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureModel, FeatureSet, View
 
-__all__ = ["ExtractOptions", "feature_set", "resolve_device"]
-
 
 @dataclass(frozen=True)
 class ExtractOptions:

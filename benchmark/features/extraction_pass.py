@@ -102,10 +102,7 @@ class ExtractionPass:
     all frames have one size, never more than a batch is waiting.
 
     Args:
-        job: what is extracted, and how.
-        indices: of the clips.
         stop: checked before every frame; when it is set the pass ends early.
-        progress: called after every batch.
         read: whether cached clips are read.
     """
 

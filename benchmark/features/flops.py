@@ -22,7 +22,6 @@ def gflops(model: FeatureModel | Segmenter, size: int) -> float | None:
     is one of its own, on a black frame, so that counting can change no feature.
 
     Args:
-        model: a loaded model, wherever it lies.
         size: short side of a frame, in pixels, as in a view.
 
     Returns:

@@ -40,7 +40,6 @@ def new_model(name: str, directory: Path, template: Path) -> Scaffold:
 
     Args:
         name: `family/arch` in lower case, as it will be typed after `--model`.
-        directory: an existing folder.
         template: the folder of the templates, `tvseg_bench.models.template.TEMPLATE`.
 
     Raises:

@@ -29,7 +29,8 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the outcome of every check as it is known; 1 where one failed."""
-    from tvseg_bench.benchmark.contract.run_checks import check_model, write_report
+    from tvseg_bench.benchmark.contract.check_report import write_report
+    from tvseg_bench.benchmark.contract.run_checks import check_model
 
     report = check_model(
         arguments.model,

@@ -52,7 +52,6 @@ class FlowFolder:
         """Return the reader of one clip's flow, None where there is no folder for it.
 
         Args:
-            clip: The clip.
             size: (H, W) of its frames, which the flow must have.
 
         Raises:
@@ -83,10 +82,9 @@ class FlowFolder:
 
 
 def read_flow(path: Path, size: tuple[int, int]) -> Flow:
-    """Read the motion of one frame.
+    """Read the motion of one frame from a `.flo` or `.npz` file.
 
     Args:
-        path: A `.flo` or `.npz` file.
         size: (H, W) that it must have; nothing is read of a file that has another.
 
     Returns:

@@ -37,7 +37,6 @@ def decode(path: Path, name: str, use: Callable[[PilImage.Image], T]) -> T:
     """Open an image, check its size, and return what `use` makes of it.
 
     Args:
-        path: the file.
         name: how errors call it.
         use: reads from the opened, not yet decoded image.
 
@@ -81,7 +80,6 @@ def read_image(path: Path, name: str | None = None) -> Image:
     """Return the stored pixels [H, W, 3], RGB 0..255; grey and palette images are expanded.
 
     Args:
-        path: the file.
         name: how errors call it, default the file's name.
 
     Raises:

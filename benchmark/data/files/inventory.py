@@ -233,9 +233,7 @@ class Collector:
 
         Args:
             card: gives what is not stated here.
-            split: the one that was listed.
             labelling: what the stored values of a clip mean.
-            splits: all that are there.
             no_mask: the sentence, without the frame, where a mask is missing.
             unknown: the sentence where a stored value has no id; may use {value}.
             reference: what the user types to name these data; empty = data set and split.

@@ -30,7 +30,6 @@ def find_root(
     """Return the folder of a data set: the first of its usual names that has the layout.
 
     Args:
-        card: for the sentences.
         root: the data root; None = `TVSEG_DATA`.
         names: usual sub-paths; the root itself is tried last.
         mismatch: returns why a folder is not the data set's, None where it is.
@@ -127,8 +126,6 @@ def choose_split(
 
     Args:
         card: its splits are in the order in which they are tried.
-        wanted: what was asked for.
-        available: the lists that are there.
         place: where lists are expected, for the sentence.
 
     Raises:

@@ -41,7 +41,6 @@ def read_mask(path: Path, name: str | None = None) -> StoredMask:
     or RGBA where the three channels are equal (a grey mask saved as colour).
 
     Args:
-        path: the file.
         name: how errors call it, default the file's name.
 
     Raises:

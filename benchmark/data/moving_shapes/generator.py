@@ -124,9 +124,6 @@ def make_dataset(
         seeds: Different whole numbers, each `FIRST_FREE_SEED` or more.
         n_frames: Frames of each clip; a longer clip begins with the frames of a shorter one.
         size: (height, width) in pixels; everything scales with the short side.
-        categories: What objects may be.
-        textures: Which textures objects may have.
-        backgrounds: What may be behind them.
 
     Raises:
         UsageError: a seed is given twice or reserved for evaluation, a name is unknown, or the

@@ -97,8 +97,6 @@ class CacheEntry:
     """The cached features under one key; in use, and so not pruned, as long as the object lives.
 
     Args:
-        root: of the cache.
-        key: whose features these are.
         make_room: called with a number of bytes before they are written; OSError = no room.
         no_room: called with the reason when the first clip could not be written.
     """

@@ -135,7 +135,6 @@ class FeatureCache:
         by this process stays. Without an argument, entries go until the limit holds.
 
         Args:
-            everything: all entries.
             older_than: entries not used for that long.
             to_bytes: entries not used for longest, until the rest is not larger.
         """

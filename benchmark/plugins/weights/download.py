@@ -45,7 +45,6 @@ def get(card: ModelCard, *, progress: bool = False) -> Fetched:
     """Fetch a model's official weights to their place, or check the file that is there.
 
     Args:
-        card: whose weights.
         progress: whether to show a bar on the error output.
 
     Raises:

@@ -50,7 +50,6 @@ def find(card: ModelCard, *, timm: str | None = None) -> Path | None:
     the Hugging Face cache.
 
     Args:
-        card: whose weights.
         timm: the name of the same weights in timm, `vit_small_patch16_224.dino`.
     """
     own = [folder() / (card.name.replace("/", "-") + suffix) for suffix in SUFFIXES]
