@@ -66,9 +66,9 @@ def build(backbone: Backbone, weights: Path | None = None) -> FeatureModel:
         ModelError: if there is no file, it does not hold all of them, or its code has another
             dimension or is made of other features.
     """
-    from tvseg_bench.models.loading.backbones import create
     from tvseg_bench.models.loading.checkpoint import read_checkpoint
-    from tvseg_bench.models.loading.weights import HEADS, find_weights, load_tensors
+    from tvseg_bench.models.loading.weights import HEADS, find_weights, load_weights
+    from tvseg_bench.models.networks.dense import create_net
     from tvseg_bench.models.networks.stego_net import StegoFeatures, StegoNet
 
     path = find_weights(backbone.card, weights)
@@ -77,8 +77,8 @@ def build(backbone: Backbone, weights: Path | None = None) -> FeatureModel:
     sizes = _sizes(path, tensors)
     _check_dim(path, sizes["dim"], backbone.card)
     nonlinear = any(name.endswith("net.cluster2.0.weight") for name in tensors)
-    net = StegoNet(create(backbone), nonlinear=nonlinear, **sizes)
-    report = load_tensors(net, tensors, path, ignore=(*HEADS, *BESIDE), card=backbone.card)
+    net = StegoNet(create_net(backbone.arch), nonlinear=nonlinear, **sizes)
+    report = load_weights(net, path, tensors=tensors, ignore=(*HEADS, *BESIDE), card=backbone.card)
     card = replace(backbone.card, revision=report.revision)
     return StegoFeatures(net, card, of="keys" if of_keys else "tokens")
 

@@ -58,16 +58,15 @@ def build(backbone: Backbone, weights: Path | None = None) -> FeatureModel:
     Raises:
         ModelError: if there is no file, or it does not hold this backbone completely.
     """
-    from tvseg_bench.models.loading.backbones import create
     from tvseg_bench.models.loading.checkpoint import read_tensors
-    from tvseg_bench.models.loading.weights import find_weights, load_tensors
-    from tvseg_bench.models.networks.dense import dense_model
+    from tvseg_bench.models.loading.weights import find_weights, load_weights
+    from tvseg_bench.models.networks.dense import create_net, dense_model
     from tvseg_bench.models.networks.prototypes import PrototypeSegmenter, find_head
 
     path = find_weights(backbone.card, weights)
     tensors = read_tensors(path)
-    net = create(backbone)
-    report = load_tensors(net, tensors, path, prefer=backbone.prefer, card=backbone.card)
+    net = create_net(backbone.arch)
+    report = load_weights(net, path, tensors=tensors, prefer=backbone.prefer, card=backbone.card)
     card = replace(backbone.card, revision=report.revision)
     head = find_head(tensors, report.prefix, card.embed_dim, path)
     return PrototypeSegmenter(net, card, head) if head else dense_model(net, card)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tvseg_bench.benchmark.registry import ModelEntry, Registry
 from tvseg_bench.benchmark.types import FeatureModel, ModelCard
-from tvseg_bench.models.loading.families import TOKENS, Backbone
+from tvseg_bench.models.loading.families import TOKENS
 
 FILES = Path(__file__).with_name("flagship")
 """Weights, recipes and metrics of the runs that made them."""
@@ -21,7 +21,7 @@ FILES = Path(__file__).with_name("flagship")
 SUMS = FILES / "SHA256SUMS"
 """What the files hash to, as `sha256sum` writes it."""
 
-_OPTIONS = {"embed_dim": 128, "depth": 6, "num_heads": 4}
+_ARCH, _OPTIONS = "vit_tiny_patch16_224", {"embed_dim": 128, "depth": 6, "num_heads": 4}
 _SEEN = (
     "Trained without labels on clips of moving-shapes of other seeds than any split has, which "
     "show none of the held-out categories, textures and backgrounds: its scores on moving-shapes "
@@ -84,11 +84,6 @@ CLIPS = _trained(
 )
 
 
-def backbone(card: ModelCard) -> Backbone:
-    """Return the architecture of a card of this file."""
-    return Backbone(card=card, arch="vit_tiny_patch16_224", options=_OPTIONS)
-
-
 def file_of(card: ModelCard) -> Path:
     """Return where a model's weights lie in the package."""
     return FILES / _file(card.name)
@@ -97,10 +92,9 @@ def file_of(card: ModelCard) -> Path:
 def build_random() -> FeatureModel:
     """Build the untrained network."""
     from tvseg_bench.models.baselines import seed_weights
-    from tvseg_bench.models.loading.backbones import create
-    from tvseg_bench.models.networks.dense import dense_model
+    from tvseg_bench.models.networks.dense import create_net, dense_model
 
-    net = create(backbone(RANDOM))
+    net = create_net(_ARCH, _OPTIONS)
     seed_weights(net, seed=0)
     return dense_model(net, RANDOM)
 
@@ -111,11 +105,10 @@ def build(card: ModelCard, weights: Path | None = None) -> FeatureModel:
     Raises:
         ModelError: if the file is not there, or does not hold this backbone completely.
     """
-    from tvseg_bench.models.loading.backbones import create
     from tvseg_bench.models.loading.weights import load_weights
-    from tvseg_bench.models.networks.dense import dense_model
+    from tvseg_bench.models.networks.dense import create_net, dense_model
 
-    net = create(backbone(card))
+    net = create_net(_ARCH, _OPTIONS)
     report = load_weights(net, weights or file_of(card), card=card)
     return dense_model(net, replace(card, revision=report.revision))
 

@@ -119,7 +119,7 @@ def _filled(model: Any, path: Path, trained: Trained) -> FeatureModel:
     from torch import nn
 
     from tvseg_bench.models.loading.checkpoint import read_tensors
-    from tvseg_bench.models.loading.weights import load_tensors
+    from tvseg_bench.models.loading.weights import load_weights
     from tvseg_bench.models.networks.dense import DenseViT
     from tvseg_bench.models.networks.prototypes import PrototypeSegmenter, find_head
 
@@ -128,7 +128,7 @@ def _filled(model: Any, path: Path, trained: Trained) -> FeatureModel:
     if not isinstance(net, nn.Module):
         held = {k: v for k, v in vars(model).items() if isinstance(v, nn.Module)}
         net = nn.ModuleDict(held)
-    report = load_tensors(net, tensors, path)
+    report = load_weights(net, path, tensors=tensors)
     card = _card(model.card, trained, report.revision)
     if isinstance(model, DenseViT):
         head = find_head(tensors, report.prefix, card.embed_dim, path)

@@ -11,13 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tvseg_bench.benchmark.clustering.cell_kernels import (
-    BLOCK,
-    NEVER,
-    Array,
-    Scores,
-    larger,
-)
+from tvseg_bench.benchmark.clustering.cell_kernels import BLOCK, NEVER, Array, Scores, larger
 from tvseg_bench.benchmark.clustering.patch_kernels import ROWS, weighted_lloyd, write_columns
 from tvseg_bench.benchmark.compiled import FINITE, compiled
 

@@ -47,11 +47,9 @@ def kmeans_upsampled(
         features: [F, h, w, D], float16, float32 or float64; float64 is computed in float64,
             everything else in float32 with float64 sums.
         size: (H, W) that the features are upsampled to (bilinear, half-pixel centres).
-        k: number of clusters.
         n_init: how hard to search. That many greedy k-means++ restarts or more are made on the
             patches, the best quarter is tried on pixels, the best of those refined.
         max_iter: most Lloyd iterations on the pixels.
-        seed: of the restarts.
         tol: stop when an iteration lowers the inertia by no more than this part of it.
         init: [k, D] centres to start from. No restarts then, and exactly Lloyd's iteration; the
             search steps beyond the means to save iterations, and ends where Lloyd's would.

@@ -27,7 +27,6 @@ def by_object(ids: Array, found: Array, n: int) -> tuple[Array, Array]:
     Args:
         ids: [H, W] objects 1..n, 0 elsewhere.
         found: flat positions of the pixels unlike one of their neighbours, ascending.
-        n: objects.
 
     Returns:
         pixels [M] flat positions, starts [n + 1]: those of object k are
@@ -72,7 +71,6 @@ def count_near(pixels: Array, others: Array, width: int, halves: Array) -> int:
     Args:
         pixels: [A] flat positions.
         others: [B] flat positions, ascending; one at least.
-        width: of the frame.
         halves: [R + 1] half the disk's width, 0..R rows from its centre.
     """
     radius = len(halves) - 1

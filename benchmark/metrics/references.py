@@ -32,8 +32,6 @@ def patch_grid_oracle(
 
     Args:
         truth: [H, W] true labels.
-        grid: (rows, cols) of the patch grid.
-        void: The label that does not count.
 
     Returns:
         [H, W] labels, constant within each cell.
@@ -59,8 +57,6 @@ def oracle_table(
 
     Args:
         truth: [H, W] true labels.
-        grid: (rows, cols) of the patch grid.
-        void: The label that does not count in the majority of a cell.
         counted: `labels` leaves void out of the rows; `all` keeps it, as a class of its own.
 
     Raises:

@@ -113,14 +113,7 @@ def _count(shapes: Shapes, beginning: str, component: int) -> int:
 def refusal(
     path: Path, counts: str, theirs: Shapes, ours: Shapes, prefix: str, card: ModelCard | None
 ) -> str:
-    """Return the sentence for a file that does not hold the wanted backbone.
-
-    Args:
-        counts: how many tensors match, are missing, …
-        theirs: all shapes of the file.
-        ours: the shapes that are wanted.
-        prefix: below which the file comes nearest.
-    """
+    """Return the sentence for a file that does not hold the wanted backbone."""
     below = {n.removeprefix(prefix): s for n, s in theirs.items() if n.startswith(prefix)}
     found, wanted = architecture(below), architecture(ours)
     who = f"the backbone of {card.name}" if card else "this backbone"

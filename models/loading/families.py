@@ -7,7 +7,7 @@ is searched for it, so that a new family touches no other file. Importing loads 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,14 +44,27 @@ Build = Callable[..., FeatureModel]
 
 
 def build_backbone(backbone: Backbone, weights: Path | None = None) -> FeatureModel:
-    """Build a model from its file: `--weights FILE`, its place in TVSEG_HOME, or a cache.
+    """Build a model from its file (`--weights FILE`, its place in TVSEG_HOME, or a cache).
 
     Raises:
         ModelError: if there is no file, or it does not hold this backbone completely.
     """
-    from tvseg_bench.models.loading.backbones import load_backbone
+    from tvseg_bench.models.loading.naming import NAMINGS
+    from tvseg_bench.models.loading.weights import HEADS, find_weights, load_weights
+    from tvseg_bench.models.networks.dense import create_net, dense_model
 
-    return load_backbone(backbone, weights)
+    path = find_weights(backbone.card, weights, timm=backbone.timm)
+    net: Any = create_net(backbone.arch, backbone.options)
+    report = load_weights(
+        net,
+        path,
+        prefer=backbone.prefer,
+        ignore=(*HEADS, *backbone.ignore),
+        naming=NAMINGS[backbone.naming],
+        card=backbone.card,
+    )
+    norm = net.head.norm if backbone.arch.startswith("convnext") else None  # timm has it there
+    return dense_model(net, replace(backbone.card, revision=report.revision), norm=norm)
 
 
 def family(

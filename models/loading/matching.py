@@ -88,10 +88,8 @@ def match_below(
     """Compare what stands below one prefix of a file with what is wanted.
 
     Args:
-        tensors: of the file, under timm's names.
         wanted: the backbone's own tensors by name; names, shapes and kinds are compared.
         prefix: dots included; "" is the file itself.
-        naming: how values are brought to timm's.
         ignore: patterns of names that may stand beside the backbone's.
     """
     raw = {
@@ -129,7 +127,6 @@ def preferred(
     It is meant even if it is damaged: a complete student must not stand in for a broken teacher.
 
     Args:
-        places: all matches of the file.
         prefer: beginnings of the prefix, in the order in which they are tried.
         wanted: the number of tensors; a place with half of them or fewer is passed over.
     """

@@ -50,7 +50,6 @@ def load(path: Path, *, zipped: bool) -> Any:
     """Return what a torch file holds, an ordered dict in the place of every foreign object.
 
     Args:
-        path: the file.
         zipped: whether it is a zip file, which is mapped into memory; else one of before torch
             1.6, in which `argparse.Namespace` is the only foreign object that is read.
 

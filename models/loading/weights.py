@@ -88,6 +88,7 @@ def load_weights(
     module: nn.Module,
     path: Path,
     *,
+    tensors: Mapping[str, Tensor] | None = None,
     prefer: Sequence[str] = (),
     ignore: Sequence[str] = HEADS,
     naming: Naming = NAMINGS["timm"],
@@ -97,41 +98,19 @@ def load_weights(
 
     Args:
         module: the backbone; its state dict gives the names and shapes that are wanted.
-        path: safetensors or torch file.
+        tensors: of the file, where it was read before.
         prefer: beginnings of the prefix to choose by, in this order, where the file holds
             several complete and different backbones (student and teacher).
         ignore: patterns of names that may stand beside the backbone's, below its prefix.
-        naming: how the file names its tensors.
         card: of the model, to name the one of its family that the file may be.
 
     Raises:
         ModelError: if a tensor is missing, has another shape, is not finite, or one too many
             stands among them; the module is unchanged then.
     """
-    return load_tensors(
-        module,
-        read_tensors(path),
-        path,
-        prefer=prefer,
-        ignore=ignore,
-        naming=naming,
-        card=card,
-    )
-
-
-def load_tensors(
-    module: nn.Module,
-    tensors: Mapping[str, Tensor],
-    path: Path,
-    *,
-    prefer: Sequence[str] = (),
-    ignore: Sequence[str] = HEADS,
-    naming: Naming = NAMINGS["timm"],
-    card: ModelCard | None = None,
-) -> WeightsReport:
-    """Do as `load_weights` with the tensors of a file that was read before."""
     if _loads_nothing.get():
         return WeightsReport(revision="", prefix="", matched=0, ignored=())
+    tensors = read_tensors(path) if tensors is None else tensors
     state: dict[str, Tensor] = module.state_dict()
     wanted = {name: tensor for name, tensor in state.items() if not name.endswith(COUNTERS)}
     named = matching.rename_all(path, tensors, naming)

@@ -121,7 +121,6 @@ class DenseMap(nn.Module):
     """Features of any other timm model: tokens, or a map that is read row by row.
 
     Args:
-        net: a timm model without classifier.
         card: what it is; `num_prefix_tokens` leading tokens are removed.
         norm: applied to maps [B, D, rows, cols].
     """

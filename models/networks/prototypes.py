@@ -59,10 +59,9 @@ class PrototypeSegmenter(DenseViT):
 def find_head(
     tensors: Mapping[str, Tensor], backbone: str, dim: int, path: Path
 ) -> PrototypeHead | None:
-    """Return the head and the prototypes that belong to a backbone, None without prototypes.
+    """Return a backbone's head and prototypes among all tensors, None without prototypes.
 
     Args:
-        tensors: all of the file.
         backbone: prefix of the backbone, `feature_extractor.backbone.`.
 
     Raises:

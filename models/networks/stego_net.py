@@ -16,11 +16,7 @@ from tvseg_bench.models.networks.dense import DenseViT
 
 
 class StegoNet(nn.Module):
-    """The parameters, by their names in the checkpoint.
-
-    Args:
-        nonlinear: whether the head has its second, nonlinear branch.
-    """
+    """The parameters, by their names in the checkpoint."""
 
     def __init__(
         self, vit: Any, *, dim: int, clusters: int, classes: int, nonlinear: bool = True

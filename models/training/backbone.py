@@ -22,9 +22,7 @@ class TunedBackbone(nn.Module):
     It stays in evaluation mode: running statistics of batch norm do not move.
 
     Args:
-        module: the model's tensors, an nn.Module.
         extractor: what has `extract`; often the module itself.
-        tune: see `tuning.parse_tune`.
     """
 
     def __init__(self, module: nn.Module, extractor: Any, card: ModelCard, tune: str) -> None:

@@ -16,11 +16,7 @@ _SCALE = 16.0
 
 
 class LoraLinear(nn.Module):
-    """A linear layer that stays as it is, and a low-rank change of it that is learned.
-
-    Args:
-        rank: r, 1 or more.
-    """
+    """A linear layer that stays as it is, and a low-rank change of it that is learned."""
 
     def __init__(self, linear: nn.Linear, rank: int) -> None:
         super().__init__()

@@ -19,7 +19,6 @@ class MetricsLog:
 
     Args:
         start: rows of this step and later ones, which a killed run left, are taken again.
-        tensorboard: also write event files.
 
     Raises:
         ResultError: the folder cannot be written.

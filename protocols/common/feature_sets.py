@@ -66,7 +66,6 @@ class MaskedFeatures:
     """Features that are 0 outside of masks.
 
     Args:
-        features: the clips.
         masks: [T, rows, cols] of each clip, true where its features stay.
     """
 

@@ -24,17 +24,14 @@ class MatchingRules(Protocol):
     @property
     def matching(self) -> Matching:
         """How clusters are matched to labels."""
-        ...
 
     @property
     def unmatched(self) -> Unmatched:
         """What an unmatched cluster becomes."""
-        ...
 
     @property
     def absent_class(self) -> AbsentClass:
         """What a class without a true pixel does to the mean."""
-        ...
 
 
 @dataclass(frozen=True)

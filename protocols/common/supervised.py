@@ -21,12 +21,7 @@ from tvseg_bench.benchmark.metrics.references import constant_table, oracle_tabl
 from tvseg_bench.benchmark.types import VOID, Score
 from tvseg_bench.protocols.common.feature_sets import without_tokens
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
-from tvseg_bench.protocols.common.scoring import (
-    UnitResult,
-    counted_row,
-    mean_ious,
-    per_class,
-)
+from tvseg_bench.protocols.common.scoring import UnitResult, counted_row, mean_ious, per_class
 from tvseg_bench.protocols.common.splits import folds
 
 if TYPE_CHECKING:
@@ -43,13 +38,11 @@ class TrainedPredictor(Protocol):
     @property
     def details(self) -> Mapping[str, Any]:
         """Return what explains it, as JSON values."""
-        ...
 
     def maps(
         self, clip: ClipFeatures, sizes: Sequence[tuple[int, int]]
     ) -> Iterator[NDArray[np.integer[Any]]]:
         """Yield the predicted labels of one frame after the other, at (H, W) each."""
-        ...
 
 
 @dataclass(frozen=True)

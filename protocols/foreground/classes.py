@@ -49,7 +49,6 @@ def score_classes(
     """Divide the foreground of all clips into classes and match them to the ground truth's.
 
     Args:
-        found: those clips, clustered.
         pool: the clips that were clustered together, `found` among them.
         chosen: [k] which clusters are foreground.
 

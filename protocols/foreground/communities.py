@@ -67,8 +67,6 @@ def cooccurrence(
 
     Args:
         maps: [H, W] ids 0..k-1, NO_PART where there is none; sizes may differ.
-        k: number of parts.
-        angles: the directions.
 
     Returns:
         [k, k], rows sum to 1 or are 0; not symmetric.

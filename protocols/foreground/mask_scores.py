@@ -65,7 +65,6 @@ def score_masks(
     """Score the foreground of every frame as a mask.
 
     Args:
-        found: its clips, clustered.
         chosen: [k] which clusters are foreground.
 
     Raises:

@@ -94,7 +94,6 @@ def train_probe(
     Args:
         frames: tokens and masks; labels that are not in `labels` are void.
         labels: [C] ascending.
-        seed: of first weights, order and dropout.
 
     Raises:
         ModelError: the loss is no longer finite.

@@ -48,16 +48,6 @@ class SegmentedClip:
     tables: Sequence[SegmentTables]
     """One per frame where frames are matched on their own, else one of the clip."""
 
-    @property
-    def name(self) -> str:
-        """Return the clip's name."""
-        return self.clip.clip.name
-
-    @property
-    def frames(self) -> tuple[int, ...]:
-        """Return the indices of the scored frames."""
-        return self.clip.frames
-
 
 @dataclass(frozen=True)
 class NativeSegmentation:
@@ -168,9 +158,9 @@ class SegmentScorer:
             frames=()
             if self.config.scope == "clip"
             else [
-                unit.row(clip.name, t)
+                unit.row(clip.clip.clip.name, t)
                 for clip, results in zip(clips, units, strict=True)
-                for unit, t in zip(results, clip.frames, strict=True)
+                for unit, t in zip(results, clip.clip.frames, strict=True)
             ],
             references=scoring.average_rows(units, 1),
             per_class=scoring.per_class(every, self._names(kind)) if kind == "semantic" else {},
@@ -184,7 +174,7 @@ class SegmentScorer:
 
     def _record(self, clip: SegmentedClip, results: Sequence[scoring.UnitResult]) -> None:
         """Hand over the matching of a clip's units, which hold equally many frames."""
-        each = len(clip.frames) // len(results)
+        each = len(clip.clip.frames) // len(results)
         for i, result in enumerate(results):
             frames = range(i * each, (i + 1) * each)
             self.recorder.on_unit(clip.clip, frames, result.match, self.counted)

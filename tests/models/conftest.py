@@ -20,7 +20,6 @@ from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 from tvseg_bench.benchmark.plugins.load import load_model
 from tvseg_bench.benchmark.registry import models, protocols
 from tvseg_bench.benchmark.types import Clip, Dataset, DatasetCard, ModelCard
-from tvseg_bench.models.loading.backbones import create
 from tvseg_bench.models.loading.families import Backbone
 from tvseg_bench.models.networks.dense import create_net
 
@@ -102,6 +101,10 @@ def fill(net: torch.nn.Module, seed: int) -> State:
     return {name: tensor.clone() for name, tensor in state.items()}
 
 
+def created(backbone: Backbone) -> Any:
+    return create_net(backbone.arch, backbone.options)
+
+
 class Family:
     """The contract of a family's models, checked with tiny networks."""
 
@@ -110,7 +113,7 @@ class Family:
 
     def state(self, backbone: Backbone, seed: int = 1) -> State:
         """Return a random state of the tiny network, with timm's names."""
-        return fill(create(tiny(backbone)), seed)
+        return fill(created(tiny(backbone)), seed)
 
     def save(self, content: Any) -> Path:
         path = self.folder / "official.pth"
@@ -184,7 +187,7 @@ class Family:
     def agrees_with_timm(self, backbone: Backbone, sizes: Sequence[tuple[int, int]]) -> None:
         """The same weights give timm's own features, to 1e-5."""
         state = self.state(backbone)
-        net: Any = create(tiny(backbone))
+        net: Any = created(tiny(backbone))
         net.load_state_dict(state)
         model = self.load(backbone, state)
         patch = model.card.patch_size

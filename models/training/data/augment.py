@@ -35,7 +35,6 @@ def augmented(
 
     Args:
         frames: uint8 [H, W, 3], all of one size.
-        size: sides of what comes out.
         kind: none: squashed to the size. standard: one crop and mirror per clip, then colours,
             grey and blur per frame. timet: the release: colours on the complete frames, of which
             only the last of the four shuffled changes acts, then the crop; never a mirror, as the

@@ -46,7 +46,6 @@ class ClipStream:
 
     Args:
         rank: which part of each batch this process gets.
-        world: how many processes there are.
         skip: called once for each clip that cannot be read, with its name and the reason.
 
     Raises:

@@ -78,7 +78,6 @@ def contrastive_loss(
         keys: [B, M, d]; no gradient flows.
         positives: [B, N, M] shares, which sum to 1 over M.
         temperature: τ, above 0.
-        negatives: whether other clips' keys compete too.
         group: processes whose clips are of the same step, B on each.
 
     Example:

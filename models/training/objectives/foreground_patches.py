@@ -18,7 +18,6 @@ class AttentionBackbone(Protocol):
     def attention(self, state: Tensor, grid: tuple[int, int]) -> Tensor:
         """Map states [N, ...] to the class token's attention [N, h, w] in the last block, a mean
         over its heads."""
-        ...
 
 
 @torch.no_grad()

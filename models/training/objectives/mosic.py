@@ -139,7 +139,6 @@ class MoSiCObjective(nn.Module):
             assigning: [B, T, h, w, D] the features that are assigned; without gradient.
             tracks: [B, T, P, 2] in pixels.
             visible: [B, T, P].
-            size: (H, W) of the frames, pixels.
         """
         read = self.head(self._read(own, tracks[:, : own.shape[1]], size))
         with torch.no_grad():

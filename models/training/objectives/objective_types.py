@@ -68,15 +68,12 @@ class TrainableBackbone(Protocol):
 
     def frozen(self, images: Tensor) -> Tensor:
         """Map images [N, 3, H, W] to the state before the first tuned block; without gradient."""
-        ...
 
     def tuned(self, state: Tensor, grid: tuple[int, int]) -> Tensor:
         """Map such states to features [N, h, w, D] on the grid (h, w)."""
-        ...
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Return (h, w) for images of this size."""
-        ...
 
 
 class Objective(Protocol):
@@ -88,8 +85,6 @@ class Objective(Protocol):
 
     def forward(self, backbone: Any, batch: ClipBatch) -> StepLoss:
         """Return the loss of a step; only what should carry a gradient is computed with one."""
-        ...
 
     def after_step(self, backbone: Any, step: int, n_steps: int) -> None:
         """Called after step `step` (from 0) of `n_steps`: normalise prototypes, move a teacher."""
-        ...

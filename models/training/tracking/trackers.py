@@ -30,7 +30,6 @@ class Tracker(Protocol):
             tracks [B, T, P, 2] (x, y) in pixels, those of frame 0 being the queries, and visible
             [B, T, P], boolean.
         """
-        ...
 
 
 TRACKERS: Mapping[str, Callable[[], Tracker]] = MappingProxyType({"lucas-kanade": LucasKanade})
