@@ -77,7 +77,7 @@ def build(backbone: Backbone, weights: Path | None = None) -> FeatureModel:
     sizes = _sizes(path, tensors)
     _check_dim(path, sizes["dim"], backbone.card)
     nonlinear = any(name.endswith("net.cluster2.0.weight") for name in tensors)
-    net = StegoNet(create_net(backbone.arch), nonlinear=nonlinear, **sizes)
+    net = StegoNet(create_net(backbone.arch, backbone.options), nonlinear=nonlinear, **sizes)
     report = load_weights(net, path, tensors=tensors, ignore=(*HEADS, *BESIDE), card=backbone.card)
     card = replace(backbone.card, revision=report.revision)
     return StegoFeatures(net, card, of="keys" if of_keys else "tokens")

@@ -65,7 +65,7 @@ def build(backbone: Backbone, weights: Path | None = None) -> FeatureModel:
 
     path = find_weights(backbone.card, weights)
     tensors = read_tensors(path)
-    net = create_net(backbone.arch)
+    net = create_net(backbone.arch, backbone.options)
     report = load_weights(net, path, tensors=tensors, prefer=backbone.prefer, card=backbone.card)
     card = replace(backbone.card, revision=report.revision)
     head = find_head(tensors, report.prefix, card.embed_dim, path)
