@@ -185,7 +185,8 @@ def card_text(card: Mapping[str, Any]) -> str:
     if "parameters" in card:
         parameters: Mapping[str, Mapping[str, Any]] = card["parameters"]
         rows = [
-            {"parameter": name, **{c: _value(v) for c, v in p.items() if c != "meaning"}}
+            {"parameter": name}
+            | {c: "null" if v is None else str(v) for c, v in p.items() if c != "meaning"}
             for name, p in parameters.items()
         ]
         lines += ["", text_table(rows), ""]
@@ -201,7 +202,3 @@ def _range(lowest: float | None, highest: float | None) -> str:
         ('-1..1', '0..')
     """
     return "..".join("" if end is None else f"{end:g}" for end in (lowest, highest))
-
-
-def _value(value: Any) -> str:
-    return "null" if value is None else str(value)

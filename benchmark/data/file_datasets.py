@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tvseg_bench.benchmark.data.files.inventory import Inventory
     from tvseg_bench.benchmark.data.folder.folder_dataset import VideoFiles
-    from tvseg_bench.benchmark.types import Dataset, DatasetCard
+    from tvseg_bench.benchmark.types import DatasetCard
 
     Listing: TypeAlias = Inventory | VideoFiles
     Lister: TypeAlias = Callable[[Path | None, str | None], Listing]
@@ -33,8 +33,6 @@ class FileDatasetEntry(DatasetEntry):
 
 def file_dataset(card: DatasetCard, listing: Lister) -> FileDatasetEntry:
     """Return the entry of a data set that is opened from the listing of its files."""
-
-    def open_listed(root: Path | None, split: str | None) -> Dataset:
-        return listing(root, split).open()
-
-    return FileDatasetEntry(card=card, open=open_listed, listing=listing)
+    return FileDatasetEntry(
+        card=card, open=lambda root, split: listing(root, split).open(), listing=listing
+    )

@@ -5,16 +5,6 @@ from __future__ import annotations
 from tvseg_bench.benchmark.types import FeatureModel, Segmenter
 
 
-def frame_size(size: int, patch_size: int) -> int:
-    """Return the side of the square frame that is counted: the multiple of the patch nearest.
-
-    Example:
-        >>> frame_size(224, 14), frame_size(100, 16)
-        (224, 96)
-    """
-    return max(round(size / patch_size), 1) * patch_size
-
-
 def gflops(model: FeatureModel | Segmenter, size: int) -> float | None:
     """Return the GFLOPs of the forward pass of one square frame, two a multiply-add.
 
@@ -34,7 +24,7 @@ def gflops(model: FeatureModel | Segmenter, size: int) -> float | None:
     card = model.card
     if card.temporal == "clip" or not isinstance(model, FeatureModel):
         return None
-    side = frame_size(size, card.patch_size)
+    side = max(round(size / card.patch_size), 1) * card.patch_size
     first = next(model.parameters(), None) if isinstance(model, torch.nn.Module) else None
     device = None if first is None else first.device
     try:

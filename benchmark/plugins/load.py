@@ -112,7 +112,8 @@ def _modules(model: object) -> Iterator[torch.nn.Module]:
 def _build(found: ResolvedModel, weights: Path | None) -> Any:
     entry = found.entry
     if weights is None:
-        if _requires_weights(entry.build):
+        parameter = parameters_of(entry.build).get("weights")
+        if parameter is not None and parameter.default is parameter.empty:
             raise ModelError(f"the model {found.target!r} needs a file; type --weights FILE")
         return guarded(found.target, "built", entry.build)
     if not entry.takes_weights:
@@ -121,11 +122,6 @@ def _build(found: ResolvedModel, weights: Path | None) -> Any:
             "--weights out, or give the model's build function a parameter `weights`"
         )
     return guarded(found.target, "built", partial(entry.build, weights=weights))
-
-
-def _requires_weights(build: Any) -> bool:
-    parameter = parameters_of(build).get("weights")
-    return parameter is not None and parameter.default is parameter.empty
 
 
 def _complete_card(found: ResolvedModel, model: Any) -> ModelCard:

@@ -169,16 +169,13 @@ def import_file(path: Path) -> tuple[ModuleType, Origin]:
     module.__file__ = str(path)
     sys.modules[name] = module  # dataclasses look their module up
     try:
-        guarded(f"file:{path}", "imported", partial(_execute, source, path, module))
+        code = partial(compile, source, str(path), "exec", dont_inherit=True)
+        guarded(f"file:{path}", "imported", lambda: exec(code(), module.__dict__))
     except TvsegError as error:
         del sys.modules[name]
         _explain_neighbour(path, error.__cause__)
         raise
     return module, origin
-
-
-def _execute(source: bytes, path: Path, module: ModuleType) -> None:
-    exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
 
 
 def _explain_neighbour(path: Path, cause: BaseException | None) -> None:

@@ -134,10 +134,10 @@ def _add(found: Collector, config: FolderConfig, clip: str, folder: str) -> None
 def _find_masks_without_clip(found: Collector, config: FolderConfig, folders: set[str]) -> None:
     if config.masks is None:
         return
-    for unused in (
-        name for name in listing.list_folders(found.root / config.masks) if name not in folders
-    ):
-        if listing.list_files(found.root / config.masks / unused, MASK_SUFFIXES):
+    for unused in listing.list_folders(found.root / config.masks):
+        if unused not in folders and listing.list_files(
+            found.root / config.masks / unused, MASK_SUFFIXES
+        ):
             folder = listing.join(config.masks, unused)
             text = f"the masks in {folder} have no frames in {listing.join(config.frames, unused)}"
             found.findings.add("mask-without-frame", folder, text)
@@ -168,16 +168,12 @@ def _videos(config: FolderConfig) -> dict[str, tuple[str, int]]:
     base = config.root / config.frames
     if listing.list_files(base, IMAGE_SUFFIXES):
         return {}
-    files = {listing.join(config.frames, name): size for name, size in _video_files(base).items()}
-    for folder in listing.list_folders(base):
-        for name, size in _video_files(base / folder).items():
+    files = {}
+    for folder in ("", *listing.list_folders(base)):
+        for name, size in listing.list_files(base / folder, VIDEO_SUFFIXES).items():
             files[listing.join(listing.join(config.frames, folder), name)] = size
     prefix = "" if config.frames == "." else f"{config.frames}/"
     return {path.removeprefix(prefix): (path, size) for path, size in files.items()}
-
-
-def _video_files(folder: Path) -> dict[str, int]:
-    return listing.list_files(folder, VIDEO_SUFFIXES)
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,9 @@ def _read_categories(path: Path) -> Categories:
     raw = layout.read_json(path)
     try:
         videos = {
-            str(video): {int(key): str(entry["category"]) for key, entry in _objects(about)}
+            str(video): {
+                int(key): str(entry["category"]) for key, entry in about.get("objects", {}).items()
+            }
             for video, about in raw["videos"].items()
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -149,10 +151,6 @@ def _read_categories(path: Path) -> Categories:
             f"NAME}}}}}}}}}} ({type(error).__name__}: {error})"
         ) from error
     return Categories.of(videos, path.name)
-
-
-def _objects(about: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return list(about.get("objects", {}).items())
 
 
 def _find_unnamed(found: Collector, categories: Categories) -> None:
