@@ -12,7 +12,7 @@ from tvseg_bench.benchmark.metrics.contingency import Contingency, merge
 from tvseg_bench.benchmark.metrics.iou import AbsentClass, ClassCounts, class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match, Matching, Unmatched, match
 from tvseg_bench.benchmark.metrics.references import constant_table
-from tvseg_bench.benchmark.types import ClipFeatures, UnitScore
+from tvseg_bench.benchmark.types import ClipFeatures, LabelKind, Score, UnitScore
 
 METRICS = ("miou", "miou_fg")
 """Mean over all classes present, and the same without the background that the card declares."""
@@ -157,6 +157,37 @@ def counted_row(
     """
     counts = counts_row(class_counts(aligned(table, whole), found))
     return UnitScore(clip=clip.clip.name, n_frames=len(clip.frames), metrics={}, counts=counts)
+
+
+def counted_score(
+    whole: UnitResult,
+    clips: Iterable[tuple[ClipFeatures, Contingency]],
+    kind: LabelKind,
+    names: Sequence[str],
+    **details: Any,
+) -> Score:
+    """Return the score of a data set that was matched as one unit, `whole`.
+
+    Clips come with their pixels; names are those of the classes, used where labels are classes.
+    """
+    table, found = whole.table, whole.match
+    assert table is not None
+    assert found is not None
+    return Score(
+        metrics=whole.metrics,
+        clips=[counted_row(clip, pixels, table, found) for clip, pixels in clips],
+        resample="counts",
+        references=whole.references,
+        per_class=per_class([whole], names if kind == "semantic" else ()),
+        details={
+            "labels": kind,
+            "clusters": table.clusters.tolist(),
+            "matched_to": found.assigned.tolist(),
+            "contingency_labels": table.labels.tolist(),
+            "contingency": table.table.tolist(),
+            **details,
+        },
+    )
 
 
 def clip_row(clip: ClipFeatures, units: Sequence[UnitResult], of_frames: bool) -> UnitScore:

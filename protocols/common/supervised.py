@@ -153,7 +153,6 @@ def _score(
     details: Mapping[str, Any],
     recorder: Recorder,
 ) -> Score:
-    """Put the score together."""
     dataset = features.dataset
     predicted = [tables.predicted[i] for i in range(len(features))]
     classes = dataset.classes

@@ -19,15 +19,9 @@ from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, 
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.metrics.references import patch_grid_oracle
 from tvseg_bench.benchmark.types import VOID, Dataset, FeatureSet, LabelKind, Score
+from tvseg_bench.protocols.common import scoring
 from tvseg_bench.protocols.common.feature_sets import MaskedFeatures
 from tvseg_bench.protocols.common.ground_truth import distinct, label_kind, read_truth
-from tvseg_bench.protocols.common.scoring import (
-    UnitResult,
-    counted_row,
-    mean,
-    per_class,
-    score_unit,
-)
 from tvseg_bench.protocols.foreground import ForegroundClassesConfig, communities
 from tvseg_bench.protocols.foreground.clusters import Centers, Clustered, fit_patches, label_map
 from tvseg_bench.protocols.kmeans import KMeansConfig
@@ -231,13 +225,13 @@ def _score(
     rows = []
     for clip, (table, _) in zip(found.clips, tables, strict=True):
         recorder.on_unit(clip, range(len(clip.frames)), matched)
-        rows.append(counted_row(clip, joined(table, members[0]), first.table, first.match))
+        rows.append(scoring.counted_row(clip, joined(table, members[0]), first.table, first.match))
     return Score(
-        metrics={name: mean(run.metrics[name] for run in runs) for name in first.metrics},
+        metrics={name: scoring.mean(run.metrics[name] for run in runs) for name in first.metrics},
         clips=rows,
         resample="counts",
         references=first.references,
-        per_class=per_class([first], dataset.classes),
+        per_class=scoring.per_class([first], dataset.classes),
         details={
             **details,
             "miou_of_runs": [run.metrics["miou"] for run in runs],
@@ -249,11 +243,11 @@ def _score(
 
 def _unit(
     table: Contingency, oracle: Contingency, dataset: Dataset, config: ForegroundClassesConfig
-) -> UnitResult:
+) -> scoring.UnitResult:
     if config.absent_class == "zero":
         named = np.union1d(table.labels, np.arange(len(dataset.classes)))
         table, oracle = table.select(labels=named), oracle.select(labels=named)
-    return score_unit(table, oracle, _kmeans_config(config), dataset.card.background)
+    return scoring.score_unit(table, oracle, _kmeans_config(config), dataset.card.background)
 
 
 def _kmeans_config(config: ForegroundClassesConfig) -> KMeansConfig:

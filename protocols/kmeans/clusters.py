@@ -9,13 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tvseg_bench.benchmark.clustering import (
-    Chunk,
-    assign_upsampled,
-    kmeans_streamed,
-    kmeans_upsampled,
-    published_kmeans,
-)
+from tvseg_bench.benchmark import clustering
 from tvseg_bench.protocols.common.resize import resize_nearest
 from tvseg_bench.protocols.kmeans import KMeansConfig
 from tvseg_bench.protocols.kmeans.projection import Tokens
@@ -36,7 +30,7 @@ class FittedClusters:
         nearest = self.config.upsample == "labels-nearest"
         for frame, wanted in zip(tokens, sizes, strict=True):
             height, width = frame.shape[:2] if nearest else wanted
-            labels = assign_upsampled(frame[None], self.centers, (height, width))[0]
+            labels = clustering.assign_upsampled(frame[None], self.centers, (height, width))[0]
             yield resize_nearest(labels, wanted, "upper-left") if nearest else labels
 
 
@@ -56,11 +50,11 @@ def cluster_frames(
     """Cluster frames [T, rows, cols, d] of one shape."""
     size, start = _fit_size(tokens, config), config.first_seed + seed
     if config.kmeans == "faiss-sampled":
-        drawn = published_kmeans(
+        drawn = clustering.published_kmeans(
             tokens, size, k, niter=config.max_iter, nredo=config.n_init, seed=start, name=name
         )
         return FittedClusters(drawn.centers, drawn.empty, config)
-    exact = kmeans_upsampled(
+    exact = clustering.kmeans_upsampled(
         tokens,
         size,
         k,
@@ -80,8 +74,8 @@ def cluster_all(
     """Cluster clips of any shapes together."""
     if config.kmeans == "faiss-sampled":
         return cluster_frames(np.concatenate(list(tokens)), k, seed, config, name)
-    result = kmeans_streamed(
-        lambda: (Chunk(t, _fit_size(t, config)) for t in tokens),
+    result = clustering.kmeans_streamed(
+        lambda: (clustering.Chunk(t, _fit_size(t, config)) for t in tokens),
         k,
         n_init=config.n_init,
         max_iter=config.max_iter,

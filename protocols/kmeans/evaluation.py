@@ -194,37 +194,9 @@ class KMeansDataset:
         )
         for clip in clips:
             run.recorder.on_unit(clip, range(len(clip.frames)), whole.match)
-        return self._score(whole, clips, tables, dataset, kind)
-
-    def _score(
-        self,
-        whole: scoring.UnitResult,
-        clips: Sequence[ClipFeatures],
-        tables: Sequence[Contingency],
-        dataset: Dataset,
-        kind: LabelKind,
-    ) -> Score:
-        """Put the score of the data set together."""
-        assert whole.match is not None
-        assert whole.table is not None
-        rows = [
-            scoring.counted_row(clip, table, whole.table, whole.match)
-            for clip, table in zip(clips, tables, strict=True)
-        ]
-        return Score(
-            metrics=whole.metrics,
-            clips=rows,
-            resample="counts",
-            references=whole.references,
-            per_class=scoring.per_class([whole], dataset.classes if kind == "semantic" else ()),
-            details={
-                "labels": kind,
-                "clusters": whole.table.clusters.tolist(),
-                "matched_to": whole.match.assigned.tolist(),
-                "contingency_labels": whole.table.labels.tolist(),
-                "contingency": whole.table.table.tolist(),
-                "empty_clusters": whole.empty,
-            },
+        paired = zip(clips, tables, strict=True)
+        return scoring.counted_score(
+            whole, paired, kind, dataset.classes, empty_clusters=whole.empty
         )
 
 

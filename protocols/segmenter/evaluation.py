@@ -113,31 +113,11 @@ class SegmentScorer:
         if len(everything.clusters.labels) < 2:
             raise self._nothing("fewer than two classes in all")
         whole = self.unit(everything)
-        assert whole.table is not None
-        assert whole.match is not None
         for clip in clips:
             self._record(clip, [whole])
-        rows = [
-            scoring.counted_row(
-                clip.clip, self.counted(clip.tables[0].clusters), whole.table, whole.match
-            )
-            for clip in clips
-        ]
-        return Score(
-            metrics=whole.metrics,
-            clips=rows,
-            resample="counts",
-            references=whole.references,
-            per_class=scoring.per_class([whole], self._names(kind)),
-            details={
-                "labels": kind,
-                "clusters": whole.table.clusters.tolist(),
-                "matched_to": whole.match.assigned.tolist(),
-                "contingency_labels": whole.table.labels.tolist(),
-                "contingency": whole.table.table.tolist(),
-                "accuracy": None if whole.counts is None else accuracy(whole.counts),
-            },
-        )
+        paired = [(clip.clip, self.counted(clip.tables[0].clusters)) for clip in clips]
+        right = None if whole.counts is None else accuracy(whole.counts)
+        return scoring.counted_score(whole, paired, kind, self.dataset.classes, accuracy=right)
 
     def apart(self, clips: Sequence[SegmentedClip], kind: LabelKind) -> Score:
         """Match every frame or clip on its own; clips weigh alike."""
@@ -163,7 +143,7 @@ class SegmentScorer:
                 for unit, t in zip(results, clip.clip.frames, strict=True)
             ],
             references=scoring.average_rows(units, 1),
-            per_class=scoring.per_class(every, self._names(kind)) if kind == "semantic" else {},
+            per_class=scoring.per_class(every, self.dataset.classes) if kind == "semantic" else {},
             details={
                 "labels": kind,
                 "units": len(every),
@@ -207,9 +187,6 @@ class SegmentScorer:
         zero = self.config.absent_class == "zero"
         classes = range(self.n_classes) if zero else None
         return scoring.score_table(table, self.config, self.dataset.card.background, classes)
-
-    def _names(self, kind: LabelKind) -> tuple[str, ...]:
-        return self.dataset.classes if kind == "semantic" else ()
 
     def _nothing(self, why: str) -> NotApplicableError:
         return NotApplicableError(

@@ -265,7 +265,6 @@ def _row(clip: ClipFeatures, metrics: Mapping[str, float | None], note: str) -> 
 
 
 def _details(clips: Sequence[TemporalClipScore], kind: LabelKind) -> dict[str, Any]:
-    """Return what explains the numbers."""
     scored = [clip for clip in clips if clip.measured]
     return {
         "labels": kind,

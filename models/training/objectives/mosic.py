@@ -23,13 +23,7 @@ from tvseg_bench.models.training.losses.collectives import process_group
 from tvseg_bench.models.training.losses.sinkhorn import sinkhorn
 from tvseg_bench.models.training.losses.temporal_loss import usage
 from tvseg_bench.models.training.losses.tracked_loss import Counted, Targets, tracked_loss
-from tvseg_bench.models.training.objectives.heads import (
-    PUBLISHED_HIDDEN,
-    PUBLISHED_OUT,
-    Prototypes,
-    cosine_scores,
-    projection_head,
-)
+from tvseg_bench.models.training.objectives import heads
 from tvseg_bench.models.training.objectives.objective_types import ClipBatch, StepLoss
 from tvseg_bench.models.training.objectives.teacher import Teacher
 from tvseg_bench.models.training.tracking.points import LatentGrid, Outside, Sampling, features_at
@@ -43,9 +37,9 @@ class MoSiCConfig(BaseModel):
 
     prototypes: int = Field(default=100, ge=2)
     """K, clusters over all points and frames of a step."""
-    hidden: tuple[int, ...] = PUBLISHED_HIDDEN
+    hidden: tuple[int, ...] = heads.PUBLISHED_HIDDEN
     """Channels of the head's hidden layers."""
-    out: int = Field(default=PUBLISHED_OUT, ge=1)
+    out: int = Field(default=heads.PUBLISHED_OUT, ge=1)
     """Channels of a projection."""
     epsilon: float = Field(default=0.05, gt=0)
     """Weight of the entropy in Sinkhorn's assignment."""
@@ -99,8 +93,8 @@ class MoSiCObjective(nn.Module):
     def __init__(self, config: MoSiCConfig, dim: int, tracker: Tracker | None = None) -> None:
         super().__init__()
         self.config = config
-        self.head = projection_head(dim, config.hidden, config.out)
-        self.prototypes = Prototypes(config.prototypes, config.out)
+        self.head = heads.projection_head(dim, config.hidden, config.out)
+        self.prototypes = heads.Prototypes(config.prototypes, config.out)
         self.teacher = Teacher("corrected") if config.teacher == "ema" else None
         self.tracker = tracker
         if tracker is None and config.tracker != "given":
@@ -221,7 +215,7 @@ class MoSiCObjective(nn.Module):
             scores = self.prototypes(self.head(read))
         else:
             prototypes = self.teacher.copies("prototypes", self.prototypes)["weight"]
-            scores = cosine_scores(self.teacher.run("head", self.head, read), prototypes)
+            scores = heads.cosine_scores(self.teacher.run("head", self.head, read), prototypes)
         plan = sinkhorn(
             scores.flatten(0, -2),
             epsilon=self.config.epsilon,

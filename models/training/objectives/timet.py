@@ -24,19 +24,13 @@ from tvseg_bench.models.training.losses.collectives import process_group
 from tvseg_bench.models.training.losses.feature_queue import FeatureQueue, drawn_rows
 from tvseg_bench.models.training.losses.sinkhorn import sinkhorn
 from tvseg_bench.models.training.losses.temporal_loss import temporal_loss, usage
+from tvseg_bench.models.training.objectives import heads
 from tvseg_bench.models.training.objectives.foreground_patches import foreground_masks
 from tvseg_bench.models.training.objectives.forwarder import (
     ForwarderConfig,
     TunedClipFeatures,
     clip_features,
     forwarded,
-)
-from tvseg_bench.models.training.objectives.heads import (
-    PUBLISHED_HIDDEN,
-    PUBLISHED_OUT,
-    Prototypes,
-    cosine_scores,
-    projection_head,
 )
 from tvseg_bench.models.training.objectives.objective_types import ClipBatch, StepLoss
 from tvseg_bench.models.training.objectives.teacher import Orientation, Teacher
@@ -48,9 +42,9 @@ class TimeTConfig(ForwarderConfig):
 
     prototypes: int = Field(default=200, ge=2)
     """K, clusters over all first frames of a step."""
-    hidden: tuple[int, ...] = PUBLISHED_HIDDEN
+    hidden: tuple[int, ...] = heads.PUBLISHED_HIDDEN
     """Channels of the head's hidden layers."""
-    out: int = Field(default=PUBLISHED_OUT, ge=1)
+    out: int = Field(default=heads.PUBLISHED_OUT, ge=1)
     """Channels of a projection."""
     normalise: Literal["after-step", "before-step"] = "after-step"
     """When prototypes are brought back to length 1. after-step: TimeT. before-step: TimeT_clean,
@@ -110,8 +104,8 @@ class TimeTObjective(nn.Module):
     def __init__(self, config: TimeTConfig, dim: int) -> None:
         super().__init__()
         self.config = config
-        self.head = projection_head(dim, config.hidden, config.out)
-        self.prototypes = Prototypes(config.prototypes, config.out)
+        self.head = heads.projection_head(dim, config.hidden, config.out)
+        self.prototypes = heads.Prototypes(config.prototypes, config.out)
         self.teacher = Teacher(config.ema_orientation) if config.teacher == "ema" else None
         self.queue = FeatureQueue(config.queue, config.out) if config.queue else None
         self.rule = config.rule()
@@ -170,7 +164,7 @@ class TimeTObjective(nn.Module):
             if self.queue.full:
                 rows = torch.cat([rows, self.queue.rows.to(rows.dtype)])
         plan = sinkhorn(
-            cosine_scores(rows, prototypes),
+            heads.cosine_scores(rows, prototypes),
             epsilon=self.config.epsilon,
             iterations=self.config.iterations,
             group=process_group(),
