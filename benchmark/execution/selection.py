@@ -6,7 +6,7 @@ by comma or repetition, `all` for every registered one, overrides `protocol.NAME
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,8 +190,8 @@ def apply_overrides(protocol: str, preset: BaseModel, values: Mapping[str, Any])
         ) from None
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """Read a YAML file with the selection's own keys.
+def read_config(path: Path, keys: Collection[str] = ()) -> dict[str, Any]:
+    """Read a YAML file with these keys, the selection's own where none are given.
 
     Raises:
         UsageError: unreadable, no mapping, or a key that does not exist.
@@ -208,7 +208,7 @@ def read_config(path: Path) -> dict[str, Any]:
         raise UsageError(f"the config {path} is not YAML{where}; fix it and try again") from None
     if not isinstance(loaded, dict):
         raise UsageError(f"the config {path} must hold keys such as `model:`, not a bare value")
-    known = {f.name for f in fields(Selection)}
+    known = keys or {f.name for f in fields(Selection)}
     for key in loaded:
         if key not in known:
             raise UsageError(did_you_mean(f"key in {path}", str(key), known))

@@ -8,11 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from tvseg_bench.benchmark.cli.output import OK, print_json
 from tvseg_bench.benchmark.cli.parser import CommandParser, given_options
-from tvseg_bench.benchmark.errors import UsageError, did_you_mean
+from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.paths import data_root
 
 if TYPE_CHECKING:
@@ -122,9 +120,13 @@ def _setup(method: str, values: Mapping[str, Any]) -> Setup:
 
 def _values(arguments: argparse.Namespace) -> dict[str, Any]:
     """Merge defaults, the config file and the command line, the last one winning."""
-    from tvseg_bench.benchmark.execution.selection import parse_overrides
+    from tvseg_bench.benchmark.execution.selection import parse_overrides, read_config
 
-    config = _read_config(arguments.config) if arguments.config else {}
+    path = arguments.config
+    config = read_config(path, (*_OPTIONS, *_OWNERS)) if path else {}
+    for key in _OWNERS:
+        if not isinstance(config.get(key, {}), dict):
+            raise UsageError(f"{key} in {path} must be a mapping such as `{key}: {{…}}`")
     overrides = {
         f"{owner}.{key}": value
         for owner in _OWNERS
@@ -133,23 +135,6 @@ def _values(arguments: argparse.Namespace) -> dict[str, Any]:
     given = given_options(arguments, ("method", "config", "overrides", "json", "debug"))
     typed = parse_overrides(arguments.overrides, _OWNERS)
     return {**_DEFAULTS, **config, **given, "overrides": {**overrides, **typed}}
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    """Read a YAML file with the options' names as keys, `recipe` and `objective` as mappings."""
-    try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"the config {path} cannot be read: {reason}; check --config") from None
-    if not isinstance(loaded, dict):
-        raise UsageError(f"the config {path} must hold keys such as `model:`, not a bare value")
-    for key, value in loaded.items():
-        if key not in (*_OPTIONS, *_OWNERS):
-            raise UsageError(did_you_mean(f"key in {path}", str(key), (*_OPTIONS, *_OWNERS)))
-        if key in _OWNERS and not isinstance(value, dict):
-            raise UsageError(f"{key} in {path} must be a mapping such as `{key}: {{…}}`")
-    return loaded
 
 
 def _validation(wanted: str | None, root: Path | None, output: Path | str) -> Validate | None:
