@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.markup import escape
@@ -148,11 +149,4 @@ class JsonCallbacks(RunCallbacks):
 
     def on_unavailable(self, part: UnavailableCell) -> None:
         """Print the event `unavailable` for a part of the grid that cannot run."""
-        self._print(
-            "unavailable",
-            model=part.model,
-            protocol=part.protocol,
-            dataset=part.dataset,
-            seed=part.seed,
-            reason=part.reason,
-        )
+        self._print("unavailable", **asdict(part))

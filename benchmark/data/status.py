@@ -9,7 +9,6 @@ from tvseg_bench.benchmark.data.file_datasets import FileDatasetEntry
 from tvseg_bench.benchmark.data.files.inventory import Inventory
 from tvseg_bench.benchmark.errors import DataError, TvsegError
 from tvseg_bench.benchmark.registry import datasets
-from tvseg_bench.benchmark.types import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,17 +46,24 @@ def _status(name: str, root: Path | None) -> DatasetStatus:
     try:
         entry = datasets[name]
         archive = entry.card.archive
-        if isinstance(entry, FileDatasetEntry):
-            return _of_listing(name, entry, root)
-        return _of_clips(name, entry.open(root, None))
+        listed = entry.listing(root, None) if isinstance(entry, FileDatasetEntry) else None
+        if isinstance(listed, Inventory):
+            return _of_files(name, listed)
+        dataset = entry.open(root, None) if listed is None else listed.open()
+        return DatasetStatus(
+            name=name,
+            found=True,
+            split=dataset.split,
+            splits=dataset.card.splits,
+            clips=len(dataset.clips),
+            frames=sum(clip.n_frames for clip in dataset.clips),
+            archive=archive,
+        )
     except TvsegError as error:  # a broken plugin takes no other row down
         return DatasetStatus(name=name, found=False, problem=str(error), archive=archive)
 
 
-def _of_listing(name: str, entry: FileDatasetEntry, root: Path | None) -> DatasetStatus:
-    listed = entry.listing(root, None)
-    if not isinstance(listed, Inventory):
-        return _of_clips(name, listed.open())
+def _of_files(name: str, listed: Inventory) -> DatasetStatus:
     blocking = listed.findings.blocking()
     return DatasetStatus(
         name=name,
@@ -68,20 +74,7 @@ def _of_listing(name: str, entry: FileDatasetEntry, root: Path | None) -> Datase
         clips=len(listed.clips),
         frames=sum(len(files.frames) for files in listed.clips),
         problem=blocking.text if blocking else "",
-        archive=entry.card.archive,
-    )
-
-
-def _of_clips(name: str, dataset: Dataset) -> DatasetStatus:
-    """Look at data that are not image files through their clips."""
-    return DatasetStatus(
-        name=name,
-        found=True,
-        split=dataset.split,
-        splits=dataset.card.splits,
-        clips=len(dataset.clips),
-        frames=sum(clip.n_frames for clip in dataset.clips),
-        archive=dataset.card.archive,
+        archive=listed.card.archive,
     )
 
 

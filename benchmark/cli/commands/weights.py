@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from typing import Any
 
 from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED, print_json
@@ -22,9 +23,9 @@ def add_arguments(parser: CommandParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the path of the weights; 1 where `path` finds no file there."""
     if arguments.action == "get":
-        found = fetch_weights(arguments.name, quiet=arguments.json)
+        found = _fetch(arguments.name, quiet=arguments.json)
     else:
-        found = locate_weights(arguments.name)
+        found = _locate(arguments.name)
     if arguments.json:
         print_json(found)
     else:
@@ -32,44 +33,24 @@ def run(arguments: argparse.Namespace) -> int:
     return OK if found.get("found", True) else SOME_FAILED
 
 
-def fetch_weights(name: str, quiet: bool) -> dict[str, Any]:
-    """Download the official weights of a model, with a progress bar unless `quiet`.
-
-    Returns:
-        `path`, `sha256`, `licence`, and whether the file was `checked` and `downloaded` now.
-
-    Raises:
-        UsageError: no such model, it needs no weights, or it has no address.
-        ModelError: the file cannot be fetched or is not the one that was wanted.
-    """
+def _fetch(name: str, quiet: bool) -> dict[str, Any]:
+    """Download the official weights of a model, with a progress bar unless `quiet`."""
     from tvseg_bench.benchmark.plugins.resolve import find_model
     from tvseg_bench.benchmark.plugins.weights.download import get
 
     card = _card(name, find_model(name).entry, "ask its author where they are")
-    fetched = get(card, progress=not quiet)
-    return {
-        "path": str(fetched.path),
-        "sha256": fetched.sha256,
-        "checked": fetched.checked,
-        "downloaded": fetched.downloaded,
-        "licence": card.licence,
-    }
+    return {**asdict(get(card, progress=not quiet)), "licence": card.licence}
 
 
-def locate_weights(name: str) -> dict[str, Any]:
-    """Return the `path` of a model's weights, or where they belong, and whether they are `found`.
-
-    Raises:
-        UsageError: no such model, or it needs no weights.
-        ModelError: nothing is known of its weights.
-    """
+def _locate(name: str) -> dict[str, Any]:
+    """Return the `path` where a model's weights are or belong, and whether they are `found`."""
     from tvseg_bench.benchmark.plugins.weights import locate
     from tvseg_bench.benchmark.registry import models
 
     entry = models[name]
     card = _card(name, entry, "type --weights FILE when running it")
     found = locate.find(card, timm=entry.timm)
-    return {"path": str(found or locate.place(card)), "found": found is not None}
+    return {"path": found or locate.place(card), "found": found is not None}
 
 
 def _card(name: str, entry: ModelEntry, hint: str) -> ModelCard:

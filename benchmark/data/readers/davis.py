@@ -124,9 +124,7 @@ def _folders_2017(folder: Path) -> tuple[str, str]:
     """Return the masks and the resolution to read: unsupervised first, 480p first."""
     for masks in MASK_FOLDERS:
         for resolution in RESOLUTIONS:
-            if (folder / masks / resolution).is_dir() and (
-                folder / "JPEGImages" / resolution
-            ).is_dir():
+            if all((folder / part / resolution).is_dir() for part in (masks, "JPEGImages")):
                 return masks, resolution
     raise DataError(
         f"davis-2017 in {folder} has no frames and masks of the same resolution: expected "
