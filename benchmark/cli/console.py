@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 
 WIDTH_WITHOUT_TERMINAL = 160
@@ -19,6 +20,20 @@ def make_console(stderr: bool = False) -> Console:
     if console.is_terminal:
         return console
     return Console(stderr=stderr, highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+
+
+class TerminalProgress(Progress):
+    """Progress bars of which nothing is printed where they are disabled, not even a blank line."""
+
+    def start(self) -> None:
+        """Begin to show the bars."""
+        if not self.disable:
+            super().start()
+
+    def stop(self) -> None:
+        """Show the bars no more."""
+        if not self.disable:  # before rich 15 a disabled one ends with a blank line
+            super().stop()
 
 
 def plain_table(title: str = "") -> Table:

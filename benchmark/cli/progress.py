@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     SpinnerColumn,
     TaskID,
     TextColumn,
@@ -19,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from tvseg_bench.benchmark.cli.console import make_console
+from tvseg_bench.benchmark.cli.console import TerminalProgress, make_console
 from tvseg_bench.benchmark.cli.output import counted
 from tvseg_bench.benchmark.cli.score_tables import protocol_label
 from tvseg_bench.benchmark.execution.callbacks import RunCallbacks
@@ -32,7 +31,7 @@ class RichCallbacks(RunCallbacks):
 
     def __init__(self) -> None:
         self.console = make_console(stderr=True)
-        self.progress = Progress(
+        self.progress = TerminalProgress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from tvseg_bench.benchmark.cli.console import make_console
+from tvseg_bench.benchmark.cli.console import TerminalProgress, make_console
 from tvseg_bench.models.training.settings import TrainCallbacks
 
 
@@ -19,7 +19,7 @@ def training_progress(shown: bool) -> Iterator[TrainCallbacks]:
         yield TrainCallbacks()
         return
     console = make_console(stderr=True)
-    with Progress(
+    with TerminalProgress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -33,7 +33,7 @@ def training_progress(shown: bool) -> Iterator[TrainCallbacks]:
 class _ShownTraining(TrainCallbacks):
     """Shows a bar on a terminal, and about twenty lines where there is none."""
 
-    def __init__(self, console: Console, progress: Progress) -> None:
+    def __init__(self, console: Console, progress: TerminalProgress) -> None:
         self.console = console
         self.progress = progress
         self._n_steps = 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from tvseg_bench.benchmark.cli.console import make_console, print_rows
+from tvseg_bench.benchmark.cli.console import TerminalProgress, make_console, print_rows
 from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED, counted, print_json
 from tvseg_bench.benchmark.cli.parser import CommandParser
 from tvseg_bench.benchmark.errors import UsageError
@@ -93,14 +93,13 @@ def _print_status(rows: Sequence[DatasetStatus], root: Path | None) -> None:
 
 def _check(name: str, split: str | None, root: Path | None, quiet: bool) -> DataReport:
     """Read every frame and mask of a split, with a progress bar unless `quiet`."""
-    from rich.progress import Progress
-
     from tvseg_bench.benchmark.data.diagnose import check
     from tvseg_bench.benchmark.registry import datasets
 
     _ = datasets[name]
     console = make_console(stderr=True)
-    with Progress(console=console, transient=True, disable=quiet) as progress:
+    shown = console.is_terminal and not quiet
+    with TerminalProgress(console=console, transient=True, disable=not shown) as progress:
         task = progress.add_task(f"reading {name}", total=None)
         return check(
             name, split, root, lambda n, total: progress.update(task, completed=n, total=total)
