@@ -56,7 +56,7 @@ class Match:
         if not self.clusters.size:
             return np.full(ids.shape, UNMATCHED, np.int64)
         at = np.searchsorted(self.clusters, ids).clip(max=self.clusters.size - 1)
-        return np.where(self.clusters[at] == ids, self.assigned[at], UNMATCHED)
+        return np.where(self.clusters[at] == ids, self.assigned[at], np.int64(UNMATCHED))
 
 
 def match(

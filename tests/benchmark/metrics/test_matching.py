@@ -119,3 +119,9 @@ def test_bad_names(options: dict, sentence: str) -> None:
 def test_negative_labels_are_refused() -> None:
     with pytest.raises(UsageError, match="label -1 is negative"):
         match(contingency([-1, 0], [0, 0]), "hungarian-iou")
+
+
+def test_ids_of_any_type_may_be_unmatched() -> None:
+    """From numpy 2.5 on a negative number does not fit in beside unsigned ids by itself."""
+    ids = np.array([0, 1], np.uint8)
+    assert Match(ids, ids).apply(np.array([[1, 7]], np.uint8)).tolist() == [[1, UNMATCHED]]
