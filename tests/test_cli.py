@@ -215,6 +215,16 @@ def test_cache_and_env(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert row["model"].startswith("baseline/pixels")
     assert main(["cache", "path"]) == EXIT["ok"]
     assert capsys.readouterr().out.strip() == str(tmp_path / "home/features")
+    mark = Path(row["path"]) / f".reading-{'0' * 32}"  # as another process makes it
+    mark.touch()
+    assert main(["cache", "prune", "--all"]) == EXIT["ok"]
+    shown = capsys.readouterr().out
+    assert "baseline/pixels" in shown
+    assert re.search(r"0 entries, 0.0 MB removed; 1 entry, .* MB stayed, in use; limit", shown)
+    assert main(["cache", "prune", "--all", "--json"]) == EXIT["ok"]
+    pruned = json.loads(capsys.readouterr().out)
+    assert (pruned["removed"], len(pruned["in_use"])) == ([], 1)
+    mark.unlink()
     assert main(["cache", "prune", "--all"]) == EXIT["ok"]
     assert "1 entry" in capsys.readouterr().out
     assert main(["env", "--json"]) == EXIT["ok"]

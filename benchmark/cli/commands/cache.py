@@ -12,7 +12,7 @@ from tvseg_bench.benchmark.cli.output import OK, counted, print_json
 from tvseg_bench.benchmark.cli.parser import CommandParser
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.features.cache.feature_cache import CacheRow, FeatureCache
+    from tvseg_bench.benchmark.features.cache.feature_cache import CacheRow, FeatureCache, Pruned
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -26,26 +26,42 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the entries that are there, those that were removed, or the folder."""
+    """Print the entries that are there, those that were removed or stayed, or the folder."""
     from tvseg_bench.benchmark.features.cache.feature_cache import FeatureCache
 
     cache = FeatureCache()
     if arguments.action == "path":
         print(cache.root)
         return OK
-    prune = arguments.action == "prune"
-    entries = _prune(cache, arguments) if prune else cache.status()
+    if arguments.action == "prune":
+        return _print_pruned(_prune(cache, arguments), cache, arguments.json)
+    entries = cache.status()
     if arguments.json:
         print_json([asdict(entry) for entry in entries])
         return OK
+    _print_entries(entries)
+    print(f"{_total(entries)} held; limit {cache.limit / 1e9:.0f} GB")
+    return OK
+
+
+def _print_pruned(pruned: Pruned, cache: FeatureCache, as_json: bool) -> int:
+    if as_json:
+        print_json(asdict(pruned))
+        return OK
+    _print_entries([*pruned.removed, *pruned.in_use])
+    stayed = f"; {_total(pruned.in_use)} stayed, in use" if pruned.in_use else ""
+    print(f"{_total(pruned.removed)} removed{stayed}; limit {cache.limit / 1e9:.0f} GB")
+    return OK
+
+
+def _print_entries(entries: list[CacheRow]) -> None:
     if entries:
         print_rows([_shown(entry) for entry in entries])
+
+
+def _total(entries: list[CacheRow]) -> str:
     size = sum(entry.bytes for entry in entries) / 1e6
-    verb = "removed" if prune else "held"
-    print(
-        f"{counted(len(entries), 'entry')}, {size:.1f} MB {verb}; limit {cache.limit / 1e9:.0f} GB"
-    )
-    return OK
+    return f"{counted(len(entries), 'entry')}, {size:.1f} MB"
 
 
 def _shown(entry: CacheRow) -> dict[str, str | int]:
@@ -58,10 +74,11 @@ def _shown(entry: CacheRow) -> dict[str, str | int]:
         "clips": entry.clips,
         "MB": f"{entry.bytes / 1e6:.1f}",
         "last use": f"{entry.last_use:%Y-%m-%d %H:%M} UTC",
+        "in use": "yes" if entry.in_use else "no",
     }
 
 
-def _prune(cache: FeatureCache, arguments: argparse.Namespace) -> list[CacheRow]:
+def _prune(cache: FeatureCache, arguments: argparse.Namespace) -> Pruned:
     from tvseg_bench.benchmark.features.cache.feature_cache import parse_bytes
 
     days, size = arguments.older_than, arguments.to

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import warnings
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from tvseg_bench.benchmark.features import frames
-from tvseg_bench.benchmark.features.cache import safe_files
+from tvseg_bench.benchmark.features.cache import marks, safe_files
 from tvseg_bench.benchmark.types import Clip, ClipFeatures, Dataset, ModelCard, View
 
 STORED = {"fp32": "float32", "bf16": "float16"}
 """Type of cached and of streamed features, by the type that the model computes in."""
+ATTEMPTS = 20
+"""Times that a folder is made which others remove at the same moment."""
 SEGMENTS = "float32"
 """Type of cached and of streamed ids: float16 would round those above 2 048."""
 
@@ -96,6 +99,10 @@ def _resolved(view: View, card: ModelCard) -> dict[str, Any]:
 class CacheEntry:
     """The cached features under one key; in use, and so not pruned, as long as the object lives.
 
+    Other processes and nodes see that from the first clip that is read or written on, by a mark
+    in the folder. Where none can be written, they may prune the entry, and clips that are gone
+    are computed again.
+
     Args:
         make_room: called with a number of bytes before they are written; OSError = no room.
         no_room: called with the reason when the first clip could not be written.
@@ -114,6 +121,7 @@ class CacheEntry:
         self._make_room = make_room
         self._no_room = no_room
         self._has_room = True
+        self._mark = marks.Mark(self.path)
         _ALIVE.add(self)
 
     def holds(self, clip: Clip) -> bool:
@@ -121,8 +129,9 @@ class CacheEntry:
         return self._file(clip).is_file()
 
     def get(self, clip: Clip, index: int, chosen: tuple[int, ...]) -> ClipFeatures | None:
-        """Return the clip's features; None, with a warning, where a file is not to be trusted."""
+        """Return the clip's features; None where they are gone, or not to be trusted (warns)."""
         path = self._file(clip)
+        self._hold()
         try:
             arrays = safe_files.read(path, self._metadata(clip, chosen))
             self._check(arrays, len(chosen))
@@ -188,22 +197,43 @@ class CacheEntry:
 
     def _write(self, arrays: safe_files.Arrays, features: ClipFeatures) -> None:
         file, metadata = self._file(features.clip), self._metadata(features.clip, features.frames)
-        self._create()
+        self._claim()
         try:
             safe_files.write(file, arrays, metadata)
         except OSError:
             if self.path.is_dir():
                 raise
-            self._create()  # another process pruned the folder just now
+            self._claim()  # somebody removed the folder by hand
             safe_files.write(file, arrays, metadata)
+        self._create()  # a prune that began before the mark was there may have taken the index
+
+    def _claim(self) -> None:
+        """Make the folder, its index and the mark, from which on nobody removes the folder."""
+        for attempt in range(ATTEMPTS):
+            try:
+                self._create()
+                self._mark.hold()
+                break
+            except OSError as error:
+                vanished = error.errno in (errno.ENOENT, errno.EEXIST, errno.ESTALE)
+                if not vanished or attempt == ATTEMPTS - 1:
+                    raise
+
+    def _hold(self) -> None:
+        """Mark the entry as in use, where it is there and may be written."""
+        with contextlib.suppress(OSError):
+            if self._is_inside():
+                self._mark.hold()
+
+    def _is_inside(self) -> bool:
+        """Return whether no link leads the folder out of the cache."""
+        return self.path.resolve() == self.root.resolve() / self.key.folder
 
     def _create(self) -> None:
-        if safe_files.read_index(self.path) is not None:
-            return
-        self.path.mkdir(parents=True, exist_ok=True)
-        if self.path.resolve() != self.root.resolve() / self.key.folder:
+        if not self._is_inside():
             raise OSError(f"{self.path} leads out of the cache by a link; remove the link")
-        safe_files.write_index(self.path, self.key.identity)
+        if safe_files.read_index(self.path) is None:
+            safe_files.write_index(self.path, self.key.identity)
 
     def _touch(self) -> None:
         """Record the time of use, where the cache is there and may be written."""
@@ -214,6 +244,12 @@ class CacheEntry:
 _ALIVE: weakref.WeakSet[CacheEntry] = weakref.WeakSet()
 
 
-def in_use(path: Path) -> bool:
-    """Return whether this process works with the entry in a folder."""
-    return any(entry.path == path for entry in list(_ALIVE))
+def in_use(path: Path, now: float) -> bool:
+    """Return whether any process works with the entry in a folder.
+
+    Args:
+        now: the time by `safe_files.now`, to which the ages of marks are taken.
+    """
+    if any(entry.path == path for entry in list(_ALIVE)):
+        return True
+    return any(marks.is_young(file, now) for file in safe_files.files(path, marks.MARK))

@@ -6,9 +6,13 @@ index.json, and both are checked before anything is served or removed. Links are
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
+import os
 import re
+import time
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping
@@ -89,31 +93,48 @@ def write(path: Path, arrays: Arrays, metadata: Mapping[str, str]) -> None:
 def read(path: Path, metadata: Mapping[str, str]) -> dict[str, NDArray[np.floating[Any]]]:
     """Return the arrays of a file whose metadata are the given ones.
 
+    The file is read and not mapped: where another node removes a mapped file of a network file
+    system, the process that touches it next is killed by SIGBUS.
+
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file, or it was removed while it was read.
         ValueError: it is damaged, a link, or somebody else's.
     """
-    from safetensors import SafetensorError, safe_open
+    import numpy as np
+    from safetensors import SafetensorError, deserialize
 
     if path.is_symlink():
         raise ValueError("it is a link")
     try:
-        with safe_open(path, framework="numpy") as file:
-            stated = dict(file.metadata() or {})
-            checksum = stated.pop("crc32", "")
-            if stated != dict(metadata):
-                raise ValueError("it states another identity")
-            names = list(file.keys())
-            if any(file.get_slice(name).get_dtype() not in ("F16", "F32") for name in names):
-                raise ValueError("it holds other types than features have")
-            arrays = {name: file.get_tensor(name) for name in names}
+        data = path.read_bytes()
+        tensors = deserialize(data)  # type: ignore[no-untyped-call]
+        stated = _stated(data)
     except FileNotFoundError:
         raise
     except (SafetensorError, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ESTALE:
+            raise FileNotFoundError(error.errno, "removed while it was read", path) from error
         raise ValueError(str(error)) from error
+    del data
+    checksum = stated.pop("crc32", "")
+    if stated != dict(metadata):
+        raise ValueError("it states another identity")
+    types = {"F16": np.float16, "F32": np.float32}
+    if any(tensor["dtype"] not in types for _, tensor in tensors):
+        raise ValueError("it holds other types than features have")
+    arrays = {
+        name: np.frombuffer(tensor["data"], types[tensor["dtype"]]).reshape(tensor["shape"])
+        for name, tensor in tensors
+    }
     if _checksum(arrays) != checksum:
         raise ValueError("its checksum does not hold")
     return arrays
+
+
+def _stated(data: bytes) -> dict[str, str]:
+    """Return the metadata of a file whose header safetensors has found sound."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return dict(header.get("__metadata__") or {})
 
 
 def _checksum(arrays: Arrays) -> str:
@@ -140,6 +161,24 @@ def is_ours(path: Path) -> bool:
 
 
 # ------------------------------------------------------------------------ an entry's folder
+
+
+def now(folder: Path) -> float:
+    """Return the time by the clock that stamps files in a folder, in seconds since the epoch.
+
+    Clocks of nodes differ; this one is the same for all of them. It is read off a file that is
+    made for it, which also makes a network file system list the folder anew. Where none can be
+    made, it is this machine's time.
+    """
+    probe = folder / f".{uuid.uuid4().hex}.tmp"
+    try:
+        probe.touch(exist_ok=False)
+        return probe.stat().st_mtime
+    except OSError:
+        return time.time()
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
 
 
 def write_index(folder: Path, identity: Mapping[str, Any]) -> None:
@@ -174,3 +213,18 @@ def entries(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         identity = None if links else read_index(folder)
         if identity is not None:
             yield folder, identity
+
+
+def files(folder: Path, *names: re.Pattern[str]) -> list[Path]:
+    """Return the files of a folder, links left out, whose whole names match one of the patterns.
+
+    Raises:
+        OSError: the folder is gone.
+    """
+    with os.scandir(folder) as found:
+        return [
+            folder / item.name
+            for item in found
+            if any(name.fullmatch(item.name) for name in names)
+            and item.is_file(follow_symlinks=False)
+        ]

@@ -137,7 +137,7 @@ def test_a_whole_folder_renamed_is_never_served_nor_shown_nor_pruned(cache):
     with pytest.warns(UserWarning, match="states another identity"):
         assert other.get(a_clip(), 4, (0, 1, 2)) is None
     assert cache.status() == []
-    assert cache.prune(everything=True) == []
+    assert cache.prune(everything=True).removed == []
     assert the_file(other).is_file()
 
 
@@ -385,7 +385,7 @@ def test_the_limit_is_kept_by_removing_what_was_not_used_for_longest(cache):
 
 def cache_size_of_one(cache: FeatureCache) -> int:
     filled(cache, "z")
-    (row,) = cache.prune(everything=True)
+    (row,) = cache.prune(everything=True).removed
     return row.bytes
 
 
@@ -405,21 +405,21 @@ def test_what_this_process_uses_is_never_pruned_and_the_rest_streams(cache):
         assert not opened.put(made(a_clip("b")))
     (row,) = cache.status()
     assert row.in_use
-    assert cache.prune(everything=True) == []
+    assert cache.prune(everything=True).removed == []
     assert opened.get(a_clip("a"), 0, (0, 1, 2)) is not None
     del opened
-    assert len(cache.prune(everything=True)) == 1
+    assert len(cache.prune(everything=True).removed) == 1
 
 
 def test_prune_takes_what_is_asked_and_returns_what_it_took(cache):
     filled(cache, "abcd")
     size = cache.status()[0].bytes
-    assert cache.prune() == []
-    assert [row.model for row in cache.prune(to_bytes=3 * size)] == ["a"]
+    assert cache.prune().removed == []
+    assert [row.model for row in cache.prune(to_bytes=3 * size).removed] == ["a"]
     entry(cache, card=replace(CARD, name="b")).get(a_clip(), 0, (0, 1, 2))
-    assert [row.model for row in cache.prune(older_than=timedelta(days=1))] == ["c", "d"]
+    assert [row.model for row in cache.prune(older_than=timedelta(days=1)).removed] == ["c", "d"]
     assert [row.model for row in cache.status()] == ["b"]
-    assert [row.model for row in cache.prune(everything=True)] == ["b"]
+    assert [row.model for row in cache.prune(everything=True).removed] == ["b"]
     assert cache.root.is_dir()
     assert list(cache.root.iterdir()) == []
 
@@ -454,7 +454,7 @@ def test_prune_and_put_never_follow_links_out_of_the_root(cache, tmp_path):
     with pytest.warns(UserWarning, match="it is a link"):
         assert mine.get(a_clip("linked"), 0, (0, 1, 2)) is None
     del mine
-    assert [row.model for row in cache.prune(everything=True)] == ["dino/vits16"]
+    assert [row.model for row in cache.prune(everything=True).removed] == ["dino/vits16"]
     assert target.is_file()
     assert len(outside.status()) == 1
 
