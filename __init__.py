@@ -40,6 +40,7 @@ def run(
     dataset: str | Iterable[str] | None = None,
     *,
     callbacks: RunCallbacks | None = None,
+    progress: str | None = None,
     **options: Any,
 ) -> RunReport:
     """Evaluate models by protocols on data sets, as `tvseg-bench run` does.
@@ -50,6 +51,8 @@ def run(
         dataset: names, each with an optional `:split`.
         callbacks: an object whose methods are called with the plan, with progress and with each
             result; None = nothing is shown.
+        progress: `auto`, `bars`, `lines` or `none`, as after `--progress`: shown on stderr, or
+            below the cell of a notebook; None = nothing is shown. Excludes `callbacks`.
         **options: fields of `benchmark.execution.selection.Selection`, such as `output`, `seeds`,
             `limit`, `weights`, `data_root`, `device`, `dtype`, or `overrides` as a mapping from
             `protocol.NAME.field` to its value.
@@ -58,9 +61,11 @@ def run(
         The results of all cells of the selection, whether computed now or found in `output`.
 
     Raises:
-        UsageError: a name or parameter that does not exist; nothing was run.
+        UsageError: a name or parameter that does not exist, or both `callbacks` and `progress`;
+            nothing was run.
         ResultError: the output folder cannot be written.
     """
+    from tvseg_bench.benchmark.cli.parser import PROGRESS
     from tvseg_bench.benchmark.errors import UsageError, did_you_mean
     from tvseg_bench.benchmark.execution.run import run_selection
     from tvseg_bench.benchmark.execution.selection import Selection, make_selection
@@ -70,9 +75,19 @@ def run(
     for name in options:
         if name not in known:
             raise UsageError(did_you_mean("option", name, known))
+    if progress is not None and progress not in PROGRESS:
+        raise UsageError(did_you_mean("progress", progress, PROGRESS))
+    if progress is not None and callbacks is not None:
+        raise UsageError("callbacks and progress exclude each other; leave one of them out")
     register_builtins()
     values = {"model": model, "protocol": protocol, "dataset": dataset, **options}
-    return run_selection(make_selection({"data_root": data_root(), **values}), callbacks)
+    selection = make_selection({"data_root": data_root(), **values})
+    if progress is None:
+        return run_selection(selection, callbacks)
+    from tvseg_bench.benchmark.cli.progress import shown_run
+
+    with shown_run(progress) as shown:
+        return run_selection(selection, shown)
 
 
 def load_model(reference: str, *, weights: str | Path | None = None) -> LoadedModel:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,6 +151,7 @@ def test_list_runs(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["run", "kmeans-clip"], "'kmeans-clip' is neither an option nor an override"),
         (["run", "--limit", "two"], "argument --limit: invalid int value: 'two'"),
         (["run", "--device", "gpu"], "unknown device 'gpu'"),
+        (["run", "--progress", "bar"], "unknown value 'bar'; did you mean 'bars'?"),
         (["info", "davis-2018"], "unknown name 'davis-2018'; did you mean 'davis-2017'"),
         (["list", "modles"], "unknown value 'modles'; did you mean 'models'?"),
         (["data", "check"], "which data set? type: tvseg-bench data check NAME"),
@@ -295,6 +297,41 @@ def test_python_takes_the_same_names_and_gives_the_same_results(
         stored = json.loads((tmp_path / f"typed/results/{result.cell_id}.json").read_text())
         mine = comparable_fields(result)
         assert {key: stored[key] for key in mine} == mine
+
+
+def test_python_shows_progress_where_it_is_asked_for(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import tvseg_bench
+    from tvseg_bench.benchmark.errors import UsageError
+    from tvseg_bench.benchmark.execution.callbacks import RunCallbacks
+
+    values: dict[str, Any] = {
+        "dataset": f"folder:{clips}",
+        "output": tmp_path / "out",
+        "overrides": {"protocol.all.size": 64, "protocol.all.n_init": 2},
+    }
+    tvseg_bench.run("baseline/pixels", "kmeans-frame", **values)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "")
+    tvseg_bench.run("baseline/pixels", "kmeans-clip", **values, progress="lines")
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "✓ baseline/pixels × kmeans-clip" in printed.err
+    with pytest.raises(UsageError, match="unknown progress 'line'; did you mean 'lines'"):
+        tvseg_bench.run("baseline/pixels", "kmeans-clip", **values, progress="line")
+    with pytest.raises(UsageError, match="callbacks and progress exclude each other"):
+        tvseg_bench.run("baseline/pixels", **values, progress="auto", callbacks=RunCallbacks())
+
+
+def test_progress_is_no_key_of_a_config(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text("progress: lines\n")
+    assert main(grid(clips, tmp_path / "out", "--config", str(config))) == EXIT["usage"]
+    assert "progress" in capsys.readouterr().err
+    assert main(grid(clips, tmp_path / "out", "--progress", "lines")) == EXIT["ok"]
 
 
 @pytest.mark.parametrize("action", ["get", "path"])

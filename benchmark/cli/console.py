@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from importlib.util import find_spec
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
+
+from tvseg_bench.benchmark.cli.output import duration
 
 WIDTH_WITHOUT_TERMINAL = 160
 """Columns of files and pipes, so that they lose nothing."""
@@ -20,6 +24,50 @@ def make_console(stderr: bool = False) -> Console:
     if console.is_terminal:
         return console
     return Console(stderr=stderr, highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+
+
+Style = Literal["bars", "lines", "none"]
+
+
+def progress_style(wanted: str) -> Style:
+    """Return how progress is shown on stderr, given the word after `--progress`.
+
+    `auto` is bars on a terminal and in a notebook that can draw them, else lines. Bars that are
+    asked for are drawn anywhere but in a notebook without ipywidgets.
+    """
+    if wanted == "lines":
+        return "lines"
+    if wanted == "none":
+        return "none"
+    console = Console(stderr=True)
+    if console.is_jupyter:
+        return "bars" if find_spec("ipywidgets") else "lines"
+    # FORCE_COLOR makes rich take a file for a terminal.
+    drawn = console.is_terminal and console.file.isatty() and not console.is_dumb_terminal
+    return "bars" if wanted == "bars" or drawn else "lines"
+
+
+def progress_console(style: Style) -> Console:
+    """Return the console on stderr that progress of a style is printed to."""
+    if style == "lines":  # plain text wherever it goes, a notebook and a coloured log included
+        return Console(
+            stderr=True,
+            highlight=False,
+            width=WIDTH_WITHOUT_TERMINAL,
+            force_terminal=False,
+            force_jupyter=False,
+            color_system=None,
+        )
+    console = make_console(stderr=True)
+    if style == "bars" and not console.is_terminal and not console.is_jupyter:
+        return Console(stderr=True, highlight=False, force_terminal=True)
+    return console
+
+
+def print_progress(console: Console, now: datetime, elapsed_s: float, text: str) -> None:
+    """Print one plain line with the time of day and how long it has been going on."""
+    line = f"[{now:%H:%M:%S}, {duration(elapsed_s)} in] {text}"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class TerminalProgress(Progress):

@@ -26,6 +26,25 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun if count == 1 else plural}"
 
 
+def duration(seconds: float) -> str:
+    """Return a span of time in its largest units.
+
+    Example:
+        >>> [duration(s) for s in (0.4, 49.6, 200, 7500, 200_000)]
+        ['0 s', '50 s', '3 min', '2 h 5 min', '2 d 8 h']
+    """
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    minutes = whole // 60
+    if minutes < 120:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
 def print_problems(problems: Iterable[object]) -> int:
     """Print problems to stderr, one a line; return the exit code, 1 where there are any."""
     code = OK

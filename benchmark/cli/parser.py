@@ -10,6 +10,8 @@ from typing import Any, NoReturn, Protocol, cast
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 
 PROGRAM = "tvseg-bench"
+PROGRESS = ("auto", "bars", "lines", "none")
+"""How progress may be shown."""
 
 CommandTable = Mapping[str, tuple[str, str]]
 """Command -> the module that has its parser and its handler, and what it does, in one sentence."""
@@ -41,6 +43,15 @@ class CommandParser(argparse.ArgumentParser):
         """Add an argument that takes one of a few words; others get a did-you-mean."""
         self.add_argument(
             name, type=one_of(known), metavar="{" + ",".join(known) + "}", **settings
+        )
+
+    def add_progress(self) -> None:
+        """Take `--progress`; it is about this process, so no config file has it."""
+        self.add_choice(
+            "--progress",
+            PROGRESS,
+            default="auto",
+            help="bars, or a line every 30 s; auto: bars on a terminal and in a notebook",
         )
 
     def add_overrides(self, example: str) -> None:
@@ -119,6 +130,21 @@ def given_options(arguments: argparse.Namespace, leave_out: Container[str]) -> d
         for name, value in vars(arguments).items()
         if name not in leave_out and value is not None and value is not False
     }
+
+
+def wanted_progress(arguments: argparse.Namespace) -> str | None:
+    """Return the word after `--progress`, None where nothing is shown.
+
+    With `--json` nothing is, unless it was asked for.
+
+    Example:
+        >>> wanted_progress(argparse.Namespace(progress="auto", json=False))
+        'auto'
+        >>> wanted_progress(argparse.Namespace(progress="auto", json=True)) is None
+        True
+    """
+    is_left_out = arguments.json and arguments.progress == "auto"
+    return None if is_left_out else str(arguments.progress)
 
 
 def overview_parser(commands: CommandTable, version: str) -> CommandParser:

@@ -1,12 +1,12 @@
-"""The progress of a run: bars and lines on stderr for people, JSON on stdout for programs."""
+"""The progress of a run on stderr: bars or lines, and a line per finished cell."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -18,61 +18,40 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from tvseg_bench.benchmark.cli.console import TerminalProgress, make_console
+from tvseg_bench.benchmark.cli.console import (
+    TerminalProgress,
+    print_progress,
+    progress_console,
+    progress_style,
+)
 from tvseg_bench.benchmark.cli.output import counted
-from tvseg_bench.benchmark.cli.score_tables import protocol_label
+from tvseg_bench.benchmark.cli.periodic_run import PeriodicRun
+from tvseg_bench.benchmark.cli.run_status import RunSnapshot, run_text
 from tvseg_bench.benchmark.execution.callbacks import RunCallbacks
 from tvseg_bench.benchmark.execution.plan import Cell, Plan, UnavailableCell
 from tvseg_bench.benchmark.results.result import Result
 
 
-class RichCallbacks(RunCallbacks):
-    """Shows progress bars on a terminal, and prints one line per finished cell."""
+class PrintedRun(RunCallbacks):
+    """Prints what there is to do, and one line per finished cell.
 
-    def __init__(self) -> None:
-        self.console = make_console(stderr=True)
-        self.progress = TerminalProgress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
-        self.cells: TaskID | None = None
-        self.frames: TaskID | None = None
+    Args:
+        now: the time of day that a line of progress begins with.
+    """
+
+    def __init__(self, console: Console, now: Callable[[], datetime] = datetime.now) -> None:
+        self.console = console
+        self._now = now
         self.announced: set[tuple[str, ...]] = set()
         """Ids of the cells of every forward pass that was announced."""
-
-    def __enter__(self) -> RichCallbacks:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
 
     def on_plan(self, plan: Plan, todo: int) -> None:
         """Print how much there is to do."""
         cells, done = counted(len(plan.cells), "cell"), len(plan.cells) - todo
         self.console.print(f"{cells}, {done} done before, {todo} to do")
-        self.cells = self.progress.add_task("cells", total=todo)
 
     def on_progress(self, group: Sequence[Cell], done: int, total: int) -> None:
-        """Move the bar of the forward pass; print one line when the pass begins."""
-        self._announce(group, total)
-        first = group[0]
-        text = escape(f"{first.card.name} on {first.dataset.card.name}: frames")
-        if self.frames is None:
-            self.frames = self.progress.add_task(text, total=total)
-        self.progress.update(self.frames, description=text, completed=done, total=total)
-        if done >= total:
-            self.progress.remove_task(self.frames)
-            self.frames = None
-
-    def _announce(self, group: Sequence[Cell], total: int) -> None:
+        """Print one line when the forward pass begins."""
         ids = tuple(cell.key.cell_id for cell in group)
         if ids in self.announced:
             return
@@ -85,25 +64,91 @@ class RichCallbacks(RunCallbacks):
             soft_wrap=True,
         )
 
-    def on_start(self, cell: Cell) -> None:
-        """Show which cell is being evaluated."""
-        if self.cells is not None:
-            self.progress.update(self.cells, description=escape(cell.label))
-
     def on_result(self, cell: Cell, result: Result, computed: bool) -> None:
         """Print one line per cell that was computed."""
-        if not computed:
-            return
-        if self.cells is not None:
-            self.progress.advance(self.cells)
-        line = f"{_mark(result)} {escape(cell.label)}  {_outcome(result)}"
-        self.console.print(line, soft_wrap=True)
+        if computed:
+            line = f"{_mark(result)} {escape(cell.label)}  {_outcome(result)}"
+            self.console.print(line, soft_wrap=True)
 
     def on_unavailable(self, part: UnavailableCell) -> None:
         """Print a part of the grid that cannot run, with the reason."""
         label = f"{part.model} × {part.protocol} × {part.dataset}"
         line = f"[red]✗[/red] {escape(label)}  {escape(part.reason)}"
         self.console.print(line, soft_wrap=True)
+
+    def stands(self, snapshot: RunSnapshot) -> None:
+        """Print one line that says where the run stands."""
+        print_progress(self.console, self._now(), snapshot.elapsed_s, run_text(snapshot))
+
+
+class BarsOfRun(PrintedRun):
+    """Shows bars below the lines: of the cells, and of the frames that the model sees."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self.progress = TerminalProgress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self.cells: TaskID | None = None
+        self.frames: TaskID | None = None
+
+    def __enter__(self) -> BarsOfRun:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def on_plan(self, plan: Plan, todo: int) -> None:
+        """Show a bar of all cells, in place of that of the plan before."""
+        super().on_plan(plan, todo)
+        if self.cells is not None:
+            self.progress.remove_task(self.cells)
+        self.cells = self.progress.add_task("cells", total=todo)
+
+    def on_progress(self, group: Sequence[Cell], done: int, total: int) -> None:
+        """Move the bar of the forward pass."""
+        super().on_progress(group, done, total)
+        first = group[0]
+        text = escape(f"{first.card.name} on {first.dataset.card.name}: frames")
+        if self.frames is None:
+            self.frames = self.progress.add_task(text, total=total)
+        self.progress.update(self.frames, description=text, completed=done, total=total)
+        if done >= total:
+            self.progress.remove_task(self.frames)
+            self.frames = None
+
+    def on_start(self, cell: Cell) -> None:
+        """Show which cell is being evaluated."""
+        if self.cells is not None:
+            self.progress.update(self.cells, description=escape(cell.label))
+
+    def on_result(self, cell: Cell, result: Result, computed: bool) -> None:
+        """Move the bar of the cells."""
+        if computed and self.cells is not None:
+            self.progress.advance(self.cells)
+        super().on_result(cell, result, computed)
+
+
+def shown_run(wanted: str) -> AbstractContextManager[RunCallbacks]:
+    """Return callbacks that show a run on stderr, for use in a `with` block.
+
+    Args:
+        wanted: the word after `--progress`: auto, bars, lines or none.
+    """
+    style = progress_style(wanted)
+    console = progress_console(style)
+    if style == "bars":
+        return BarsOfRun(console)
+    printed = PrintedRun(console)
+    return PeriodicRun(printed, printed.stands) if style == "lines" else nullcontext(printed)
 
 
 def _mark(result: Result) -> str:
@@ -119,33 +164,3 @@ def _outcome(result: Result) -> str:
     seconds = (timing.extract_s or 0) + (timing.protocol_s or 0)
     shown = "–" if value is None else f"{100 * value:.1f}"
     return f"{result.headline} {shown}  [dim]{seconds:.1f} s[/dim]"
-
-
-class JsonCallbacks(RunCallbacks):
-    """Prints one JSON object per event and line on stdout."""
-
-    def _print(self, event: str, **values: Any) -> None:
-        print(json.dumps({"event": event, **values}), flush=True)
-
-    def on_plan(self, plan: Plan, todo: int) -> None:
-        """Print the event `planned` with the size of the grid."""
-        self._print("planned", cells=len(plan.cells), todo=todo, unavailable=len(plan.unavailable))
-
-    def on_result(self, cell: Cell, result: Result, computed: bool) -> None:
-        """Print the event `cell` with the numbers of a cell."""
-        self._print(
-            "cell",
-            cell_id=result.cell_id,
-            status=result.status,
-            reason=result.reason or None,
-            computed=computed,
-            model=result.model.name,
-            protocol=protocol_label(result),
-            dataset=f"{result.dataset.id}:{result.dataset.split}",
-            seed=result.seed,
-            metrics={name: m.value for name, m in result.metrics.items()},
-        )
-
-    def on_unavailable(self, part: UnavailableCell) -> None:
-        """Print the event `unavailable` for a part of the grid that cannot run."""
-        self._print("unavailable", **asdict(part))

@@ -48,7 +48,9 @@ def selection_of(arguments: argparse.Namespace) -> Selection:
     )
     from tvseg_bench.benchmark.paths import data_root
 
-    given = given_options(arguments, leave_out=("config", "overrides", "json", "debug"))
+    given = given_options(
+        arguments, leave_out=("config", "overrides", "json", "debug", "progress")
+    )
     config = read_config(arguments.config) if arguments.config else {}
     overrides = {**config.get("overrides", {}), **parse_overrides(arguments.overrides)}
     return make_selection({"data_root": data_root(), **config, **given, "overrides": overrides})

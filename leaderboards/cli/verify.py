@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.cli.output import MISMATCH, OK, SOME_FAILED, print_json
-from tvseg_bench.benchmark.cli.parser import CommandParser
+from tvseg_bench.benchmark.cli.parser import CommandParser, wanted_progress
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 from tvseg_bench.benchmark.paths import data_root
 from tvseg_bench.benchmark.registry import models
@@ -35,6 +35,7 @@ def add_arguments(parser: CommandParser) -> None:
     )
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, ...")
     parser.add_argument("-o", "--output", metavar="DIR", help="folder of results (default: runs)")
+    parser.add_progress()
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -104,11 +105,12 @@ def _measured(claims: Sequence[Published], arguments: argparse.Namespace) -> tup
         weights=arguments.weights,
         command=("tvseg-bench", *sys.argv[1:]),
     )
-    if arguments.json:
+    wanted = wanted_progress(arguments)
+    if wanted is None:
         return verify(claims, here)
-    from tvseg_bench.benchmark.cli.progress import RichCallbacks
+    from tvseg_bench.benchmark.cli.progress import shown_run
 
-    with RichCallbacks() as callbacks:
+    with shown_run(wanted) as callbacks:
         return verify(claims, here, callbacks)
 
 

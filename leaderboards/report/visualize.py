@@ -6,6 +6,7 @@ to be given, since there is no truth to count classes in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ def page_of_video(
     frames: int = 64,
     seed: int = 0,
     device: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
 ) -> str:
     """Return the page of one video.
 
@@ -69,6 +71,7 @@ def page_of_video(
         path: a video file, or a folder with the frames of one clip.
         size: short side that the model sees, in pixels.
         frames: how many are looked at, equidistant.
+        progress: called with frames that the model has seen, and how many it sees.
 
     Raises:
         UsageError: a number that cannot be, an unknown model, or a folder of several clips.
@@ -79,7 +82,7 @@ def page_of_video(
     for name, (value, least, most) in bounds.items():
         if not least <= value <= most:
             raise UsageError(f"--{name} {value} must be from {least} to {most}")
-    seen = see(open_clip(path), model, weights, k, size, frames, seed, device)
+    seen = see(open_clip(path), model, weights, k, size, frames, seed, device, progress)
     return render_page(
         "visualize.html.jinja",
         folders=[HERE],
@@ -122,13 +125,14 @@ def see(
     frames: int,
     seed: int,
     device: str,
+    progress: Callable[[int, int], None] | None = None,
 ) -> VideoAnalysis:
     """Run the model on a clip and cluster what it says."""
     from tvseg_bench.benchmark.clustering import Moments, assign_upsampled, kmeans_upsampled
     from tvseg_bench.benchmark.plugins.load import load_model
 
     loaded = load_model(reference, weights=weights)
-    found = _features(loaded.model, clip, size, frames, device)
+    found = _features(loaded.model, clip, size, frames, device, progress)
     moments = Moments()
     moments.update(found.tokens.reshape(-1, found.tokens.shape[-1]))
     tokens = moments.projection(PCA_DIMS)(found.tokens)
@@ -152,7 +156,14 @@ def see(
     )
 
 
-def _features(model: Any, clip: Clip, size: int, frames: int, device: str) -> ClipFeatures:
+def _features(
+    model: Any,
+    clip: Clip,
+    size: int,
+    frames: int,
+    device: str,
+    progress: Callable[[int, int], None] | None,
+) -> ClipFeatures:
     from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 
     card = DatasetCard(
@@ -161,7 +172,8 @@ def _features(model: Any, clip: Clip, size: int, frames: int, device: str) -> Cl
     )  # fmt: skip
     data = Dataset(card=card, split="all", clips=[clip], manifest_sha256="0" * 64)
     view = View(size=size, frames=min(frames, clip.n_frames))
-    return feature_set(model, data, view, ExtractOptions(device=device))[0]
+    (features,) = feature_set(model, data, view, ExtractOptions(device=device), progress=progress)
+    return features
 
 
 def view(seen: VideoAnalysis, k: int, size: int, seed: int) -> dict[str, Any]:

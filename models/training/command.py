@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.cli.output import OK, print_json
-from tvseg_bench.benchmark.cli.parser import CommandParser, given_options
+from tvseg_bench.benchmark.cli.parser import CommandParser, given_options, wanted_progress
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.paths import data_root
 
@@ -57,6 +57,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--workers", type=int, metavar="N", help="threads that decode (default: 2)"
     )
+    parser.add_progress()
     parser.add_overrides("recipe.epochs=10")
 
 
@@ -76,7 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
     device = resolve_device(values["device"])
     with processes(device.type) as ranks:
         place = f"{device.type}:{ranks.local}" if device.type == "cuda" else str(device)
-        with training_progress(shown=ranks.first and not arguments.json) as callbacks:
+        shown = wanted_progress(arguments) if ranks.first else None
+        with training_progress(shown) as callbacks:
             outcome = train(replace(setup, device=place), ranks, callbacks)
         if ranks.first:
             _print_outcome(outcome, arguments.json)
@@ -132,7 +134,8 @@ def _values(arguments: argparse.Namespace) -> dict[str, Any]:
         for owner in _OWNERS
         for key, value in (config.pop(owner, None) or {}).items()
     }
-    given = given_options(arguments, ("method", "config", "overrides", "json", "debug"))
+    leave_out = ("method", "config", "overrides", "json", "debug", "progress")
+    given = given_options(arguments, leave_out)
     typed = parse_overrides(arguments.overrides, _OWNERS)
     return {**_DEFAULTS, **config, **given, "overrides": {**overrides, **typed}}
 

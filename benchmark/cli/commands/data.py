@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from tvseg_bench.benchmark.cli.console import TerminalProgress, make_console, print_rows
+from tvseg_bench.benchmark.cli.console import make_console, print_rows
 from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED, counted, print_json
-from tvseg_bench.benchmark.cli.parser import CommandParser
+from tvseg_bench.benchmark.cli.parser import CommandParser, wanted_progress
 from tvseg_bench.benchmark.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_choice("action", ("status", "check", "path"))
     parser.add_argument("name", nargs="?", metavar="NAME[:SPLIT]", help="one data set")
     parser.add_argument("--data-root", metavar="DIR", help="folder of data sets ($TVSEG_DATA)")
+    parser.add_progress()
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "path":
         print(status.path(name, root))
         return OK
-    report = _check(name, split, root, quiet=arguments.json)
+    report = _check(name, split, root, wanted_progress(arguments))
     if arguments.json:
         print_json(asdict(report))
     else:
@@ -91,19 +92,15 @@ def _print_status(rows: Sequence[DatasetStatus], root: Path | None) -> None:
         console.print(f"  {row.name}: {escape(row.archive or row.problem)}", soft_wrap=True)
 
 
-def _check(name: str, split: str | None, root: Path | None, quiet: bool) -> DataReport:
-    """Read every frame and mask of a split, with a progress bar unless `quiet`."""
+def _check(name: str, split: str | None, root: Path | None, progress: str | None) -> DataReport:
+    """Read every frame and mask of a split, and show how far it is."""
+    from tvseg_bench.benchmark.cli.count_progress import count_progress
     from tvseg_bench.benchmark.data.diagnose import check
     from tvseg_bench.benchmark.registry import datasets
 
     _ = datasets[name]
-    console = make_console(stderr=True)
-    shown = console.is_terminal and not quiet
-    with TerminalProgress(console=console, transient=True, disable=not shown) as progress:
-        task = progress.add_task(f"reading {name}", total=None)
-        return check(
-            name, split, root, lambda n, total: progress.update(task, completed=n, total=total)
-        )
+    with count_progress(f"reading {name}", "frames", progress) as update:
+        return check(name, split, root, update)
 
 
 def _print_check(report: DataReport) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 
 from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED
@@ -36,16 +35,19 @@ def add_arguments(parser: CommandParser) -> None:
         help="write what is predicted as palette PNGs, as DAVIS tools read them",
     )
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first failed cell")
+    parser.add_progress()
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the selection, with progress on stderr and tables on stdout."""
     selection = selection_of(arguments)
-    from tvseg_bench.benchmark.cli.progress import JsonCallbacks, RichCallbacks
+    from tvseg_bench.benchmark.cli.json_events import json_run
+    from tvseg_bench.benchmark.cli.progress import shown_run
     from tvseg_bench.benchmark.cli.score_tables import print_report
     from tvseg_bench.benchmark.execution.run import run_selection
 
-    with nullcontext(JsonCallbacks()) if arguments.json else RichCallbacks() as callbacks:
+    shown = json_run if arguments.json else shown_run
+    with shown(arguments.progress) as callbacks:
         report = run_selection(selection, callbacks, ["tvseg-bench", *sys.argv[1:]])
     if not arguments.json:
         print_report(report)
