@@ -31,7 +31,7 @@ def duration(seconds: float) -> str:
 
     Example:
         >>> [duration(s) for s in (0.4, 49.6, 200, 7500, 200_000)]
-        ['0 s', '50 s', '3 min', '2 h 5 min', '2 d 8 h']
+        ['0 s', '50 s', '3 min', '2 h 5 min', '2 d 7 h']
     """
     whole = round(seconds)
     if whole < 120:
