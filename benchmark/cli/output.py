@@ -30,13 +30,15 @@ def duration(seconds: float) -> str:
     """Return a span of time in its largest units.
 
     Example:
-        >>> [duration(s) for s in (0.4, 49.6, 200, 7500, 200_000)]
-        ['0 s', '50 s', '3 min', '2 h 5 min', '2 d 7 h']
+        >>> [duration(s) for s in (0.4, 49.6, 200, 3000, 7500, 200_000)]
+        ['0 s', '50 s', '3 min 20 s', '50 min', '2 h 5 min', '2 d 7 h']
     """
     whole = round(seconds)
     if whole < 120:
         return f"{whole} s"
     minutes = whole // 60
+    if minutes < 10:
+        return f"{minutes} min {whole % 60} s"
     if minutes < 120:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)

@@ -66,7 +66,9 @@ def test_a_run_from_its_plan_to_its_end(grid: Seen, clock: Any) -> None:
     )
     status.on_progress(group, 1000, 1000)
     clock.wait(200)
-    assert f"{first.label} for 3 min: all 1000 frames seen, computing for 3 min" in text()
+    assert (
+        f"{first.label} for 3 min 35 s: all 1000 frames seen, computing for 3 min 20 s" in text()
+    )
     status.on_result(first, timed(ok, 20.0, 190.0), True)
     status.on_start(second)
     status.on_progress(group, 10, 1000)

@@ -46,10 +46,10 @@ def test_lines_say_step_epoch_loss_speed_and_time_left(
         "[12:00:07, 30 s in] 10 of 100 steps (10 %)",
         "[12:00:07, 60 s in] 40 of 100 steps (40 %), 1 steps/s, 60 s left; "
         "epoch 3, loss 1.25, clips_per_s 8",
-        "[12:00:07, 2 min in] 40 of 100 steps (40 %), none for 90 s; "
+        "[12:00:07, 2 min 30 s in] 40 of 100 steps (40 %), none for 90 s; "
         "epoch 3, loss 1.25, clips_per_s 8",
         "after step 40: kmeans-clip/miou 0.5000",
-        "[12:00:07, 2 min in] all 100 steps; epoch 9, loss 1.25, entropy 0.5, clips_per_s 8",
+        "[12:00:07, 2 min 30 s in] all 100 steps; epoch 9, loss 1.25, entropy 0.5, clips_per_s 8",
     ]
 
 
