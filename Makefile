@@ -61,6 +61,7 @@ board: $(VENV)/.base  ## the repository's own results and board; set TVSEG_DATA 
 
 bench: $(VENV)/.test  ## ratios against what people use now; set TVSEG_DATA for real frames
 	$(BIN)/python scripts/bench_startup.py
+	$(BIN)/python scripts/bench_frames.py
 	$(BIN)/python scripts/bench_cluster.py
 	$(BIN)/python scripts/bench_probes.py
 	$(BIN)/python scripts/bench_propagation.py

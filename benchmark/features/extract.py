@@ -19,6 +19,7 @@ from tvseg_bench.benchmark.devices import resolve_device
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.features.cache.feature_cache import FeatureCache
 from tvseg_bench.benchmark.features.extraction_pass import ExtractionJob, ExtractionPass, Progress
+from tvseg_bench.benchmark.features.frame_cache import FrameCache
 from tvseg_bench.benchmark.features.prefetch import prefetched
 from tvseg_bench.benchmark.features.runner import ModelRunner
 from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureModel, FeatureSet, View
@@ -54,6 +55,7 @@ def feature_set(
     *,
     cache: FeatureCache | None = None,
     keep: bool = False,
+    frames: FrameCache | None = None,
     progress: Progress | None = None,
 ) -> FeatureSet:
     """Return the features of a data set under a view, computed when they are asked for.
@@ -64,8 +66,9 @@ def feature_set(
     any case. Cached and streamed features are the same numbers, of the same type. A model whose
     card states no revision, or a data set without a manifest, is never cached.
 
-    A model with `temporal='clip'` is given all chosen frames of a clip at once, [1, T, 3, H, W];
-    for clips that are too long for it, the view's `frames=N` is the means.
+    Where other models or views pass over the same frames, give each pass the same `frames`: what
+    is resized to the same size with the same filter is decoded and resized once, as far as that
+    memory reaches. The pixels are the same, and so are the numbers.
 
     Raises:
         UsageError: the device is not there.
@@ -85,7 +88,9 @@ def feature_set(
             stacklevel=2,
         )
     entry = cache.entry(key) if cache and key else None
-    job = ExtractionJob(dataset, view, runner, _workers(options), entry, keep)
+    job = ExtractionJob(
+        dataset, view, runner, _workers(options), entry, keep, frames or FrameCache(0)
+    )
     return _ExtractedFeatures(job, progress)
 
 

@@ -13,8 +13,9 @@ import numpy as np
 from tvseg_bench.benchmark.errors import DataError, ModelError
 from tvseg_bench.benchmark.features import frames
 from tvseg_bench.benchmark.features.cache.entry import CacheEntry
+from tvseg_bench.benchmark.features.frame_cache import FrameCache
 from tvseg_bench.benchmark.features.runner import DecodedFrame, Floats, ModelOutput, ModelRunner
-from tvseg_bench.benchmark.types import Clip, ClipFeatures, Dataset, View
+from tvseg_bench.benchmark.types import Clip, ClipFeatures, Dataset, Image, View
 
 WINDOW = 512
 """Frames among which images of one size look for batch mates (never fewer than 8 batches). The
@@ -36,6 +37,8 @@ class ExtractionJob:
     """Where cached clips are read from."""
     keep: bool
     """Whether clips are written there as they are computed."""
+    frames: FrameCache
+    """Where resized frames are kept for other passes."""
 
 
 @dataclass
@@ -170,11 +173,14 @@ class ExtractionPass:
 
     def _decode(self, clip: _ClipInProgress, row: int, order: int) -> _Pending:
         """Read and resize one frame; runs in the pool."""
-        card, view, frame = self.job.runner.card, self.job.view, clip.chosen[row]
-        name = clip.clip.name
-        image = frames.checked(clip.clip.image(frame), f"frame {frame} of clip {name!r}")
-        size = frames.target_size(image.shape[0], image.shape[1], view, card.patch_size)
-        pixels = frames.resized(image, size, card, view)
+        frame, name = clip.chosen[row], clip.clip.name
+
+        def read() -> Image:
+            return frames.checked(clip.clip.image(frame), f"frame {frame} of clip {name!r}")
+
+        job = self.job
+        card, view = job.runner.card, job.view
+        pixels = job.frames.get(job.dataset, clip.clip, frame, card, view, read)
         return _Pending(order, clip, row, DecodedFrame(name, frame, pixels))
 
     def _admit(self, pending: _Pending) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from tvseg_bench.benchmark.errors import DataError, ModelError, NotApplicableError, UsageError
 from tvseg_bench.benchmark.features import frames
+from tvseg_bench.benchmark.features.cache.entry import CacheEntry
 from tvseg_bench.benchmark.features.cache.feature_cache import FeatureCache
 from tvseg_bench.benchmark.features.extract import ExtractOptions, feature_set
 from tvseg_bench.benchmark.features.extraction_pass import WINDOW
@@ -395,6 +396,19 @@ def test_a_damaged_file_is_computed_again_in_its_place(tmp_path):
     for name, tokens in by_name(again).items():
         np.testing.assert_allclose(tokens, good[name], atol=1e-5)
     extracted(cache=cache)  # a warning would be an error: the file was replaced
+
+
+def test_files_that_vanish_after_they_were_seen_are_computed_again(tmp_path, monkeypatch):
+    expected = extracted(cache=FeatureCache(tmp_path), keep=True)
+    for path in tmp_path.glob("*/*/*/*.safetensors"):
+        path.unlink()  # as a prune on another node does
+    with monkeypatch.context() as patched:
+        patched.setattr(CacheEntry, "holds", lambda *_: True)
+        again = extracted(cache=FeatureCache(tmp_path), keep=True)  # a warning would be an error
+    assert [item.clip.name for item in again] == ["a", "b", "c"]
+    for one, other in zip(expected, again, strict=True):
+        np.testing.assert_allclose(one.tokens, other.tokens, atol=1e-5)
+    assert len(list(tmp_path.glob("*/*/*/*.safetensors"))) == 3
 
 
 def test_another_model_computes_its_own(tmp_path):
