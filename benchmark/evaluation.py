@@ -6,7 +6,7 @@ know of it stands in `Needs`; whatever it may use stands in `RunContext`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     )
 
 T = TypeVar("T")
+R = TypeVar("R")
+"""What a `ClipwiseEvaluation` keeps of a clip."""
 
 UnitScope = Literal["frame", "clip", "dataset", "labels"]
 """What shares one matching. labels: nothing is matched, predictions are labels."""
@@ -48,8 +50,11 @@ class Needs:
     predictions: bool = False
     """Whether it makes label maps that can be saved (`--save-predictions`)."""
     unit: Literal["clip", "dataset"] = "dataset"
-    """clip: the rows of a clip depend on that clip alone, so ranges of clips can be evaluated
-    apart. dataset: all clips are needed at once."""
+    """clip: what a clip gives depends on that clip alone, so ranges of clips can be evaluated
+    apart; the evaluation is a `ClipwiseEvaluation`. dataset: all clips are needed at once."""
+    clips_per_unit: int = 1
+    """Clips in a row that depend on each other where the unit is the clip: ranges of clips that
+    are evaluated apart begin at multiples of it."""
 
 
 @dataclass
@@ -196,10 +201,51 @@ class Evaluation(Protocol):
         """Return what the model is to be shown of these data, those to learn from included."""
         ...
 
-    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
-        """Score the features; the first metric is the headline.
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Find out, without decoding anything, whether these data can be scored.
+
+        A run asks before it computes features; a plan leaves out what is refused here.
 
         Raises:
             NotApplicableError: the data set lacks what the protocol needs; the text says what.
+        """
+        ...
+
+    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
+        """Score the features of a data set that passed `check_dataset`; the first metric is the
+        headline.
+
+        Raises:
+            NotApplicableError: the data set lacks what the protocol needs, as its labels show.
+        """
+        ...
+
+
+class ClipwiseEvaluation(Evaluation, Protocol[R]):
+    """An evaluation whose unit is the clip: ranges of clips are scored apart, in any process.
+
+    `evaluate` is `combine` of all that `score_clips` yields; the numbers are the same to the last
+    bit, however the clips were divided.
+    """
+
+    @property
+    def row_type(self) -> type[R]:
+        """What is kept of a clip: a dataclass that pydantic writes as JSON and reads back equal."""
+        ...
+
+    def score_clips(self, features: FeatureSet, run: RunContext) -> Iterator[R]:
+        """Yield one row for each clip, in order.
+
+        Args:
+            features: of some clips in a row, which begin at a multiple of `Needs.clips_per_unit`
+                of the data set; `features.dataset` holds those clips only.
+        """
+        ...
+
+    def combine(self, rows: Sequence[R], dataset: Dataset) -> Score:
+        """Return the score of a data set from the rows of all its clips.
+
+        Raises:
+            NotApplicableError: the labels of no clip can be scored; the text says why.
         """
         ...
