@@ -187,6 +187,13 @@ class RunContext:
     """Where predicted label maps go, where `Needs.predictions` says that there are any."""
     shared: SharedCache | None = None
     """Of all evaluations of this very feature set; None = nothing is shared."""
+    whole: Dataset | None = None
+    """The data set of which the features are a range of clips; None = they are all of it."""
+
+    def dataset(self, features: FeatureSet) -> Dataset:
+        """Return the whole data set: what is one for all its clips, such as which labels score
+        them, follows from it and not from the range at hand."""
+        return features.dataset if self.whole is None else self.whole
 
 
 class Evaluation(Protocol):
@@ -208,6 +215,7 @@ class Evaluation(Protocol):
 
         Raises:
             NotApplicableError: the data set lacks what the protocol needs; the text says what.
+            DataError: a file or folder that the configuration names is not of this data set.
         """
         ...
 
@@ -230,20 +238,31 @@ class ClipwiseEvaluation(Evaluation, Protocol[R]):
 
     @property
     def row_type(self) -> type[R]:
-        """What is kept of a clip: a dataclass that pydantic writes as JSON and reads back equal."""
+        """What is kept of a clip: a dataclass that pydantic writes as JSON and reads back
+        equal."""
         ...
 
     def score_clips(self, features: FeatureSet, run: RunContext) -> Iterator[R]:
-        """Yield one row for each clip, in order.
+        """Yield one row for each clip, in order; none for a clip that is dropped because the last
+        `Needs.clips_per_unit` clips of the data set are not complete.
+
+        A clip without a score has a row as well; only `combine` may find that there is nothing
+        to score.
 
         Args:
             features: of some clips in a row, which begin at a multiple of `Needs.clips_per_unit`
-                of the data set; `features.dataset` holds those clips only.
+                of the data set and end at one or with the data set; `features.dataset` holds
+                those clips only.
+            run: its `whole` is the data set that the clips are a range of.
         """
         ...
 
     def combine(self, rows: Sequence[R], dataset: Dataset) -> Score:
-        """Return the score of a data set from the rows of all its clips.
+        """Return the score of a data set from the rows of all its clips, in their order.
+
+        Args:
+            rows: as `score_clips` yielded them, or read back from JSON.
+            dataset: the whole of it.
 
         Raises:
             NotApplicableError: the labels of no clip can be scored; the text says why.

@@ -1,7 +1,8 @@
 """Records while a run scores: maps of clusters or labels, frames, and features as colours.
 
 Of each cell a run records some clips evenly spread over the data set, the same for every model,
-and the best, the median and the worst by score. `reader` describes the files.
+and the best, the median and the worst by score. `reader` describes the files, `part` what is
+handed on where ranges of clips are scored apart.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from tvseg_bench.benchmark.evaluation import Recorder, UnitOutcome, UnitScope
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match
-from tvseg_bench.benchmark.recording import images, reader
+from tvseg_bench.benchmark.recording import images, parts, reader
 from tvseg_bench.benchmark.recording.colours import pca_colours
 from tvseg_bench.benchmark.results.result_file import atomic_write
 from tvseg_bench.benchmark.results.store import back_up
 from tvseg_bench.benchmark.results.text import short_hash
-from tvseg_bench.benchmark.types import ClipFeatures, Dataset, LabelKind
+from tvseg_bench.benchmark.types import Clip, ClipFeatures, Dataset, LabelKind
 
 CANDIDATES = 200
 """Clips at most whose maps are held until it is known which are the best and the worst."""
@@ -34,7 +35,9 @@ CANDIDATES = 200
 class _Clip:
     """What is known of a clip so far; maps are held compressed."""
 
-    features: ClipFeatures
+    clip: Clip
+    frames: tuple[int, ...]
+    """Those that were looked at."""
     positions: tuple[int, ...]
     size: tuple[int, int] = (0, 0)
     grid: tuple[int, int] = (1, 1)
@@ -142,6 +145,42 @@ class MediaRecorder(Recorder):
         if self.scope != "frame" or positions.start in held.positions:
             held.units.append(_unit(positions.start, whole, match))
 
+    def part(self) -> bytes:
+        """Return what was recorded of a range of clips, to be handed to `add_part`."""
+        return parts.written(
+            parts.RecordedPart(
+                cell_id=self.cell_id,
+                scope=self.scope,
+                labels=self.labels,
+                metric=self.metric,
+                of_frames=self.of_frames,
+                clips=tuple(_held_clip(self._held[place]) for place in sorted(self._held)),
+            )
+        )
+
+    def add_part(self, data: bytes) -> None:
+        """Take over what another recorder of this cell recorded of a range of clips.
+
+        Once the parts of all ranges are here, in any order, `write` writes what it would have
+        written after one run over all clips.
+
+        Raises:
+            ResultError: the part is damaged, another cell's, or holds a clip that is here already.
+        """
+        part = parts.read(data, self.cell_id)
+        added: dict[int, _Clip] = {}
+        for held in part.clips:
+            place = self._places.get(held.clip)
+            if place is None or not held.fits(self.dataset.clips[place]):
+                raise parts.damaged(
+                    self.cell_id, f"the data set has no clip {held.clip!r} with these frames"
+                )
+            if place in self._held or place in added:
+                raise parts.damaged(self.cell_id, f"the clip {held.clip!r} was recorded before")
+            added[place] = _clip_held(held, self.dataset.clips[place])
+        self._held |= added
+        self.on_begin(part.scope, part.labels, part.metric, part.of_frames)
+
     def write(self) -> None:
         """Write the chosen clips; nothing where no unit has a score.
 
@@ -179,11 +218,11 @@ class MediaRecorder(Recorder):
             return None
         if place not in self._held:
             positions = tuple(spread(len(clip.frames), reader.FRAMES))
-            self._held[place] = _Clip(clip, positions)
+            self._held[place] = _Clip(clip.clip, clip.frames, positions)
         return self._held[place]
 
     def _write(self, folder: Path, number: int, held: _Clip) -> reader.RecordedClip:
-        clip, shape = held.features, (len(held.positions), *held.size)
+        shape = (len(held.positions), *held.size)
         maps = images.unpacked(held.maps, held.positions, held.size, np.uint16, 65535)
         small = maps[maps != 65535].max(initial=0) < 255
         data = np.where(maps == 65535, 255, maps).astype(np.uint8) if small else maps
@@ -194,12 +233,12 @@ class MediaRecorder(Recorder):
             atomic_write(folder / f"{name}-pca.png", images.png_bytes(rows))
         image, truth = self._shared(held)
         return reader.RecordedClip(
-            clip=clip.clip.name,
+            clip=held.clip.name,
             positions=held.positions,
-            frames=tuple(clip.frames[p] for p in held.positions),
+            frames=tuple(held.frames[p] for p in held.positions),
             size=held.size,
             score=held.score,
-            series=tuple(held.series.get(t) for t in range(len(clip.frames))),
+            series=tuple(held.series.get(t) for t in range(len(held.frames))),
             units=tuple(held.units),
             maps=f"{name}.png",
             image=image,
@@ -210,16 +249,16 @@ class MediaRecorder(Recorder):
 
     def _shared(self, held: _Clip) -> tuple[str, str]:
         """Write frames and truth where no other cell has; return the names of the files."""
-        clip, data = held.features, self.dataset
-        chosen = [clip.frames[p] for p in held.positions]
+        clip, data = held.clip, self.dataset
+        chosen = [held.frames[p] for p in held.positions]
         truth = images.unpacked(held.truth, held.positions, held.size, np.uint8, 255)
         digest = zlib.crc32(truth.tobytes())
-        what = [data.card.name, data.split, data.manifest_sha256, clip.clip.name, chosen]
-        stem = f"{self._places[clip.clip.name]:05d}-{short_hash([*what, held.size])[:12]}"
+        what = [data.card.name, data.split, data.manifest_sha256, clip.name, chosen]
+        stem = f"{self._places[clip.name]:05d}-{short_hash([*what, held.size])[:12]}"
         image, mask = f"{stem}.jpg", f"{stem}-{digest:08x}.png"
         folder = reader.data_folder(self.directory)
         if not (folder / image).exists():
-            atomic_write(folder / image, images.jpeg_strip(clip.clip, chosen, held.size))
+            atomic_write(folder / image, images.jpeg_strip(clip, chosen, held.size))
         if not (folder / mask).exists():
             atomic_write(folder / mask, images.png_bytes(truth.reshape(-1, held.size[1])))
         return image, mask
@@ -237,6 +276,42 @@ def spread(total: int, count: int) -> list[int]:
     if count < 2:
         return [0][:count]
     return [round(i * (total - 1) / (count - 1)) for i in range(count)]
+
+
+def _held_clip(held: _Clip) -> parts.HeldClip:
+    """Return what is known of a clip as plain values; every unit of it was matched."""
+    pca = held.pca
+    return parts.HeldClip(
+        clip=held.clip.name,
+        frames=tuple(int(t) for t in held.frames),
+        positions=held.positions,
+        size=held.size,
+        grid=held.grid,
+        maps=held.maps,
+        truth=held.truth,
+        units=tuple(held.units),
+        series=held.series,
+        scores=tuple(held.scores),
+        pca=None
+        if pca is None
+        else parts.Colours(shape=pca.shape, data=zlib.compress(pca.tobytes(), 1)),
+    )
+
+
+def _clip_held(held: parts.HeldClip, clip: Clip) -> _Clip:
+    return _Clip(
+        clip=clip,
+        frames=held.frames,
+        positions=held.positions,
+        size=held.size,
+        grid=held.grid,
+        maps=dict(held.maps),
+        truth=dict(held.truth),
+        units=list(held.units),
+        series=dict(held.series),
+        scores=list(held.scores),
+        pca=None if held.pca is None else held.pca.array(),
+    )
 
 
 def _unit(start: int, table: Contingency, match: Match) -> reader.RecordedUnit:

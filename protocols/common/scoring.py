@@ -46,22 +46,82 @@ class UnitResult:
     empty: int = 0
     note: str = ""
 
+    def row(self) -> UnitRow:
+        """Return what is kept of it."""
+        return UnitRow(
+            metrics=dict(self.metrics),
+            references=dict(self.references),
+            counts={} if self.counts is None else counts_row(self.counts),
+            empty=int(self.empty),
+            note=self.note,
+        )
+
+
+@dataclass(frozen=True)
+class UnitRow:
+    """What is kept of a unit: numbers, as plain values."""
+
+    metrics: dict[str, float | None]
+    references: dict[str, float | None]
+    """Empty where the unit has no score."""
+    counts: dict[str, list[int]]
+    """As `counts_row` gives them; empty where the unit has no score."""
+    empty: int
+    """Clusters without a pixel."""
+    note: str
+
     @property
     def scored(self) -> bool:
         """Whether the unit has a score."""
         return self.metrics.get("miou") is not None
 
-    def row(self, clip: str, frame: int | None, n_frames: int = 1) -> UnitScore:
+    @property
+    def class_counts(self) -> ClassCounts | None:
+        """Return the counts as arrays, None where the unit has no score."""
+        if not self.counts:
+            return None
+        return ClassCounts(**{name: np.array(n, np.int64) for name, n in self.counts.items()})
+
+    def sample(self, clip: str, frame: int | None, n_frames: int = 1) -> UnitScore:
         """Return the row of the samples file."""
-        counts = {} if self.counts is None else counts_row(self.counts)
         return UnitScore(
             clip=clip,
             frame=frame,
             n_frames=n_frames,
             metrics=self.metrics,
-            counts=counts,
+            counts=self.counts,
             note=self.note,
         )
+
+
+@dataclass(frozen=True)
+class ClipUnits:
+    """What is kept of a clip that is matched without others: its units, as plain values."""
+
+    clip: str
+    frames: tuple[int, ...]
+    """Those that were looked at, as indices into the clip."""
+    units: tuple[UnitRow, ...]
+    """One per frame, or the one of the clip."""
+
+    def sample(self, of_frames: bool) -> UnitScore:
+        """Return the row that speaks for the clip: its one unit's, or the mean of its frames'."""
+        n_frames = len(self.frames)
+        if not of_frames:
+            return self.units[0].sample(self.clip, None, n_frames)
+        metrics = {m: mean(unit.metrics[m] for unit in self.units) for m in METRICS}
+        note = "" if metrics["miou"] is not None else "no frame holds two classes"
+        return UnitScore(clip=self.clip, n_frames=n_frames, metrics=metrics, note=note)
+
+    def frame_samples(self) -> list[UnitScore]:
+        """Return the rows of the frames, where each is a unit."""
+        return [unit.sample(self.clip, t) for unit, t in zip(self.units, self.frames, strict=True)]
+
+
+def clip_units(clip: ClipFeatures, units: Iterable[UnitResult]) -> ClipUnits:
+    """Return what is kept of a clip with the results of its units."""
+    frames = tuple(int(t) for t in clip.frames)
+    return ClipUnits(clip.clip.name, frames, tuple(unit.row() for unit in units))
 
 
 def empty_result(note: str) -> UnitResult:
@@ -178,7 +238,7 @@ def counted_score(
         clips=[counted_row(clip, pixels, table, found) for clip, pixels in clips],
         resample="counts",
         references=whole.references,
-        per_class=per_class([whole], names if kind == "semantic" else ()),
+        per_class=per_class([whole.counts], names if kind == "semantic" else ()),
         details={
             "labels": kind,
             "clusters": table.clusters.tolist(),
@@ -190,14 +250,38 @@ def counted_score(
     )
 
 
-def clip_row(clip: ClipFeatures, units: Sequence[UnitResult], of_frames: bool) -> UnitScore:
-    """Return the row that speaks for a clip: its one unit's, or the mean of its frames'."""
-    n_frames = len(clip.frames)
-    if not of_frames:
-        return units[0].row(clip.clip.name, None, n_frames)
-    metrics = {m: mean(unit.metrics[m] for unit in units) for m in METRICS}
-    note = "" if metrics["miou"] is not None else "no frame holds two classes"
-    return UnitScore(clip=clip.clip.name, n_frames=n_frames, metrics=metrics, note=note)
+def units_score(
+    rows: Sequence[ClipUnits],
+    clips: Sequence[UnitScore],
+    frames: Sequence[UnitScore],
+    kind: LabelKind,
+    names: Sequence[str],
+    step: int = 1,
+    **details: Any,
+) -> Score:
+    """Return the score of a data set whose frames or clips were matched each on its own.
+
+    Args:
+        clips: the samples of the clips, whose mean it is.
+        frames: those of the frames, where each is a unit.
+        names: those of the classes, used where labels are classes.
+        step: clips in a row whose mean weighs as one.
+    """
+    every = [unit for row in rows for unit in row.units]
+    counts = (unit.class_counts for unit in every)
+    return Score(
+        metrics={m: average([c.metrics[m] for c in clips], step) for m in METRICS},
+        clips=clips,
+        frames=frames,
+        references=average_rows([row.units for row in rows], step),
+        per_class=per_class(counts, names) if kind == "semantic" else {},
+        details={
+            "labels": kind,
+            "units": len(every),
+            "units_scored": sum(unit.scored for unit in every),
+            **details,
+        },
+    )
 
 
 def mean(values: Iterable[float | None]) -> float | None:
@@ -218,7 +302,7 @@ def average(values: Sequence[float | None], step: int) -> float | None:
     return mean(mean(values[i : i + step]) for i in range(0, len(values), step))
 
 
-def average_rows(rows: Sequence[Sequence[UnitResult]], step: int) -> dict[str, float | None]:
+def average_rows(rows: Sequence[Sequence[UnitRow]], step: int) -> dict[str, float | None]:
     """Return the reference scores of the clips' units, averaged as the metrics are."""
     names = [f"{r}/{m}" for r in ("constant", "oracle") for m in METRICS]
     return {
@@ -227,18 +311,19 @@ def average_rows(rows: Sequence[Sequence[UnitResult]], step: int) -> dict[str, f
     }
 
 
-def per_class(units: Iterable[UnitResult], names: Sequence[str]) -> dict[str, list[Any]]:
-    """Return each class's IoU, a mean over the units that hold it, and its pixels."""
+def per_class(units: Iterable[ClassCounts | None], names: Sequence[str]) -> dict[str, list[Any]]:
+    """Return each class's IoU, a mean over the units that hold it, and its pixels.
+
+    Args:
+        units: their counts, None for those without a score.
+    """
     iou: dict[int, list[float]] = {}
     support: dict[int, int] = {}
     for unit in units:
-        if unit.counts is None:
+        if unit is None:
             continue
         for label, value, count in zip(
-            unit.counts.labels.tolist(),
-            unit.counts.iou,
-            unit.counts.support.tolist(),
-            strict=True,
+            unit.labels.tolist(), unit.iou, unit.support.tolist(), strict=True
         ):
             if count:
                 iou.setdefault(label, []).append(float(value))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tvseg_bench.benchmark.errors import NotApplicableError
-from tvseg_bench.benchmark.types import FeatureSet
+from tvseg_bench.benchmark.types import Dataset, FeatureSet
 from tvseg_bench.protocols.common.feature_sets import Subset
 
 
@@ -35,6 +35,18 @@ def halves(n: int, seed: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(sorted(order[: n // 2])), tuple(sorted(order[n // 2 :]))
 
 
+def check_divisible(dataset: Dataset) -> None:
+    """Refuse a data set that has no training split and too few clips to be divided.
+
+    Where its card names training splits, only the run knows whether one of them is there.
+
+    Raises:
+        NotApplicableError: the same.
+    """
+    if not dataset.card.training:
+        _check_two(dataset, len(dataset.clips))
+
+
 def folds(features: FeatureSet, train: FeatureSet | None, seed: int) -> list[Fold]:
     """Return what is learnt from and what is scored; together all clips of `features`.
 
@@ -45,26 +57,30 @@ def folds(features: FeatureSet, train: FeatureSet | None, seed: int) -> list[Fol
         NotApplicableError: there are fewer than two clips and no training split, or a training
             split without clips.
     """
-    name = f"{features.dataset.card.name}:{features.dataset.split}"
     n = len(features)
     if train is not None:
         if not len(train):
+            name = f"{features.dataset.card.name}:{features.dataset.split}"
             raise NotApplicableError(
                 f"the training split {train.dataset.split} of {name} holds no clip; "
                 "type: tvseg-bench data status"
             )
         return [Fold(train, features, tuple(range(n)))]
-    if n < 2:
-        raise NotApplicableError(
-            f"{name} holds {n} clip{'' if n == 1 else 's'} and has no training split here, and "
-            "nothing may be scored on the clip that it learnt from; choose a data set with two "
-            "clips or more, or add its training split"
-        )
+    _check_two(features.dataset, n)
     first, second = halves(n, seed)
     return [
         Fold(Subset(features, learnt), Subset(features, scored), scored)
         for learnt, scored in ((first, second), (second, first))
     ]
+
+
+def _check_two(dataset: Dataset, n: int) -> None:
+    if n < 2:
+        raise NotApplicableError(
+            f"{dataset.card.name}:{dataset.split} holds {n} clip{'' if n == 1 else 's'} and has "
+            "no training split here, and nothing may be scored on the clip that it learnt from; "
+            "choose a data set with two clips or more, or add its training split"
+        )
 
 
 def fraction(features: FeatureSet, share: float, seed: int) -> FeatureSet:

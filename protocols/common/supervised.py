@@ -21,14 +21,14 @@ from tvseg_bench.benchmark.metrics.references import constant_table, oracle_tabl
 from tvseg_bench.benchmark.types import VOID, Score
 from tvseg_bench.protocols.common.feature_sets import without_tokens
 from tvseg_bench.protocols.common.ground_truth import label_kind, read_truth
-from tvseg_bench.protocols.common.scoring import UnitResult, counted_row, mean_ious, per_class
-from tvseg_bench.protocols.common.splits import folds
+from tvseg_bench.protocols.common.scoring import counted_row, mean_ious, per_class
+from tvseg_bench.protocols.common.splits import check_divisible, folds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tvseg_bench.benchmark.evaluation import Recorder, RunContext
-    from tvseg_bench.benchmark.types import ClipFeatures, FeatureSet, LabelKind, Labels
+    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind, Labels
     from tvseg_bench.protocols.common.config import LearnedConfig
 
 
@@ -62,6 +62,17 @@ class _ClipTables:
     oracle: dict[int, Contingency] = field(default_factory=dict)
     clips: dict[int, ClipFeatures] = field(default_factory=dict)
     """Without tokens."""
+
+
+def check_labelled(dataset: Dataset) -> None:
+    """Refuse what `evaluate` cannot score, as far as the data set shows it.
+
+    Raises:
+        NotApplicableError: no labels that mean the same in every clip, or too few clips to
+            divide where no training split exists.
+    """
+    label_kind(dataset, "dataset", "card")
+    check_divisible(dataset)
 
 
 def evaluate(
@@ -180,7 +191,7 @@ def _score(
         clips=rows,
         resample="counts",
         references={f"{r}/{m}": v for r, found in references.items() for m, v in found.items()},
-        per_class=per_class([UnitResult(metrics, counts=counts)], classes),
+        per_class=per_class([counts], classes),
         details={
             **details,
             "matched_to": matched.assigned.tolist(),

@@ -72,17 +72,24 @@ def score_classes(
     return _score(dataset, found, tables, members, config, details, run.recorder)
 
 
-def check_classes(dataset: Dataset, config: ForegroundClassesConfig) -> None:
+def check_classes(dataset: Dataset) -> None:
     """Refuse, before anything is computed, what cannot be scored.
 
     Raises:
         NotApplicableError: the data set has no labels that mean the same in every clip, or names
             fewer than two classes of objects.
-        MissingExtraError: the package for the communities is not installed.
     """
     label_kind(dataset, "dataset", "card")
     if dataset.classes:
         _two_or_more(set(range(len(dataset.classes))), dataset)
+
+
+def check_installed(config: ForegroundClassesConfig) -> None:
+    """Refuse, before anything is computed, what needs a package that is not there.
+
+    Raises:
+        MissingExtraError: the package for the communities is not installed.
+    """
     if config.grouping == "communities" and config.communities == "infomap":
         communities.need_infomap()
 
@@ -231,7 +238,7 @@ def _score(
         clips=rows,
         resample="counts",
         references=first.references,
-        per_class=scoring.per_class([first], dataset.classes),
+        per_class=scoring.per_class([first.counts], dataset.classes),
         details={
             **details,
             "miou_of_runs": [run.metrics["miou"] for run in runs],

@@ -19,9 +19,9 @@ from tvseg_bench.benchmark.evaluation import Needs, RunContext
 from tvseg_bench.benchmark.types import Dataset, FeatureSet, Score, View
 from tvseg_bench.protocols.common.feature_sets import ClipsOf
 from tvseg_bench.protocols.common.ground_truth import label_kind
-from tvseg_bench.protocols.common.splits import folds
+from tvseg_bench.protocols.common.splits import check_divisible, folds
 from tvseg_bench.protocols.foreground import ForegroundClassesConfig, ForegroundConfig
-from tvseg_bench.protocols.foreground.classes import check_classes, score_classes
+from tvseg_bench.protocols.foreground.classes import check_classes, check_installed, score_classes
 from tvseg_bench.protocols.foreground.clusters import Clustered, clustered
 from tvseg_bench.protocols.foreground.mask_scores import (
     against_truth,
@@ -42,13 +42,18 @@ class Foreground:
         """Return what the model is shown."""
         return self.config.view(dataset)
 
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Raise NotApplicableError where no label is background, or the labels are missing."""
+        _check(dataset, self.config)
+
     def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
         """Cluster the data set, choose the foreground and score it.
 
         Raises:
             NotApplicableError: the labels know no background, or no clip shows an object.
         """
-        _check(features.dataset, self.config)
+        self.check_dataset(features.dataset)
+        _check_packages(self.config)
         found = clustered(features, self.config, run.seed)
         details = {"threshold": self.config.fixed_threshold}
         return _score(features, found, found, self.config, details, run)
@@ -65,6 +70,12 @@ class TunedForeground:
         """Return what the model is shown."""
         return self.config.view(dataset)
 
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Raise NotApplicableError where no label is background, the labels are missing, or
+        there is nothing to tune on."""
+        _check(dataset, self.config)
+        check_divisible(dataset)
+
     def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
         """Tune the threshold on the training clips, or on half of the clips; score the others.
 
@@ -73,6 +84,7 @@ class TunedForeground:
         """
         config, seed = self.config, run.seed
         _check(features.dataset, config)
+        _check_packages(config)
         fold = folds(features, run.training, seed)[0]
         train, features = fold.train, fold.test
         if config.training == "joined":
@@ -96,7 +108,13 @@ def _check(dataset: Dataset, config: ForegroundConfig) -> None:
     background_of(dataset)
     label_kind(dataset, "clip", "card")
     if isinstance(config, ForegroundClassesConfig):
-        check_classes(dataset, config)
+        check_classes(dataset)
+
+
+def _check_packages(config: ForegroundConfig) -> None:
+    """Refuse, before anything is computed, what cannot be computed here."""
+    if isinstance(config, ForegroundClassesConfig):
+        check_installed(config)
 
 
 def _score(

@@ -6,7 +6,7 @@ The scope says which pixels share one clustering and one matching: a frame, a cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.evaluation import Needs, RunContext, SharedCache
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
-from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
+from tvseg_bench.benchmark.types import VOID, Score, View
 from tvseg_bench.protocols.common import scoring
 from tvseg_bench.protocols.common.ground_truth import (
     FrameTruth,
@@ -37,62 +37,72 @@ class KMeansUnits:
 
     config: KMeansConfig
     scope: Scope
+    row_type = scoring.ClipUnits
 
     @property
     def needs(self) -> Needs:
-        """One pass; a clip depends on others where the projection or the average does."""
+        """One pass; a clip depends on others where its projection does, those of its batch where
+        that is fitted on a batch, or dropped with an incomplete one."""
         config = self.config
-        alone = config.pca_scope == "unit" and config.last_batch == "keep"
-        return Needs(unit="clip" if alone else "dataset")
+        if config.pca_scope == "dataset":
+            return Needs()
+        batched = config.pca_scope == "batch" or config.last_batch == "drop"
+        return Needs(unit="clip", clips_per_unit=config.batch_clips if batched else 1)
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
         return self.config.view(dataset)
 
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Raise NotApplicableError where the labels are missing or all clips are dropped."""
+        label_kind(dataset, self.scope, self.config.labels)
+        check_batches(dataset, self.config)
+
     def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
         """Cluster, match and score every unit; average them per clip and over the clips."""
-        dataset, config = features.dataset, self.config
+        self.check_dataset(features.dataset)
+        return self.combine(list(self.score_clips(features, run)), features.dataset)
+
+    def score_clips(self, features: FeatureSet, run: RunContext) -> Iterator[scoring.ClipUnits]:
+        """Cluster, match and score every unit of some clips in a row.
+
+        With `last_batch=drop`, the clips of an incomplete last batch yield no row. Ranges begin
+        at a multiple of the batch, so that only the one that ends the data set can hold them.
+        """
+        dataset, config = run.dataset(features), self.config
         kind = label_kind(dataset, self.scope, config.labels)
-        clips: list[UnitScore] = []
-        frames: list[UnitScore] = []
-        rows: list[list[scoring.UnitResult]] = []
         shared = run.shared or SharedCache(limit=0)
         run.recorder.on_begin(self.scope, kind)
         for clip, tokens in projected(features, config, self.scope, shared):
             if self.scope == "clip":
                 run.recorder.on_features(clip, tokens)
             truth = _truth(clip, kind, config, shared)
-            units = self._units(clip, tokens, truth, dataset, run)
-            rows.append(units)
-            clips.append(scoring.clip_row(clip, units, of_frames=self.scope == "frame"))
-            if self.scope == "frame":
-                frames += [
-                    unit.row(clip.clip.name, t) for unit, t in zip(units, clip.frames, strict=True)
-                ]
-        metrics = {
-            m: scoring.average([c.metrics[m] for c in clips], config.averaged)
-            for m in scoring.METRICS
-        }
-        if metrics["miou"] is None:
+            yield scoring.clip_units(clip, self._units(clip, tokens, truth, dataset, run))
+
+    def combine(self, rows: Sequence[scoring.ClipUnits], dataset: Dataset) -> Score:
+        """Average the units of each clip, and the clips, or the batches of clips.
+
+        Raises:
+            NotApplicableError: no unit holds two classes.
+        """
+        of_frames = self.scope == "frame"
+        every = [unit for row in rows for unit in row.units]
+        score = scoring.units_score(
+            rows,
+            [row.sample(of_frames) for row in rows],
+            [sample for row in rows for sample in row.frame_samples()] if of_frames else [],
+            label_kind(dataset, self.scope, self.config.labels),
+            dataset.classes,
+            self.config.averaged,
+            units_left_out=sum(not unit.scored for unit in every),
+            empty_clusters=sum(unit.empty for unit in every),
+        )
+        if score.metrics["miou"] is None:
             raise NotApplicableError(
                 f"no {self.scope} of {dataset.card.name}:{dataset.split} holds two classes, so "
                 "there is nothing to tell apart; choose another data set"
             )
-        every = [unit for units in rows for unit in units]
-        return Score(
-            metrics=metrics,
-            clips=clips,
-            frames=frames,
-            references=scoring.average_rows(rows, config.averaged),
-            per_class=scoring.per_class(every, dataset.classes) if kind == "semantic" else {},
-            details={
-                "labels": kind,
-                "units": len(every),
-                "units_scored": sum(unit.scored for unit in every),
-                "units_left_out": sum(not unit.scored for unit in every),
-                "empty_clusters": sum(unit.empty for unit in every),
-            },
-        )
+        return score
 
     def _units(
         self,
@@ -150,8 +160,14 @@ class KMeansDataset:
         """Return what the model is shown."""
         return self.config.view(dataset)
 
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Raise NotApplicableError where no labels are shared by the clips or all are dropped."""
+        label_kind(dataset, "dataset", self.config.labels)
+        check_batches(dataset, self.config)
+
     def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
         """Cluster all pixels of all clips together, match once, score once."""
+        self.check_dataset(features.dataset)
         dataset, config = features.dataset, self.config
         kind = label_kind(dataset, "dataset", config.labels)
         clips: list[ClipFeatures] = []
@@ -164,11 +180,6 @@ class KMeansDataset:
             present |= present_in(_truth(clip, kind, config, shared))
             clips.append(clip)
             tokens.append(reduced)
-        if not clips:
-            raise NotApplicableError(
-                f"{len(features)} clips make no complete batch of {config.batch_clips}, which "
-                "this preset wants; override last_batch=keep"
-            )
         if len(present - {VOID}) < 2:
             raise NotApplicableError(
                 f"{dataset.card.name}:{dataset.split} holds fewer than two classes, so there is "
@@ -197,6 +208,20 @@ class KMeansDataset:
         paired = zip(clips, tables, strict=True)
         return scoring.counted_score(
             whole, paired, kind, dataset.classes, empty_clusters=whole.empty
+        )
+
+
+def check_batches(dataset: Dataset, config: KMeansConfig) -> None:
+    """Refuse a data set whose clips are all dropped.
+
+    Raises:
+        NotApplicableError: incomplete batches are dropped, and no batch is complete.
+    """
+    n = len(dataset.clips)
+    if config.last_batch == "drop" and not config.kept(n):
+        raise NotApplicableError(
+            f"{n} clips make no complete batch of {config.batch_clips}, which "
+            "this preset wants; override last_batch=keep"
         )
 
 

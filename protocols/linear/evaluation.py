@@ -25,6 +25,7 @@ from tvseg_bench.protocols.common.labelled_patches import Patches, collect, trai
 from tvseg_bench.protocols.common.resize import resize_nearest
 from tvseg_bench.protocols.common.supervised import (
     TrainingClips,
+    check_labelled,
     evaluate,
     two_or_more,
     upsampled_argmax,
@@ -50,6 +51,10 @@ class LinearProbe:
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
         return self.config.view(dataset)
+
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Raise NotApplicableError where there is nothing to learn from or to score."""
+        check_labelled(dataset)
 
     def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
         """Train on the training clips, or on each half of the clips for the other, and score.

@@ -8,7 +8,7 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,12 @@ from tvseg_bench.benchmark.propagation.soft_labels import hard_labels, resized_l
 from tvseg_bench.benchmark.types import VOID
 from tvseg_bench.protocols.common.feature_sets import without_tokens
 from tvseg_bench.protocols.propagation.followed_objects import UNKNOWN, label_kind, track
-from tvseg_bench.protocols.propagation.object_scores import ObjectClipScore, ObjectTally, total
+from tvseg_bench.protocols.propagation.object_scores import (
+    FollowedClip,
+    ObjectClipScore,
+    ObjectTally,
+    total,
+)
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.evaluation import Recorder
@@ -48,30 +53,46 @@ class LabelPropagation:
     config: PropagationConfig
     needs = Needs(predictions=True, unit="clip")
     """Its predictions of a clip begin with the truth of the first frame."""
+    row_type = FollowedClip
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
         return self.config.view(dataset)
 
-    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
-        """Follow and score the objects of every clip; nothing is random."""
-        dataset = features.dataset
-        where = f"{dataset.card.name}:{dataset.split}"
-        kind = label_kind(dataset, self.config)
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Raise NotApplicableError where the labels are missing or nothing moves."""
+        label_kind(dataset, self.config)
         if all(clip.n_frames < 2 for clip in dataset.clips):
             raise NotApplicableError(
-                f"{where} holds still images, and labels are carried from frame to frame; "
-                "choose a data set of videos"
+                f"{dataset.card.name}:{dataset.split} holds still images, and labels are carried "
+                "from frame to frame; choose a data set of videos"
             )
+
+    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
+        """Follow and score the objects of every clip; nothing is random."""
+        self.check_dataset(features.dataset)
+        return self.combine(list(self.score_clips(features, run)), features.dataset)
+
+    def score_clips(self, features: FeatureSet, run: RunContext) -> Iterator[FollowedClip]:
+        """Follow and score the objects of every clip."""
+        dataset = run.dataset(features)
+        kind = label_kind(dataset, self.config)
         run.recorder.on_begin("labels", kind, "J&F", "J")
-        results = [
-            self._result(clip, dataset, kind, features.patch_size, run) for clip in features
-        ]
-        if not any(result.scored for result in results):
+        for clip in features:
+            yield self._result(clip, dataset, kind, features.patch_size, run).row()
+
+    def combine(self, rows: Sequence[FollowedClip], dataset: Dataset) -> Score:
+        """Average the clips, or the objects of all clips.
+
+        Raises:
+            NotApplicableError: no clip has an object that can be followed.
+        """
+        if not any(row.scored for row in rows):
+            first = f"; of {rows[0].clip.clip!r}: {rows[0].clip.note}" if rows else ""
             raise NotApplicableError(
-                f"no clip of {where} can be followed; of {results[0].clip!r}: {results[0].note}"
+                f"no clip of {dataset.card.name}:{dataset.split} can be followed{first}"
             )
-        return total(results, kind, self.config)
+        return total(rows, label_kind(dataset, self.config), self.config)
 
     def _result(
         self,

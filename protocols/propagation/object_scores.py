@@ -72,52 +72,86 @@ class ObjectClipScore:
         """Whether the clip has a score."""
         return bool(self.scores)
 
-    def rows(self) -> tuple[UnitScore, list[UnitScore]]:
-        """Return the rows of the clip and of its frames."""
+    def row(self) -> FollowedClip:
+        """Return what is kept of the clip."""
         whole = UnitScore(
             clip=self.clip, n_frames=self.n_frames, metrics=self.metrics(), note=self.note
         )
         if not self.scored:
-            return whole, []
+            return FollowedClip(whole)
         model = self.scores["model"]
-        frames = [
+        frames = tuple(
             UnitScore(
-                clip=self.clip, frame=t, metrics=_named(model.j[:, i].mean(), model.f[:, i].mean())
+                clip=self.clip,
+                frame=int(t),
+                metrics=_named(model.j[:, i].mean(), model.f[:, i].mean()),
             )
             for i, t in enumerate(self.frames)
-        ]
-        return whole, frames
+        )
+        references = {name: self.metrics(name) for name in REFERENCES}
+        return FollowedClip(whole, frames, references, tuple(self.objects()))
 
-    def metrics(self, name: str = "model") -> Mapping[str, float | None]:
+    def metrics(self, name: str = "model") -> dict[str, float | None]:
         """Return the means over objects and frames."""
         if not self.scored:
             return dict.fromkeys(METRICS)
         return _named(self.scores[name].j.mean(), self.scores[name].f.mean())
 
-    def objects(self) -> list[dict[str, Any]]:
-        """Return what is known of each object, as plain values."""
-        if not self.scored:
-            return []
+    def objects(self) -> list[FollowedObject]:
+        """Return what is known of each object."""
         model = self.scores["model"]
         return [
-            {"clip": self.clip, "id": number, **_statistics("j", j), **_statistics("f", f)}
+            FollowedObject(int(number), {**_statistics("j", j), **_statistics("f", f)})
             for number, j, f in zip(self.ids, model.j, model.f, strict=True)
         ]
 
 
-def total(results: Sequence[ObjectClipScore], kind: LabelKind, config: PropagationConfig) -> Score:
+@dataclass(frozen=True)
+class FollowedObject:
+    """What is kept of one object."""
+
+    id: int
+    statistics: dict[str, float]
+    """Mean, recall and decay of its J and F over the frames: `j_mean`, ..."""
+
+
+@dataclass(frozen=True)
+class FollowedClip:
+    """What is kept of a clip, as plain values."""
+
+    clip: UnitScore
+    frames: tuple[UnitScore, ...] = ()
+    """Of the scored frames."""
+    references: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    """Metrics of each of REFERENCES."""
+    objects: tuple[FollowedObject, ...] = ()
+
+    @property
+    def scored(self) -> bool:
+        """Whether the clip has a score."""
+        return bool(self.objects)
+
+    def metrics(self, name: str) -> Mapping[str, float | None]:
+        """Return the means over objects and frames of the prediction, `model`, or a reference."""
+        return self.clip.metrics if name == "model" else self.references[name]
+
+
+def total(rows: Sequence[FollowedClip], kind: LabelKind, config: PropagationConfig) -> Score:
     """Put together the score of a data set of which at least one clip is scored."""
-    rows = [result.rows() for result in results]
-    objects = [row for result in results for row in result.objects()]
-    left_out = [result for result in results if not result.scored]
+    objects = [
+        {"clip": row.clip.clip, "id": one.id, **one.statistics}
+        for row in rows
+        for one in row.objects
+    ]
+    left_out = [row for row in rows if not row.scored]
     return Score(
-        metrics=_average(results, "model", config),
-        clips=[clip for clip, _ in rows],
-        frames=[frame for _, frames in rows for frame in frames],
+        metrics=_average(rows, "model", config),
+        clips=[row.clip for row in rows],
+        frames=[frame for row in rows for frame in row.frames],
         references={
             f"{name}/{metric}": value
             for name in REFERENCES
-            for metric, value in _average(results, name, config).items()
+            for metric, value in _average(rows, name, config).items()
         },
         details={
             "labels": kind,
@@ -129,12 +163,12 @@ def total(results: Sequence[ObjectClipScore], kind: LabelKind, config: Propagati
 
 
 def _average(
-    results: Sequence[ObjectClipScore], name: str, config: PropagationConfig
+    rows: Sequence[FollowedClip], name: str, config: PropagationConfig
 ) -> dict[str, float | None]:
     """Average the clips with equal weight, or the objects of all clips."""
-    scored = [result for result in results if result.scored]
-    weights = [len(result.ids) if config.average == "objects" else 1 for result in scored]
-    values = [[result.metrics(name)[metric] for metric in METRICS] for result in scored]
+    scored = [row for row in rows if row.scored]
+    weights = [len(row.objects) if config.average == "objects" else 1 for row in scored]
+    values = [[row.metrics(name)[metric] for metric in METRICS] for row in scored]
     means = np.average(np.array(values, np.float64), axis=0, weights=weights)
     return {metric: float(mean) for metric, mean in zip(METRICS, means, strict=True)}
 

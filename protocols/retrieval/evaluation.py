@@ -23,6 +23,7 @@ from tvseg_bench.protocols.common.labelled_patches import Patches, collect
 from tvseg_bench.protocols.common.splits import fraction
 from tvseg_bench.protocols.common.supervised import (
     TrainingClips,
+    check_labelled,
     evaluate,
     two_or_more,
     upsampled_argmax,
@@ -43,6 +44,10 @@ class Retrieval:
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
         return self.config.view(dataset)
+
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Raise NotApplicableError where there is nothing to learn from or to score."""
+        check_labelled(dataset)
 
     def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
         """Remember the training clips, or each half of the clips for the other, and score."""

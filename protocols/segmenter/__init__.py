@@ -74,9 +74,9 @@ def register(protocols: Registry[ProtocolEntry]) -> None:
     """Add the protocol to the registry."""
 
     def build(config: SegmenterConfig) -> Evaluation:
-        from tvseg_bench.protocols.segmenter.evaluation import NativeSegmentation
+        from tvseg_bench.protocols.segmenter.evaluation import SegmentsApart, SegmentsTogether
 
-        return NativeSegmentation(config)
+        return SegmentsTogether(config) if config.scope == "dataset" else SegmentsApart(config)
 
     protocols.register(
         "segmenter",

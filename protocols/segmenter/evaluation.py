@@ -8,7 +8,7 @@ the model was shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,41 +50,112 @@ class SegmentedClip:
 
 
 @dataclass(frozen=True)
-class NativeSegmentation:
-    """The ids of a model, matched and scored; needs no seed."""
+class SegmentsTogether:
+    """The ids of a model over the whole data set, matched and scored as one; needs no seed."""
 
     config: SegmenterConfig
-
-    @property
-    def needs(self) -> Needs:
-        """One pass; a clip depends on others where they say how many classes there are."""
-        config = self.config
-        counted = config.surplus == "drop" or config.absent_class == "zero"
-        alone = config.scope != "dataset" and not counted
-        return Needs(unit="clip" if alone else "dataset")
+    needs = Needs()
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown, and that its ids are wanted."""
         return self.config.view(dataset)
 
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Raise NotApplicableError where there are no labels that all clips share."""
+        label_kind(dataset, "dataset", "card")
+
     def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
         """Match and score; a model without ids of its own has raised NotApplicableError."""
+        self.check_dataset(features.dataset)
         dataset = features.dataset
+        kind = label_kind(dataset, "dataset", "card")
+        run.recorder.on_begin("dataset", kind)
+        clips = list(_segmented(features, kind, self.config, run.recorder))
+        everything = _merged([tables for clip in clips for tables in clip.tables])
+        if len(everything.clusters.labels) < 2:
+            raise _nothing(dataset, "fewer than two classes in all")
+        scorer = SegmentScorer(self.config, dataset, _n_classes(dataset, kind, clips))
+        whole = scorer.unit(everything)
+        for clip in clips:
+            scorer.record(run.recorder, clip, [whole])
+        paired = [(clip.clip, scorer.counted(clip.tables[0].clusters)) for clip in clips]
+        right = None if whole.counts is None else accuracy(whole.counts)
+        return scoring.counted_score(whole, paired, kind, dataset.classes, accuracy=right)
+
+
+@dataclass(frozen=True)
+class SegmentsApart:
+    """The ids of a model within each frame or clip, matched and scored; needs no seed."""
+
+    config: SegmenterConfig
+    row_type = scoring.ClipUnits
+
+    @property
+    def needs(self) -> Needs:
+        """One pass; a clip depends on others where they say how many classes there are."""
+        return Needs(unit="dataset" if self._counts_classes else "clip")
+
+    @property
+    def _counts_classes(self) -> bool:
+        return self.config.surplus == "drop" or self.config.absent_class == "zero"
+
+    def view(self, dataset: Dataset) -> View:
+        """Return what the model is shown, and that its ids are wanted."""
+        return self.config.view(dataset)
+
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Raise NotApplicableError where the labels are missing."""
+        label_kind(dataset, self.config.scope, "card")
+
+    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
+        """Match and score; a model without ids of its own has raised NotApplicableError."""
+        self.check_dataset(features.dataset)
+        return self.combine(list(self.score_clips(features, run)), features.dataset)
+
+    def score_clips(self, features: FeatureSet, run: RunContext) -> Iterator[scoring.ClipUnits]:
+        """Match every frame or clip on its own."""
+        dataset = run.dataset(features)
         kind = label_kind(dataset, self.config.scope, "card")
         run.recorder.on_begin(self.config.scope, kind)
-        clips = [self._read(clip, kind, features.patch_size, run.recorder) for clip in features]
-        scorer = SegmentScorer(
-            self.config, dataset, _n_classes(dataset, kind, clips), run.recorder
-        )
-        if self.config.scope == "dataset":
-            return scorer.together(clips, kind)
-        return scorer.apart(clips, kind)
+        clips: Iterable[SegmentedClip] = _segmented(features, kind, self.config, run.recorder)
+        n_classes = 0
+        if self._counts_classes:
+            clips = list(clips)
+            n_classes = _n_classes(dataset, kind, clips)
+        scorer = SegmentScorer(self.config, dataset, n_classes)
+        for clip in clips:
+            units = [scorer.unit(tables) for tables in clip.tables]
+            scorer.record(run.recorder, clip, units)
+            yield scoring.clip_units(clip.clip, units)
 
-    def _read(
-        self, clip: ClipFeatures, kind: LabelKind, patch: int, recorder: Recorder
-    ) -> SegmentedClip:
-        """Count the pixels of every frame of a clip."""
-        truth = read_truth(clip, kind, "card", self.config.score_size)
+    def combine(self, rows: Sequence[scoring.ClipUnits], dataset: Dataset) -> Score:
+        """Average the units of each clip, and the clips, which weigh alike.
+
+        Raises:
+            NotApplicableError: no unit holds two classes.
+        """
+        scope = self.config.scope
+        counts = [unit.class_counts for row in rows for unit in row.units]
+        score = scoring.units_score(
+            rows,
+            [row.sample(of_frames=len(row.units) > 1) for row in rows],
+            [sample for row in rows for sample in row.frame_samples()] if scope == "frame" else [],
+            label_kind(dataset, scope, "card"),
+            dataset.classes,
+            accuracy=scoring.mean(accuracy(found) for found in counts if found),
+        )
+        if score.metrics["miou"] is None:
+            raise _nothing(dataset, f"no {scope} with two classes")
+        return score
+
+
+def _segmented(
+    features: FeatureSet, kind: LabelKind, config: SegmenterConfig, recorder: Recorder
+) -> Iterator[SegmentedClip]:
+    """Yield the pixels of every clip, counted."""
+    patch = features.patch_size
+    for clip in features:
+        truth = read_truth(clip, kind, "card", config.score_size)
         tables, slim = [], without_tokens(clip)
         for t, (ids, true) in enumerate(zip(clip.tokens[..., 0], truth, strict=True)):
             rows, cols = ids.shape
@@ -92,9 +163,7 @@ class NativeSegmentation:
             shown = resize_nearest(ids, true.shape).astype(np.int32)
             tables.append(SegmentTables(contingency(true, shown), oracle_table(true, grid)))
             recorder.on_frame(slim, t, shown, true, grid, tables[-1].clusters)
-        if self.config.scope != "frame":
-            tables = [_merged(tables)]
-        return SegmentedClip(slim, tables)
+        yield SegmentedClip(slim, tables if config.scope == "frame" else [_merged(tables)])
 
 
 @dataclass(frozen=True)
@@ -105,59 +174,15 @@ class SegmentScorer:
     dataset: Dataset
     n_classes: int
     """Ids from this one on are surplus."""
-    recorder: Recorder
 
-    def together(self, clips: Sequence[SegmentedClip], kind: LabelKind) -> Score:
-        """Match once, over all clips."""
-        everything = _merged([tables for clip in clips for tables in clip.tables])
-        if len(everything.clusters.labels) < 2:
-            raise self._nothing("fewer than two classes in all")
-        whole = self.unit(everything)
-        for clip in clips:
-            self._record(clip, [whole])
-        paired = [(clip.clip, self.counted(clip.tables[0].clusters)) for clip in clips]
-        right = None if whole.counts is None else accuracy(whole.counts)
-        return scoring.counted_score(whole, paired, kind, self.dataset.classes, accuracy=right)
-
-    def apart(self, clips: Sequence[SegmentedClip], kind: LabelKind) -> Score:
-        """Match every frame or clip on its own; clips weigh alike."""
-        units = [[self.unit(tables) for tables in clip.tables] for clip in clips]
-        for clip, results in zip(clips, units, strict=True):
-            self._record(clip, results)
-        rows = [
-            scoring.clip_row(clip.clip, results, of_frames=len(results) > 1)
-            for clip, results in zip(clips, units, strict=True)
-        ]
-        metrics = {m: scoring.mean(row.metrics[m] for row in rows) for m in scoring.METRICS}
-        if metrics["miou"] is None:
-            raise self._nothing(f"no {self.config.scope} with two classes")
-        every = [unit for results in units for unit in results]
-        return Score(
-            metrics=metrics,
-            clips=rows,
-            frames=()
-            if self.config.scope == "clip"
-            else [
-                unit.row(clip.clip.clip.name, t)
-                for clip, results in zip(clips, units, strict=True)
-                for unit, t in zip(results, clip.clip.frames, strict=True)
-            ],
-            references=scoring.average_rows(units, 1),
-            per_class=scoring.per_class(every, self.dataset.classes) if kind == "semantic" else {},
-            details={
-                "labels": kind,
-                "units": len(every),
-                "units_scored": sum(unit.scored for unit in every),
-                "accuracy": scoring.mean(accuracy(unit.counts) for unit in every if unit.counts),
-            },
-        )
-
-    def _record(self, clip: SegmentedClip, results: Sequence[scoring.UnitResult]) -> None:
+    def record(
+        self, recorder: Recorder, clip: SegmentedClip, results: Sequence[scoring.UnitResult]
+    ) -> None:
         """Hand over the matching of a clip's units, which hold equally many frames."""
         each = len(clip.clip.frames) // len(results)
         for i, result in enumerate(results):
             frames = range(i * each, (i + 1) * each)
-            self.recorder.on_unit(clip.clip, frames, result.match, self.counted)
+            recorder.on_unit(clip.clip, frames, result.match, self.counted)
 
     def unit(self, tables: SegmentTables) -> scoring.UnitResult:
         """Match and score one unit, and beside it the constant map and the oracle."""
@@ -188,11 +213,12 @@ class SegmentScorer:
         classes = range(self.n_classes) if zero else None
         return scoring.score_table(table, self.config, self.dataset.card.background, classes)
 
-    def _nothing(self, why: str) -> NotApplicableError:
-        return NotApplicableError(
-            f"{self.dataset.card.name}:{self.dataset.split} holds {why}, so there is nothing to "
-            "tell apart; choose another data set"
-        )
+
+def _nothing(dataset: Dataset, why: str) -> NotApplicableError:
+    return NotApplicableError(
+        f"{dataset.card.name}:{dataset.split} holds {why}, so there is nothing to "
+        "tell apart; choose another data set"
+    )
 
 
 def _merged(tables: Sequence[SegmentTables]) -> SegmentTables:

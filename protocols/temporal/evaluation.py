@@ -27,7 +27,7 @@ et al., ETC, 2020 (consistency along flow); Perazzi et al., DAVIS, 2016 (drift: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -61,12 +61,16 @@ MODEL, CONSTANT, ORACLE = "", "constant/", "oracle/"
 
 
 @dataclass(frozen=True)
-class TemporalClipScore:
-    """What one clip gave: the model's clusters, the constant map, the oracle."""
+class MeasuredClip:
+    """What is kept of a clip: of the model's clusters, the constant map and the oracle, as plain
+    values."""
 
-    row: UnitScore
-    measured: Mapping[str, measures.Measured] = field(default_factory=dict)
-    """By prefix of the metrics' names."""
+    sample: UnitScore
+    metrics: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    """By prefix of the metrics' names; empty where the clip has no score."""
+    windows: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
+    """Likewise, the metrics that are pooled over windows, None where a window has no score;
+    empty where clips weigh alike."""
     k: int = 0
     used: int = 0
     """Clusters that hold a pixel which is not void."""
@@ -79,6 +83,7 @@ class Temporal:
     """Every clip clustered on its own, its cluster maps measured over time."""
 
     config: TemporalConfig
+    row_type = MeasuredClip
 
     @property
     def needs(self) -> Needs:
@@ -89,37 +94,60 @@ class Temporal:
         """Return what the model is shown: that of `kmeans-clip`."""
         return self.config.view(dataset)
 
-    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
-        """Measure every clip; average over the clips that have a score."""
-        dataset, config = features.dataset, self.config
-        kind = label_kind(dataset, "clip", config.labels)
-        name = f"{dataset.card.name}:{dataset.split}"
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Refuse data of which nothing can be said over time.
+
+        Raises:
+            NotApplicableError: the labels are missing, nothing moves, or all clips are dropped.
+            DataError: the folder of flow is another data set's.
+        """
+        KMeansUnits(self.config, "clip").check_dataset(dataset)
         if not any(clip.n_frames > 1 for clip in dataset.clips):
             raise NotApplicableError(
-                f"{name} holds still images, in which nothing moves; choose a data set of videos"
+                f"{dataset.card.name}:{dataset.split} holds still images, in which nothing moves; "
+                "choose a data set of videos"
             )
         self._check_flow(dataset)
+
+    def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
+        """Measure every clip; average over the clips that have a score."""
+        self.check_dataset(features.dataset)
+        return self.combine(list(self.score_clips(features, run)), features.dataset)
+
+    def score_clips(self, features: FeatureSet, run: RunContext) -> Iterator[MeasuredClip]:
+        """Cluster and measure some clips in a row.
+
+        With `last_batch=drop`, the clips of an incomplete last batch yield no row, as in
+        `kmeans-clip`.
+        """
+        dataset = run.dataset(features)
+        kind = label_kind(dataset, "clip", self.config.labels)
         run.recorder.on_begin("clip", kind, HEADLINE)
         shared = run.shared or SharedCache(limit=0)
-        clips = [
-            self._clip(clip, tokens, kind, dataset, run)
-            for clip, tokens in projected(features, config, "clip", shared)
-        ]
-        if not any(clip.measured for clip in clips):
+        for clip, tokens in projected(features, self.config, "clip", shared):
+            yield self._clip(clip, tokens, kind, dataset, run)
+
+    def combine(self, rows: Sequence[MeasuredClip], dataset: Dataset) -> Score:
+        """Average over the clips that have a score, or over all their windows.
+
+        Raises:
+            NotApplicableError: no clip has a score.
+        """
+        if not any(row.metrics for row in rows):
             raise NotApplicableError(
-                f"no clip of {name} holds two frames with two classes, so there is nothing to "
-                "follow; choose another data set"
+                f"no clip of {dataset.card.name}:{dataset.split} holds two frames with two "
+                "classes, so there is nothing to follow; choose another data set"
             )
         references = {
             prefix + metric: value
             for prefix in (CONSTANT, ORACLE)
-            for metric, value in self._average(clips, prefix).items()
+            for metric, value in self._average(rows, prefix).items()
         }
         return Score(
-            metrics=self._average(clips, MODEL),
-            clips=[clip.row for clip in clips],
+            metrics=self._average(rows, MODEL),
+            clips=[row.sample for row in rows],
             references=references,
-            details=_details(clips, kind),
+            details=_details(rows, label_kind(dataset, "clip", self.config.labels)),
         )
 
     def _clip(
@@ -129,14 +157,14 @@ class Temporal:
         kind: LabelKind,
         dataset: Dataset,
         run: RunContext,
-    ) -> TemporalClipScore:
+    ) -> MeasuredClip:
         """Cluster and measure one clip."""
         config = self.config
         truth = clip_truth(clip, kind, config, dataset.card.background)
         present = distinct(truth.labels)
         scored = present if config.void == "class" else present - {VOID}
         if note := _why_unscored(clip, scored, config):
-            return TemporalClipScore(_row(clip, dict.fromkeys(METRICS), note))
+            return MeasuredClip(_sample(clip, dict.fromkeys(METRICS), note))
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), "clip", dataset.card.name)
         maps = [
@@ -157,9 +185,16 @@ class Temporal:
         measured[CONSTANT].metrics["seed_ari"] = 1.0
         self._add_miou(measured, dataset.card.background)
         note = self._add_flow(measured, clip, truth, candidates)
-        row = _row(clip, measured[MODEL].metrics, "; ".join(filter(None, (_short(truth), note))))
-        used = len(measured[MODEL].table.clusters)
-        return TemporalClipScore(row, measured, k, used, truth.source)
+        note = "; ".join(filter(None, (_short(truth), note)))
+        pooled = measured if config.pool == "windows" else {}
+        return MeasuredClip(
+            _sample(clip, measured[MODEL].metrics, note),
+            metrics={name: one.metrics for name, one in measured.items()},
+            windows={name: _windows(one) for name, one in pooled.items()},
+            k=k,
+            used=len(measured[MODEL].table.clusters),
+            source=truth.source,
+        )
 
     def _check_flow(self, dataset: Dataset) -> None:
         """Raise DataError where the folder of flow is another data set's."""
@@ -207,16 +242,14 @@ class Temporal:
             measured[name].metrics["flow_consistency"] = value
         return ""
 
-    def _average(self, clips: Sequence[TemporalClipScore], prefix: str) -> dict[str, float | None]:
+    def _average(self, rows: Sequence[MeasuredClip], prefix: str) -> dict[str, float | None]:
         """Return every metric over the clips, or over all their windows."""
-        found = [clip.measured[prefix] for clip in clips if clip.measured]
+        scored = [row for row in rows if row.metrics]
         step = self.config.averaged
-        out = {m: average([one.metrics.get(m) for one in found], step) for m in METRICS}
+        out = {m: average([row.metrics[prefix].get(m) for row in scored], step) for m in METRICS}
         if self.config.pool == "windows":
             for metric in measures.WINDOWED:
-                out[metric] = measures.nanmean_or_none(
-                    np.concatenate([one.windows[metric] for one in found])
-                )
+                out[metric] = mean(v for row in scored for v in row.windows[prefix][metric])
             out["flip_rate"] = None if out["vc2"] is None else 1 - out["vc2"]
         return out
 
@@ -255,7 +288,15 @@ def _short(truth: ClipTruth) -> str:
     return f"{len(truth.labels)} frames are too few for {', '.join(missing)}" if missing else ""
 
 
-def _row(clip: ClipFeatures, metrics: Mapping[str, float | None], note: str) -> UnitScore:
+def _windows(found: measures.Measured) -> dict[str, list[float | None]]:
+    """Return the value of every window of each metric, None where a window has no score."""
+    return {
+        metric: [None if np.isnan(v) else v for v in values.tolist()]
+        for metric, values in found.windows.items()
+    }
+
+
+def _sample(clip: ClipFeatures, metrics: Mapping[str, float | None], note: str) -> UnitScore:
     return UnitScore(
         clip=clip.clip.name,
         n_frames=len(clip.frames),
@@ -264,14 +305,14 @@ def _row(clip: ClipFeatures, metrics: Mapping[str, float | None], note: str) -> 
     )
 
 
-def _details(clips: Sequence[TemporalClipScore], kind: LabelKind) -> dict[str, Any]:
-    scored = [clip for clip in clips if clip.measured]
+def _details(rows: Sequence[MeasuredClip], kind: LabelKind) -> dict[str, Any]:
+    scored = [row for row in rows if row.metrics]
     return {
         "labels": kind,
-        "objects": sorted({clip.source for clip in scored}),
-        "units": len(clips),
+        "objects": sorted({row.source for row in scored}),
+        "units": len(rows),
         "units_scored": len(scored),
-        "clusters": mean(float(clip.k) for clip in scored),
-        "clusters_used": mean(float(clip.used) for clip in scored),
-        "clips_with_flow": sum(clip.row.metrics["flow_consistency"] is not None for clip in clips),
+        "clusters": mean(float(row.k) for row in scored),
+        "clusters_used": mean(float(row.used) for row in scored),
+        "clips_with_flow": sum(row.sample.metrics["flow_consistency"] is not None for row in rows),
     }

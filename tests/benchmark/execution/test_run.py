@@ -150,6 +150,9 @@ def broken_protocol() -> Iterator[None]:
         def __init__(self, config: Any) -> None:
             self.view = config.view
 
+        def check_dataset(self, dataset: Any) -> None:
+            """Take every data set."""
+
         def evaluate(self, features: Any, run: RunContext) -> Any:
             raise ZeroDivisionError("of its own making")
 

@@ -12,9 +12,9 @@ from tvseg_bench.benchmark.evaluation import RunContext
 from tvseg_bench.benchmark.metrics.contingency import contingency
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import match
+from tvseg_bench.benchmark.registry import protocols
 from tvseg_bench.benchmark.types import VOID, Score
 from tvseg_bench.protocols.segmenter import STANDARD, STEGO, SegmenterConfig
-from tvseg_bench.protocols.segmenter.evaluation import NativeSegmentation
 
 SCOPES = ["frame", "clip", "dataset"]
 
@@ -22,7 +22,7 @@ SCOPES = ["frame", "clip", "dataset"]
 def evaluate(features: Any, preset: SegmenterConfig = STANDARD, **changes: Any) -> Score:
     config = SegmenterConfig.model_validate({**preset.model_dump(), **changes})
     assert config.view(features.dataset).output == "segments"
-    return NativeSegmentation(config).evaluate(features, RunContext())
+    return protocols["segmenter"].build(config).evaluate(features, RunContext())
 
 
 @pytest.fixture
