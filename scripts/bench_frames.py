@@ -6,9 +6,9 @@
 First the processor time of a frame on one thread: decoding, resizing to 224, and the forward pass
 of an untrained ViT-Ti and ViT-S with patches of 16. Then three passes over the same frames, as
 three models make them, with and without a `FrameCache`, in alternation; ratios are medians over
-the repeats. One is of a ViT-Ti, one of a model that computes nothing: it stands for one on a fast GPU,
-where reading the frames is what is left.
-moving-shapes is generated; davis-2016 is read where TVSEG_DATA names a folder that has it.
+the repeats. One is of a ViT-Ti, one of a model that computes nothing: it stands for one on a fast
+GPU, where reading the frames is what is left. moving-shapes is generated; davis-2016 is read where
+TVSEG_DATA names a folder that has it.
 """
 
 from __future__ import annotations
