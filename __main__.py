@@ -13,12 +13,13 @@ from tvseg_bench.benchmark.errors import TvsegError, UsageError
 
 _ENGINE, _BOARDS = "tvseg_bench.benchmark.cli.commands", "tvseg_bench.leaderboards.cli"
 COMMANDS = {
-    "list": (f"{_ENGINE}.list", "List models, protocols, data sets or the cells of a run."),
+    "list": (f"{_ENGINE}.list", "List models, protocols, data sets or runs."),
     "info": (f"{_ENGINE}.info", "Show the card of a model, protocol or data set."),
     "run": (
         f"{_ENGINE}.run",
         "Evaluate models by protocols on data sets; what is done already is skipped.",
     ),
+    "status": (f"{_ENGINE}.status", "Show what of a run is waiting, running, done and failed."),
     "plan": (f"{_ENGINE}.plan", "Show what 'run' with the same selection would do."),
     "data": (f"{_ENGINE}.data", "Show where data sets are and whether they are complete."),
     "leaderboard": (

@@ -25,6 +25,10 @@ class ModelError(TvsegError):
     """A model or its weights cannot be used as asked."""
 
 
+class MissingWeightsError(ModelError):
+    """The weights of a model are not on this machine; another one may hold them."""
+
+
 class ProtocolError(TvsegError):
     """A protocol breaks its contract: what it returns is not what its entry declares."""
 

@@ -127,17 +127,32 @@ def test_results_hold_no_path_of_this_machine(clips: Path, tmp_path: Path) -> No
         assert str(tmp_path) not in path.read_text()
 
 
-def test_list_runs(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(grid(clips, tmp_path / "out"))
+def test_runs_are_listed_and_their_status_told(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    main(grid(clips, out))
     capsys.readouterr()
-    assert main(["list", "runs", "-o", str(tmp_path / "out"), "--json"]) == EXIT["ok"]
-    rows = json.loads(capsys.readouterr().out)
-    assert [row["status"] for row in rows] == ["ok", "ok"]
-    assert {row["metric"] for row in rows} == {"miou"}
-    assert all(0 < row["value"] <= 1 for row in rows)
-    (tmp_path / "out/results/0123456789abcdef.json").write_text("{")
-    assert main(["list", "runs", "-o", str(tmp_path / "out")]) == EXIT["some failed"]
-    assert "0123456789abcdef.json" in capsys.readouterr().err
+    for words in (["list", "runs"], ["list", "runs", "-o", str(tmp_path)]):
+        assert main([*words, "--json"]) == EXIT["ok"]
+        rows = {row["run"]: row for row in json.loads(capsys.readouterr().out)}
+        assert {k: rows[str(out)][k] for k in ("executor", "cells", "done", "failed")} == {
+            "executor": "local",
+            "cells": 2,
+            "done": 2,
+            "failed": 0,
+        }
+    assert main(["status", str(out), "--json"]) == EXIT["ok"]
+    status = json.loads(capsys.readouterr().out)
+    assert status["counts"] == {"done": 2}
+    (out / "results" / f"{status['cells'][0]['cell']}.json").unlink()
+    (out / "results/0123456789abcdef.json").write_text("{")
+    assert main(["status", str(out)]) == EXIT["some failed"]
+    told = capsys.readouterr()
+    assert "1 waiting, 1 done" in told.out
+    assert "0123456789abcdef.json" in told.err
+    assert main(["status", str(tmp_path)]) == EXIT["usage"]
+    assert "is not the folder of a run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

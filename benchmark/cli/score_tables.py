@@ -150,6 +150,15 @@ def print_report(report: RunReport) -> None:
         cells = [r for r in skipped if r.reason == reason]
         names = ", ".join(dict.fromkeys(protocol_label(r) for r in cells))
         console.print(f"skipped {escape(names)} ({counted(len(cells), 'cell')}): {escape(reason)}")
+    if report.waiting and report.record is not None:
+        folder = escape(str(report.record.output))
+        jobs = ", ".join(jobs.job for jobs in report.record.content.jobs)
+        console.print(
+            f"{counted(report.waiting, 'cell')} handed to {report.record.content.executor}"
+            + (f" as {jobs}" if jobs else "")
+            + f"; type: tvseg-bench status {folder}",
+            soft_wrap=True,
+        )
     if report.failed:
         console.print(
             f"[red]{counted(report.failed, 'cell')} failed[/red]; the reasons are printed above"

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from tvseg_bench.benchmark.errors import TvsegError, UsageError
+from tvseg_bench.benchmark.errors import (
+    MissingWeightsError,
+    NotApplicableError,
+    TvsegError,
+    UsageError,
+)
+from tvseg_bench.benchmark.evaluation import Needs
 from tvseg_bench.benchmark.execution.selection import (
     ProtocolChoice,
     Selection,
@@ -15,6 +21,7 @@ from tvseg_bench.benchmark.execution.selection import (
     expand,
     split_reference,
 )
+from tvseg_bench.benchmark.features.abilities import check_abilities
 from tvseg_bench.benchmark.plugins.load import LoadedModel, load_model
 from tvseg_bench.benchmark.plugins.resolve import find_model, import_file
 from tvseg_bench.benchmark.registry import datasets, models
@@ -30,12 +37,23 @@ class Cell:
     """The reference as typed."""
     card: ModelCard
     protocol: ProtocolChoice
+    source: str
+    """The data set's reference as typed."""
     dataset: Dataset
     view: View
     seed: int
     key: CellKey
     training: Dataset | None = None
     """The clips that the protocol learns from, where it needs some and there is a split."""
+    inapplicable: str = ""
+    """Why there will be no score, known before anything is computed; empty where there will."""
+    origin: Mapping[str, str | None] = field(default_factory=dict)
+    """`package`, `version` and `file_sha256` of the model's code."""
+
+    @property
+    def needs(self) -> Needs:
+        """What the protocol needs of a run."""
+        return self.protocol.evaluation.needs
 
     @property
     def label(self) -> str:
@@ -54,6 +72,8 @@ class UnavailableCell:
     dataset: str
     seed: int
     reason: str
+    elsewhere: bool = False
+    """Whether a machine that holds the weights could run it."""
 
 
 @dataclass(frozen=True)
@@ -63,19 +83,32 @@ class Plan:
     selection: Selection
     cells: tuple[Cell, ...]
     unavailable: tuple[UnavailableCell, ...] = ()
+    elsewhere: tuple[Cell, ...] = ()
+    """Cells of models whose weights are not on this machine: their revisions, and so the ids of
+    their cells, are known only where the weights are."""
 
     def groups(self) -> Iterator[tuple[Cell, ...]]:
-        """Yield the cells that share model, data set and view.
+        """Yield the cells that share model, data set and view; see `grouped`."""
+        yield from grouped(self.cells)
 
-        A pass that keeps attention where there is any also serves the views without it.
-        """
-        grouped: dict[Any, list[Cell]] = {}
-        for cell in self.cells:
-            optional = cell.view.attention in (False, "if-any")
-            tokens = replace(cell.view, attention=False) if optional else cell.view
-            shared = (cell.model, cell.key.dataset, cell.key.split, tokens)
-            grouped.setdefault(shared, []).append(cell)
-        yield from map(tuple, grouped.values())
+    def of_model(self, reference: str) -> ModelCard | None:
+        """Return the card of a model, with its revision; None where it could not be loaded."""
+        found = (cell.card for cell in self.cells if cell.model == reference)
+        return next(found, None)
+
+
+def grouped(cells: Iterable[Cell]) -> Iterator[tuple[Cell, ...]]:
+    """Yield the cells that share model, data set and view, in the order of their first ones.
+
+    A pass that keeps attention where there is any also serves the views without it.
+    """
+    groups: dict[Any, list[Cell]] = {}
+    for cell in cells:
+        optional = cell.view.attention in (False, "if-any")
+        tokens = replace(cell.view, attention=False) if optional else cell.view
+        shared = (cell.model, cell.key.dataset, cell.key.split, tokens)
+        groups.setdefault(shared, []).append(cell)
+    yield from map(tuple, groups.values())
 
 
 def shared_view(cells: Sequence[Cell]) -> View:
@@ -97,21 +130,137 @@ def make_plan(selection: Selection) -> Plan:
         _ = datasets[split_reference(name)[0]]
     check_weights(selection)
     opened = {name: _open(name, selection) for name in wanted}
+    setups = {
+        (name, i): _Setup.of(protocol, name, dataset, selection)
+        for name, dataset in opened.items()
+        for i, protocol in enumerate(protocols)
+        if not isinstance(dataset, str)
+    }
     cells: list[Cell] = []
+    elsewhere: list[Cell] = []
     unavailable: list[UnavailableCell] = []
     for reference in expand(selection.model, models):
-        card = _card(reference, selection)
+        backbone = _Backbone.of(reference, selection)
         for name, dataset in opened.items():
-            for protocol in protocols:
+            for i, protocol in enumerate(protocols):
                 for seed in selection.seeds:
-                    trouble = next((x for x in (card, dataset) if isinstance(x, str)), None)
-                    if trouble is not None or isinstance(card, str) or isinstance(dataset, str):
+                    trouble = backbone.trouble or (dataset if isinstance(dataset, str) else "")
+                    away = False
+                    if (name, i) in setups and backbone.card is not None:
+                        cell = setups[name, i].cell(backbone, backbone.card, seed)
+                        (elsewhere if trouble else cells).append(cell)
+                        away = bool(trouble)
+                    if trouble:
                         unavailable.append(
-                            UnavailableCell(reference, protocol.label, name, seed, str(trouble))
+                            UnavailableCell(reference, protocol.label, name, seed, trouble, away)
                         )
-                        continue
-                    cells.append(_cell(reference, card, protocol, name, dataset, seed, selection))
-    return Plan(selection, tuple(cells), tuple(unavailable))
+    return Plan(selection, tuple(cells), tuple(unavailable), tuple(elsewhere))
+
+
+@dataclass(frozen=True)
+class _Backbone:
+    """What a plan knows of a model after having built it once."""
+
+    reference: str
+    card: ModelCard | None
+    """None where it cannot be used here nor, as far as one can tell, anywhere."""
+    trouble: str = ""
+    """Why it cannot be used here."""
+    origin: Mapping[str, str | None] = field(default_factory=dict)
+    inapplicable: Mapping[str, str] = field(default_factory=dict)
+    """Output of a view -> why the model does not give it."""
+
+    @classmethod
+    def of(cls, reference: str, selection: Selection) -> _Backbone:
+        try:
+            loaded = load(reference, selection)
+        except UsageError:
+            raise
+        except MissingWeightsError as error:
+            return cls(reference, find_model(reference).entry.card, str(error))
+        except TvsegError as error:
+            return cls(reference, None, str(error))
+        refused: dict[str, str] = {}
+        outputs: tuple[Literal["features", "segments"], ...] = ("features", "segments")
+        for output in outputs:
+            try:
+                check_abilities(loaded.model, View(output=output))
+            except NotApplicableError as reason:
+                refused[output] = str(reason)
+        return cls(reference, loaded.card, "", loaded.origin, refused)
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """What the cells of one protocol on one data set have in common."""
+
+    protocol: ProtocolChoice
+    source: str
+    dataset: Dataset
+    view: View
+    training: Dataset | None
+    inapplicable: str
+    params: Mapping[str, Any]
+    resolution: Mapping[str, Any]
+    selection: Selection
+
+    @classmethod
+    def of(
+        cls, protocol: ProtocolChoice, name: str, dataset: Dataset, selection: Selection
+    ) -> _Setup:
+        evaluation = protocol.evaluation
+        view = evaluation.view(dataset)
+        resolution = described(view)
+        training = None
+        if evaluation.needs.training:
+            training = _training(name, dataset, selection)
+            resolution["training"] = (
+                "halves"
+                if training is None
+                else {"split": training.split, "manifest_sha256": training.manifest_sha256}
+            )
+        reason = ""
+        try:
+            evaluation.check_dataset(dataset)
+        except NotApplicableError as error:
+            reason = str(error)
+        except TvsegError:  # raised again by the evaluation, as the reason of a failed cell
+            pass
+        params = protocol.config.model_dump()
+        return cls(protocol, name, dataset, view, training, reason, params, resolution, selection)
+
+    def cell(self, backbone: _Backbone, card: ModelCard, seed: int) -> Cell:
+        """Return the cell of one model and one seed."""
+        dataset, protocol = self.dataset, self.protocol
+        key = CellKey(
+            model=card.name,
+            revision=card.revision,
+            protocol=protocol.name,
+            preset=protocol.preset,
+            protocol_version=protocol.entry.version,
+            params=self.params,
+            dataset=dataset.card.name,
+            split=dataset.split,
+            dataset_version=dataset.card.version,
+            manifest_sha256=dataset.manifest_sha256,
+            resolution=self.resolution,
+            dtype=self.selection.dtype,
+            seed=seed,
+            limit=self.selection.limit,
+        )
+        return Cell(
+            model=backbone.reference,
+            card=card,
+            protocol=protocol,
+            source=self.source,
+            dataset=dataset,
+            view=self.view,
+            seed=seed,
+            key=key,
+            training=self.training,
+            inapplicable=self.inapplicable or backbone.inapplicable.get(self.view.output, ""),
+            origin=backbone.origin,
+        )
 
 
 def load(reference: str, selection: Selection) -> LoadedModel:
@@ -155,16 +304,6 @@ def _takes_weights(reference: str) -> bool:
         return False
 
 
-def _card(reference: str, selection: Selection) -> ModelCard | str:
-    """Return the card with its revision, or why there is none."""
-    try:
-        return load(reference, selection).card
-    except UsageError:
-        raise
-    except TvsegError as error:
-        return str(error)
-
-
 def _open(reference: str, selection: Selection) -> Dataset | str:
     """Return the data set, cut to the limit, or why it cannot be opened."""
     name, split = split_reference(reference)
@@ -200,42 +339,3 @@ def _training(reference: str, dataset: Dataset, selection: Selection) -> Dataset
         if clips:
             return replace(found, clips=clips)
     return None
-
-
-def _cell(
-    reference: str,
-    card: ModelCard,
-    protocol: ProtocolChoice,
-    name: str,
-    dataset: Dataset,
-    seed: int,
-    selection: Selection,
-) -> Cell:
-    evaluation = protocol.evaluation()
-    view = evaluation.view(dataset)
-    resolution = described(view)
-    training = None
-    if evaluation.needs.training:
-        training = _training(name, dataset, selection)
-        resolution["training"] = (
-            "halves"
-            if training is None
-            else {"split": training.split, "manifest_sha256": training.manifest_sha256}
-        )
-    key = CellKey(
-        model=card.name,
-        revision=card.revision,
-        protocol=protocol.name,
-        preset=protocol.preset,
-        protocol_version=protocol.entry.version,
-        params=protocol.config.model_dump(),
-        dataset=dataset.card.name,
-        split=dataset.split,
-        dataset_version=dataset.card.version,
-        manifest_sha256=dataset.manifest_sha256,
-        resolution=resolution,
-        dtype=selection.dtype,
-        seed=seed,
-        limit=selection.limit,
-    )
-    return Cell(reference, card, protocol, dataset, view, seed, key, training)

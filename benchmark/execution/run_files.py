@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tvseg_bench.benchmark.recording.writer import MediaRecorder
 
 SCHEMA = "tvseg-bench/manifest@1"
+WRITERS = 10
+"""How often the grid is written where another run writes its own at the same moment."""
 
 
 def write_manifest(directory: Path, plan: Plan) -> None:
@@ -29,9 +31,13 @@ def write_manifest(directory: Path, plan: Plan) -> None:
         ResultError: the folder cannot be written.
     """
     path = directory / "manifest.json"
-    cells = {row["cell_id"]: row for row in [*_earlier(path), *_rows(plan)]}
-    manifest = {"schema": SCHEMA, "cells": list(cells.values())}
-    atomic_write(path, (json.dumps(manifest, indent=1) + "\n").encode())
+    own = {row["cell_id"]: row for row in _rows(plan)}
+    for _ in range(WRITERS):
+        earlier = {row["cell_id"]: row for row in _earlier(path)}
+        if path.exists() and own.keys() <= earlier.keys():
+            return
+        manifest = {"schema": SCHEMA, "cells": list({**earlier, **own}.values())}
+        atomic_write(path, (json.dumps(manifest, indent=1) + "\n").encode())
 
 
 def write_trace(directory: Path, cell_id: str, trace: str) -> Path:
@@ -70,7 +76,7 @@ def check_predictions(plan: Plan, done: Collection[str]) -> None:
     """
     if plan.selection.save_predictions is None or not plan.cells:
         return
-    able = [c for c in plan.cells if c.protocol.evaluation().needs.predictions]
+    able = [c for c in plan.cells if c.needs.predictions]
     if not able:
         chosen = ", ".join(dict.fromkeys(cell.protocol.label for cell in plan.cells))
         raise UsageError(

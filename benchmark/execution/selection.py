@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 SCHEMES = ("timm:", "hub:", "file:", "folder:")
 """References whose colon belongs to the name."""
+
+EXECUTORS = ("local", "ray", "slurm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,10 @@ class Selection:
     nothing."""
     save_predictions: Path | None = None
     """Folder for label maps, of protocols that predict any; no part of what a cell is."""
+    executor: str = "local"
+    """Where the work is done: `local` (this process), `ray` or `slurm`; moves no number."""
+    executor_options: Mapping[str, Any] = field(default_factory=dict)
+    """How much a task may use and how it is started; see `executors.options`."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +76,15 @@ class ProtocolChoice:
     entry: ProtocolEntry
     config: BaseModel
 
+    @cached_property
     def evaluation(self) -> Evaluation:
-        """Return the protocol, ready to evaluate."""
+        """The protocol, ready to evaluate."""
         return self.entry.build(self.config)
+
+    @property
+    def reference(self) -> str:
+        """`name:preset`, as it may be typed."""
+        return f"{self.name}:{self.preset}"
 
     @property
     def label(self) -> str:
@@ -239,6 +252,11 @@ def make_selection(values: Mapping[str, Any]) -> Selection:
     keep = given.get("keep", 0)
     if not isinstance(keep, int) or keep < 0:
         raise UsageError(f"--keep {keep!r} must be a whole number from 0 on")
+    executor = given.get("executor", "local")
+    if executor not in EXECUTORS:
+        raise UsageError(did_you_mean("executor", str(executor), EXECUTORS))
+    if not isinstance(given.get("executor_options", {}), Mapping):
+        raise UsageError("executor_options must be a mapping such as `{partition: gpu}`")
     if given.get("dtype", "fp32") not in ("fp32", "bf16"):
         raise UsageError(did_you_mean("dtype", str(given["dtype"]), ("fp32", "bf16")))
     return Selection(**given)
@@ -259,6 +277,33 @@ def parse_weights(given: Any) -> dict[str, Path]:
         model, equals, file = item.partition("=")
         out[model if equals else ""] = Path(file if equals else item).expanduser()
     return out
+
+
+def parse_pairs(option: str, items: Iterable[str], example: str) -> dict[str, Any]:
+    """Return what follows a repeated option as `KEY=VALUE`, the value read as YAML.
+
+    Example:
+        >>> parse_pairs("--executor-option", ["qos=high", "nice=5"], "qos=high")
+        {'qos': 'high', 'nice': 5}
+
+    Raises:
+        UsageError: there is no `=`.
+    """
+    out: dict[str, Any] = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{option} {item!r} is not KEY=VALUE; type for example {example}")
+        out[key] = _from_yaml(value)
+    return out
+
+
+def _from_yaml(text: str) -> Any:
+    """Return the value that YAML reads, else the text."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 _TYPE = {
@@ -282,8 +327,5 @@ def parse_overrides(items: Iterable[str], owners: Sequence[str] = ("protocol",))
         key, equals, value = item.partition("=")
         if not equals or key.partition(".")[0] not in owners:
             raise UsageError(f"{item!r} is neither an option nor an override; {_TYPE[owners[0]]}")
-        try:
-            out[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            out[key] = value
+        out[key] = _from_yaml(value)
     return out

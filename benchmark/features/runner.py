@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tvseg_bench.benchmark.devices import float32_convolutions, out_of_memory
 from tvseg_bench.benchmark.errors import ModelError, NotApplicableError, TvsegError, UsageError
 from tvseg_bench.benchmark.features import frames
+from tvseg_bench.benchmark.features.abilities import check_abilities
 from tvseg_bench.benchmark.features.cache.entry import SEGMENTS, STORED
 from tvseg_bench.benchmark.plugins.load import to_device
 from tvseg_bench.benchmark.types import (
@@ -128,7 +129,7 @@ class ModelRunner:
             NotApplicableError: the view wants features, segments or attention, and the model has
                 none.
         """
-        self._check_abilities()
+        check_abilities(self._model, self.view)
         size = batch[0].size
         with self._lock:
             done, parts = 0, list[ModelOutput]()
@@ -144,19 +145,6 @@ class ModelRunner:
                 else:
                     self._fits[size] = fixed // 2
         return _joined(parts)
-
-    def _check_abilities(self) -> None:
-        """Raise NotApplicableError where the model lacks the method that the view needs."""
-        if self.view.output == "features" and not isinstance(self._model, FeatureModel):
-            raise NotApplicableError(
-                f"model {self.card.name!r} brings its own clusters and no features, since it has "
-                "no extract(images) -> PatchFeatures; score it with the protocol 'segmenter'"
-            )
-        if self.view.output == "segments" and not isinstance(self._model, Segmenter):
-            raise NotApplicableError(
-                f"model {self.card.name!r} brings no clusters of its own, since it has no "
-                "segment(images) -> ids; score its features with 'kmeans-clip' or another protocol"
-            )
 
     def _too_large(self, size: tuple[int, int], count: int) -> ModelError:
         return ModelError(

@@ -8,6 +8,7 @@ what has to make room is renamed to `<name>.<n>.old`, which no reader takes for 
 from __future__ import annotations
 
 import hashlib
+import os
 from itertools import count
 from pathlib import Path
 
@@ -90,6 +91,7 @@ class ResultStore:
         text = None if score is None else samples_text(cell, score).encode("utf-8")
         if text is not None and score is not None:
             result = result.model_copy(update={"samples": _samples(text, score)})
+        in_the_way = os.path.lexists(self.result_path(cell))  # asked first: others may write now
         old = self._existing(cell)
         finished = old is not None and old.status != "failed"
         if finished and result.status == "failed":
@@ -101,11 +103,12 @@ class ResultStore:
                 f"{self.result_path(cell)} is finished with other numbers; "
                 "type --force to keep both, the old file renamed"
             )
-        if old is None or finished:
+        if finished or (in_the_way and old is None):
             back_up(self.result_path(cell))
         if text is not None:
-            if force or not is_samples_of(self.samples_path(cell), cell):
-                back_up(self.samples_path(cell))
+            rows = self.samples_path(cell)
+            if os.path.lexists(rows) and (force or not is_samples_of(rows, cell)):
+                back_up(rows)
             result_file.atomic_write(self.samples_path(cell), text)
         result_file.atomic_write(self.result_path(cell), result.to_json().encode("utf-8"))
         return result

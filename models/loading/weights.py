@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tvseg_bench.benchmark.errors import ModelError
+from tvseg_bench.benchmark.errors import MissingWeightsError, ModelError
 from tvseg_bench.benchmark.plugins.resolve import file_sha256
 from tvseg_bench.benchmark.plugins.weights import locate
 from tvseg_bench.benchmark.types import ModelCard
@@ -59,13 +59,13 @@ def find_weights(card: ModelCard, weights: Path | None = None, timm: str | None 
     Nothing is ever downloaded; `benchmark.plugins.weights.locate` lists the places.
 
     Raises:
-        ModelError: naming the file that is wanted, its address and where to put it.
+        MissingWeightsError: naming the file that is wanted, its address and where to put it.
     """
     path = weights or locate.find(card, timm=timm)
     if path is not None:
         return path
     source = f"fetch them from {card.weights_url}, " if card.weights_url else ""
-    raise ModelError(
+    raise MissingWeightsError(
         f"the weights of {card.name} are not on this machine: {source}put them at "
         f"{locate.place(card)}, or type --weights FILE"
     )

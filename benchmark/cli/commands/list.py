@@ -1,28 +1,25 @@
-"""`tvseg-bench list`: models, protocols, data sets, or the cells of a run."""
+"""`tvseg-bench list`: models, protocols, data sets, or runs."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tvseg_bench.benchmark.cli.output import OK, print_json, print_problems
+from tvseg_bench.benchmark.cli.output import OK, counted, print_json
 from tvseg_bench.benchmark.cli.parser import CommandParser
-
-if TYPE_CHECKING:
-    from tvseg_bench.benchmark.results.result import Result
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Take the kind of things to list, and the folder of a run."""
+    """Take the kind of things to list."""
     parser.add_choice("kind", ("models", "protocols", "datasets", "runs"))
     parser.add_argument(
-        "-o", "--output", type=Path, default=Path("runs"), help="for runs: their folder"
+        "-o", "--output", type=Path, metavar="DIR", help="for runs: those in and below DIR only"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one row per registered thing or finished cell."""
+    """Print one row per registered thing or run."""
     from tvseg_bench.benchmark.cli import cards
 
     if arguments.kind == "runs":
@@ -41,32 +38,31 @@ def run(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _list_runs(output: Path, as_json: bool) -> int:
+def _list_runs(below: Path | None, as_json: bool) -> int:
     from tvseg_bench.benchmark.cli.cards import text_table
-    from tvseg_bench.benchmark.results.store import ResultStore
+    from tvseg_bench.benchmark.execution.status import known_runs
 
-    files, problems = ResultStore(output).load_all()
-    rows = [_row(file.result) for file in files]
+    rows = [_row(folder) for folder in known_runs(below)]
+    rows.sort(key=lambda row: str(row["created"]), reverse=True)
     if as_json:
         print_json(rows)
     elif rows:
         print(text_table(rows))
+        print(f"\n'tvseg-bench status RUN' tells more; {counted(len(rows), 'run')}.")
     else:
-        print(f"no results in {output}; type: tvseg-bench run -o {output}")
-    return print_problems(problems)
+        where = f" in {below}" if below else ""
+        print(f"no runs{where}; type: tvseg-bench run" + (f" -o {below}" if below else ""))
+    return OK
 
 
-def _row(result: Result) -> dict[str, Any]:
-    headline = result.headline
-    value = result.metrics[headline].value if headline else None
+def _row(folder: Path) -> dict[str, Any]:
+    from tvseg_bench.benchmark.execution.status import STATES, read_status
+
+    status = read_status(folder)
     return {
-        "cell": result.cell_id,
-        "status": result.status,
-        "model": result.model.name,
-        "protocol": result.protocol.id,
-        "preset": result.protocol.preset,
-        "dataset": f"{result.dataset.id}:{result.dataset.split}",
-        "seed": result.seed,
-        "metric": headline,
-        "value": None if value is None else round(value, 4),
+        "run": str(folder),
+        "created": status.created,
+        "executor": status.executor,
+        "cells": len(status.cells),
+        **{state: status.counts.get(state, 0) for state in STATES},
     }

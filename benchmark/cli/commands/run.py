@@ -8,7 +8,11 @@ from pathlib import Path
 
 from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED
 from tvseg_bench.benchmark.cli.parser import CommandParser
-from tvseg_bench.benchmark.cli.selection_options import add_selection, selection_of
+from tvseg_bench.benchmark.cli.selection_options import (
+    add_executor,
+    add_selection,
+    selection_of,
+)
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -34,6 +38,7 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="DIR",
         help="write what is predicted as palette PNGs, as DAVIS tools read them",
     )
+    add_executor(parser)
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first failed cell")
     parser.add_progress()
 

@@ -1,0 +1,236 @@
+"""`slurm`: job arrays through submitit, one array a stage, each after the one before.
+
+A job does several tasks one after the other. Where it runs out of time or is preempted it is
+queued again and goes on with what is not done; where it fails, the next stage starts all the same
+and computes what is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tvseg_bench.benchmark.errors import MissingExtraError, UsageError
+from tvseg_bench.benchmark.execution.run_record import Jobs, RunRecord, load_registries
+from tvseg_bench.benchmark.execution.tasks import STAGES, Task
+from tvseg_bench.benchmark.execution.worker import TaskOutcome, Worker
+
+if TYPE_CHECKING:
+    import submitit
+
+    from tvseg_bench.benchmark.execution.executors.options import ExecutorOptions
+    from tvseg_bench.benchmark.execution.executors.remote import Watch
+
+POLL_S = 5.0
+"""Between two looks at a run that is followed."""
+
+
+@dataclass(frozen=True)
+class ArrayJob:
+    """What a member of an array does; can be queued again at any time."""
+
+    directory: str
+
+    def __call__(self, tasks: tuple[int, ...]) -> list[TaskOutcome]:
+        """Do tasks; those that are done are passed over."""
+        record = RunRecord.read(Path(self.directory))
+        load_registries(record)
+        job = os.environ.get("SLURM_ARRAY_JOB_ID") or os.environ.get("SLURM_JOB_ID")
+        member = os.environ.get("SLURM_ARRAY_TASK_ID", "0")
+        name = f"slurm-{job}_{member}" if job else f"local-{os.getpid()}-{os.urandom(3).hex()}"
+        return Worker(record, name).run(tasks)
+
+    def checkpoint(self, tasks: tuple[int, ...]) -> submitit.helpers.DelayedSubmission:
+        """Return what is queued again: the same tasks."""
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(self, tasks)
+
+
+def check(options: ExecutorOptions) -> None:
+    """Find out, before anything is written, whether jobs can be submitted from here.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+        UsageError: there is no Slurm here.
+    """
+    try:
+        import submitit  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("submitit", "slurm", "--executor slurm") from None
+    if _cluster(options) == "slurm" and _run(["sinfo", "--version"]) is None:
+        raise UsageError(
+            "--executor slurm: there is no `sbatch` here; type it on a login node of a cluster, "
+            "or try the same without one by --executor-option cluster=local"
+        )
+
+
+def submit(record: RunRecord, options: ExecutorOptions) -> RunRecord:
+    """Submit all tasks and return the record with the ids of the jobs.
+
+    Raises:
+        UsageError: Slurm refuses them, with its reason.
+    """
+    cluster, done = _cluster(options), list[Jobs]()
+    if cluster == "slurm":
+        most = min(options.jobs, _most_members())
+    else:  # submitit starts all of them at once
+        most = options.array_parallelism or os.cpu_count() or 1
+    for stage in STAGES:
+        chosen = [i for i, task in enumerate(record.tasks) if task.kind == stage]
+        if not chosen:
+            continue
+        members = divided(chosen, record.tasks, most)
+        after = done[-1].job if done else None
+        jobs = _submit_array(record, options, stage, members, after)
+        done.append(Jobs(stage=stage, job=jobs[0].job_id.partition("_")[0], tasks=tuple(members)))
+        record = record.with_jobs(done)
+        if cluster != "slurm":
+            for job in jobs:
+                job.wait()
+    return record
+
+
+def divided(chosen: Sequence[int], tasks: Sequence[Task], most: int) -> list[tuple[int, ...]]:
+    """Divide tasks in a row into at most so many jobs of about equally many frames."""
+    if len(chosen) <= most:
+        return [(i,) for i in chosen]
+    weights = [1 + tasks[i].frames for i in chosen]
+    share = sum(weights) / most
+    jobs: list[list[int]] = [[]]
+    held = 0.0
+    for i, weight in zip(chosen, weights, strict=True):
+        if jobs[-1] and held + weight / 2 > share * len(jobs) and len(jobs) < most:
+            jobs.append([])
+        jobs[-1].append(i)
+        held += weight
+    return [tuple(job) for job in jobs]
+
+
+def _submit_array(
+    record: RunRecord,
+    options: ExecutorOptions,
+    stage: str,
+    members: Sequence[tuple[int, ...]],
+    after: str | None,
+) -> list[submitit.Job[Any]]:
+    import submitit
+
+    executor = submitit.AutoExecutor(
+        folder=record.logs, cluster=_cluster(options), slurm_max_num_timeout=options.retries
+    )
+    extra = {key: value for key, value in options.engine.items() if key not in _OURS}
+    if after is not None:
+        extra["dependency"] = f"afterany:{after}"
+    gpus = 0 if stage == "reduce" else options.gpus
+    wanted = {
+        "name": f"tvseg-{stage}",
+        "timeout_min": options.minutes,
+        "cpus_per_task": options.cpus,
+        "gpus_per_node": None if gpus is None else int(gpus),
+        "mem_gb": None if options.memory_bytes is None else options.memory_bytes / 2**30,
+        "slurm_partition": options.partition,
+        "slurm_array_parallelism": options.array_parallelism or len(members),
+        "slurm_additional_parameters": extra,
+        "slurm_setup": list(options.engine.get("setup", ())) or None,
+    }
+    executor.update_parameters(**{k: v for k, v in wanted.items() if v is not None})
+    try:
+        return executor.map_array(ArrayJob(str(record.directory)), members)
+    except Exception as error:
+        raise UsageError(
+            f"Slurm refuses the jobs of the stage {stage!r}: {_reason(error)}; what is done stays "
+            "done, and the same command goes on"
+        ) from None
+
+
+_OURS = ("cluster", "setup")
+"""Options that no `sbatch` sees."""
+
+
+def _cluster(options: ExecutorOptions) -> str:
+    return str(options.engine.get("cluster", "slurm"))
+
+
+def _most_members() -> int:
+    """Return how many members an array of this cluster may have."""
+    shown = _run(["scontrol", "show", "config"]) or ""
+    found = re.search(r"MaxArraySize\s*=\s*(\d+)", shown)
+    return int(found[1]) if found else 1000
+
+
+def _reason(error: Exception) -> str:
+    """Return what sbatch says, on one line."""
+    text = str(error)
+    said = [line for line in text.splitlines() if "error:" in line]
+    return (said[-1].partition("error:")[2] if said else text).strip().replace("\n", " ")
+
+
+_ENDED = {
+    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL"),
+    *("OUT_OF_MEMORY", "TIMEOUT"),
+}
+
+
+@dataclass(frozen=True)
+class JobState:
+    """What Slurm says of a member of an array."""
+
+    state: str
+    """PENDING, RUNNING, COMPLETING, COMPLETED, FAILED, ..."""
+    reason: str
+    node: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether Slurm does nothing more with it by itself."""
+        return self.state in _ENDED
+
+
+def job_states() -> Mapping[tuple[str, int], JobState] | None:
+    """Return what Slurm says of the user's jobs, those that ended some minutes ago included.
+
+    Returns:
+        (job, member) -> state; None where Slurm cannot be asked, which says nothing of the jobs.
+    """
+    shown = _run(["squeue", "-h", "-r", "--me", "-t", "all", "-o", "%i|%T|%r|%N"])
+    if shown is None:
+        return None
+    found = {}
+    for line in shown.splitlines():
+        name, state, reason, node = (*line.split("|"), "", "", "")[:4]
+        job, _, member = name.partition("_")
+        found[job, int(member) if member.isdecimal() else 0] = JobState(state, reason, node)
+    return found
+
+
+def follow(record: RunRecord, watch: Watch, pause_s: float = POLL_S) -> None:
+    """Stay until Slurm does nothing more with the jobs of a run; pass on what becomes of it."""
+    ids = {jobs.job for jobs in record.content.jobs}
+    on_slurm = record.selection.executor_options.get("cluster", "slurm") == "slurm"
+    while True:
+        states = job_states() if on_slurm else {}  # asked first: what ends now is seen below
+        for index, event in sorted(record.latest().items()):
+            if event.state != "started":
+                watch.outcome(TaskOutcome(index, event.state, event.cell_id, event.reason))
+        going_on = states is None or any(
+            job in ids and not state.ended for (job, _), state in states.items()
+        )
+        if not going_on or not watch.waiting:
+            return
+        time.sleep(pause_s)
+
+
+def _run(command: Sequence[str]) -> str | None:
+    """Return what a command of Slurm prints; None where it is not there or fails."""
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout if found.returncode == 0 else None
