@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from tvseg_bench.benchmark.cli.parser import CommandParser, given_options
 
 if TYPE_CHECKING:
+    from argparse import _ArgumentGroup as ArgumentGroup
+
     from tvseg_bench.benchmark.execution.selection import Selection
 
 
@@ -40,11 +42,7 @@ def add_executor(parser: CommandParser) -> None:
     """Add the options that say where the work is done, and how much a task may use."""
     group = parser.add_argument_group("many machines", "docs: guide/many-machines.md")
     group.add_argument("--executor", metavar="NAME", help="local (default), ray or slurm")
-    group.add_argument("--partition", metavar="NAME", help="queue of the cluster")
-    group.add_argument("--gpus", type=float, metavar="N", help="GPUs of a task")
-    group.add_argument("--cpus", type=int, metavar="N", help="processors of a task")
-    group.add_argument("--memory", metavar="SIZE", help="memory of a task, such as 32G")
-    group.add_argument("--time", metavar="TIME", help="limit of a job (default: 4:00:00)")
+    add_resources(group, "GPUs of a task", "processors of a task", "memory of a task")
     group.add_argument(
         "--array-parallelism", type=int, metavar="N", help="jobs that run at once at most"
     )
@@ -52,13 +50,26 @@ def add_executor(parser: CommandParser) -> None:
         "--jobs", type=int, metavar="N", help="jobs of a stage at most (default: 1000)"
     )
     group.add_argument(
+        "--range-frames", type=int, metavar="N", help="frames of a range of clips (default: 2000)"
+    )
+
+
+def add_resources(group: ArgumentGroup, gpus: str, cpus: str, memory: str) -> None:
+    """Add the options of everything that an engine starts.
+
+    Args:
+        gpus, cpus, memory: whose they are, which is all that differs.
+    """
+    group.add_argument("--partition", metavar="NAME", help="queue of the cluster")
+    group.add_argument("--gpus", type=float, metavar="N", help=gpus)
+    group.add_argument("--cpus", type=int, metavar="N", help=cpus)
+    group.add_argument("--memory", metavar="SIZE", help=f"{memory}, such as 32G")
+    group.add_argument("--time", metavar="TIME", help="limit of a job (default: 4:00:00)")
+    group.add_argument(
         "--retries",
         type=int,
         metavar="N",
         help="new starts after a death or time-out (default: 5)",
-    )
-    group.add_argument(
-        "--range-frames", type=int, metavar="N", help="frames of a range of clips (default: 2000)"
     )
     group.add_argument("--wait", action="store_true", help="stay until everything is done")
     group.add_argument(

@@ -16,7 +16,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from functools import cache, cached_property
@@ -132,7 +132,7 @@ class RunRecord:
             folder=str(Path.cwd()),
             selection=_SELECTION.dump_python(selection, mode="json"),
             command=None if command is None else tuple(command),
-            registries=tuple(name for name in _REGISTERING if name in sys.modules),
+            registries=filled_registries(),
             revisions={c.model: c.card.revision for c in plan.cells},
             manifests={
                 c.source: c.dataset.manifest_sha256 for c in (*plan.cells, *plan.elsewhere)
@@ -268,9 +268,18 @@ class EventLog:
             os.close(descriptor)
 
 
-def load_registries(record: RunRecord) -> None:
-    """Fill the registries of this process as those where the run was typed."""
-    for name in record.content.registries:
+def filled_registries() -> tuple[str, ...]:
+    """Return the modules that filled the registries of this process."""
+    return tuple(name for name in _REGISTERING if name in sys.modules)
+
+
+def load_registries(names: Iterable[str]) -> None:
+    """Fill the registries of this process as those where a run was typed.
+
+    Args:
+        names: what `filled_registries` gave there.
+    """
+    for name in names:
         if name in _REGISTERING:
             importlib.import_module(name)
 

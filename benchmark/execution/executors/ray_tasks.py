@@ -92,7 +92,7 @@ def _perform(directory: str, index: int, *after: TaskOutcome) -> TaskOutcome:
         if directory not in _workers:
             _workers.clear()
             record = RunRecord.read(Path(directory))
-            load_registries(record)
+            load_registries(record.content.registries)
             _workers[directory] = Worker(record, f"ray-{os.getpid()}-{os.urandom(3).hex()}")
         return _workers[directory].run([index])[0]
     except Exception as error:  # the outcome must never hide those that wait for it

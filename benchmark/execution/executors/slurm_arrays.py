@@ -40,7 +40,7 @@ class ArrayJob:
     def __call__(self, tasks: tuple[int, ...]) -> list[TaskOutcome]:
         """Do tasks; those that are done are passed over."""
         record = RunRecord.read(Path(self.directory))
-        load_registries(record)
+        load_registries(record.content.registries)
         job = os.environ.get("SLURM_ARRAY_JOB_ID") or os.environ.get("SLURM_JOB_ID")
         member = os.environ.get("SLURM_ARRAY_TASK_ID", "0")
         name = f"slurm-{job}_{member}" if job else f"local-{os.getpid()}-{os.urandom(3).hex()}"
@@ -64,7 +64,7 @@ def check(options: ExecutorOptions) -> None:
         import submitit  # noqa: F401
     except ImportError:
         raise MissingExtraError("submitit", "slurm", "--executor slurm") from None
-    if _cluster(options) == "slurm" and _run(["sinfo", "--version"]) is None:
+    if cluster_of(options) == "slurm" and _run(["sinfo", "--version"]) is None:
         raise UsageError(
             "--executor slurm: there is no `sbatch` here; type it on a login node of a cluster, "
             "or try the same without one by --executor-option cluster=local"
@@ -77,7 +77,7 @@ def submit(record: RunRecord, options: ExecutorOptions) -> RunRecord:
     Raises:
         UsageError: Slurm refuses them, with its reason.
     """
-    cluster, done = _cluster(options), list[Jobs]()
+    cluster, done = cluster_of(options), list[Jobs]()
     if cluster == "slurm":
         most = min(options.jobs, _most_members())
     else:  # submitit starts all of them at once
@@ -120,41 +120,63 @@ def _submit_array(
     members: Sequence[tuple[int, ...]],
     after: str | None,
 ) -> list[submitit.Job[Any]]:
-    import submitit
-
-    executor = submitit.AutoExecutor(
-        folder=record.logs, cluster=_cluster(options), slurm_max_num_timeout=options.retries
-    )
-    extra = {key: value for key, value in options.engine.items() if key not in _OURS}
-    if after is not None:
-        extra["dependency"] = f"afterany:{after}"
     gpus = 0 if stage == "reduce" else options.gpus
-    wanted = {
-        "name": f"tvseg-{stage}",
-        "timeout_min": options.minutes,
-        "cpus_per_task": options.cpus,
-        "gpus_per_node": None if gpus is None else int(gpus),
-        "mem_gb": None if options.memory_bytes is None else options.memory_bytes / 2**30,
-        "slurm_partition": options.partition,
-        "slurm_array_parallelism": options.array_parallelism or len(members),
-        "slurm_additional_parameters": extra,
-        "slurm_setup": list(options.engine.get("setup", ())) or None,
-    }
-    executor.update_parameters(**{k: v for k, v in wanted.items() if v is not None})
+    executor = job_executor(
+        record.logs,
+        options,
+        name=f"tvseg-{stage}",
+        gpus_per_node=None if gpus is None else int(gpus),
+        slurm_array_parallelism=options.array_parallelism or len(members),
+        dependency=None if after is None else f"afterany:{after}",
+    )
     try:
         return executor.map_array(ArrayJob(str(record.directory)), members)
     except Exception as error:
         raise UsageError(
-            f"Slurm refuses the jobs of the stage {stage!r}: {_reason(error)}; what is done stays "
+            f"Slurm refuses the jobs of the stage {stage!r}: {refusal(error)}; what is done stays "
             "done, and the same command goes on"
         ) from None
+
+
+def job_executor(
+    folder: Path, options: ExecutorOptions, dependency: str | None = None, **wanted: Any
+) -> submitit.AutoExecutor:
+    """Return what submits jobs with the resources of the options.
+
+    Args:
+        folder: of scripts and logs.
+        dependency: what a job waits for, as `sbatch` has it.
+        wanted: further parameters of submitit, and those that differ from the options; None =
+            left to Slurm.
+    """
+    import submitit
+
+    executor = submitit.AutoExecutor(
+        folder=folder, cluster=cluster_of(options), slurm_max_num_timeout=options.retries
+    )
+    extra = {key: value for key, value in options.engine.items() if key not in _OURS}
+    if dependency is not None:
+        typed = extra.get("dependency")
+        extra["dependency"] = f"{typed},{dependency}" if typed else dependency
+    parameters = {
+        "timeout_min": options.minutes,
+        "cpus_per_task": options.cpus,
+        "mem_gb": None if options.memory_bytes is None else options.memory_bytes / 2**30,
+        "slurm_partition": options.partition,
+        "slurm_additional_parameters": extra,
+        "slurm_setup": list(options.engine.get("setup", ())) or None,
+        **wanted,
+    }
+    executor.update_parameters(**{k: v for k, v in parameters.items() if v is not None})
+    return executor
 
 
 _OURS = ("cluster", "setup")
 """Options that no `sbatch` sees."""
 
 
-def _cluster(options: ExecutorOptions) -> str:
+def cluster_of(options: ExecutorOptions) -> str:
+    """Return submitit's name of the cluster: `slurm`, or `local` for processes of this machine."""
     return str(options.engine.get("cluster", "slurm"))
 
 
@@ -165,7 +187,7 @@ def _most_members() -> int:
     return int(found[1]) if found else 1000
 
 
-def _reason(error: Exception) -> str:
+def refusal(error: Exception) -> str:
     """Return what sbatch says, on one line."""
     text = str(error)
     said = [line for line in text.splitlines() if "error:" in line]
