@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.benchmark.execution.executors.slurm_arrays import JobState, job_states
+from tvseg_bench.benchmark.execution.executors.slurm_arrays import (
+    JobState,
+    explained,
+    job_states,
+)
 from tvseg_bench.benchmark.execution.run_files import SCHEMA
 from tvseg_bench.benchmark.execution.run_record import FOLDER, RunRecord, TaskEvent
 from tvseg_bench.benchmark.execution.tasks import Task
@@ -204,12 +208,10 @@ def _state(event: TaskEvent | None, job: JobState | None, *, asked: bool) -> Sta
 
 
 def _reason(job: JobState | None) -> str:
-    """Return why a job waits or has ended, in Slurm's word, with what it means where it is odd."""
+    """Return why a job waits or has ended."""
     if job is None or job.reason in ("", "None") or job.state in ("RUNNING", "COMPLETED"):
         return ""
-    if job.reason == "JobLaunchFailure":
-        return "JobLaunchFailure: the node may not see the folder of the run; choose a shared one"
-    return job.reason
+    return explained(job)
 
 
 def _log(record: RunRecord, place: tuple[str, int]) -> str:

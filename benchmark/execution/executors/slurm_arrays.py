@@ -244,9 +244,33 @@ def follow(record: RunRecord, watch: Watch, pause_s: float = POLL_S) -> None:
         going_on = states is None or any(
             job in ids and not state.ended for (job, _), state in states.items()
         )
-        if not going_on or not watch.waiting:
+        if not watch.waiting:
+            return
+        if not going_on:
+            _give_up(record, watch, states or {})
             return
         time.sleep(pause_s)
+
+
+def _give_up(record: RunRecord, watch: Watch, states: Mapping[tuple[str, int], JobState]) -> None:
+    """Pass on that tasks were not done although their jobs have ended."""
+    for jobs in record.content.jobs:
+        for member, tasks in enumerate(jobs.tasks):
+            state = states.get((jobs.job, member))
+            why = "" if state is None else f" ({state.state}, {explained(state)})"
+            reason = (
+                f"its job {jobs.job}_{member} has ended without doing it{why}; the logs are in "
+                f"{record.logs}; the same command goes on"
+            )
+            for index in tasks:
+                watch.outcome(TaskOutcome(index, "failed", reason=reason))
+
+
+def explained(state: JobState) -> str:
+    """Return why a job waits or has ended: Slurm's word, with what it means where it is odd."""
+    if state.reason == "JobLaunchFailure":
+        return "JobLaunchFailure: the node may not see the folder of the run; choose a shared one"
+    return state.reason or "no reason given"
 
 
 def _run(command: Sequence[str]) -> str | None:
