@@ -40,7 +40,7 @@ def add_selection(parser: CommandParser) -> None:
 
 def add_executor(parser: CommandParser) -> None:
     """Add the options that say where the work is done, and how much a task may use."""
-    group = parser.add_argument_group("many machines", "docs: guide/many-machines.md")
+    group = parser.add_argument_group("many machines", "what they mean: docs/guide/machines.md")
     group.add_argument("--executor", metavar="NAME", help="local (default), ray or slurm")
     add_resources(group, "GPUs of a task", "processors of a task", "memory of a task")
     group.add_argument(
