@@ -18,15 +18,18 @@ FUZZ_ROUNDS ?= 10
 LOWEST_PYTHON ?= $(PYTHON)
 LOWEST := .venv-lowest
 
-.PHONY: demo test fuzz lowest check lint types docs bench board flagship
+.PHONY: demo test faults fuzz lowest check lint types docs bench board flagship
 
 demo: $(VENV)/.base  ## the main job on the embedded data set, offline
 	$(BIN)/tvseg-bench run --output $(OUT)
 	$(BIN)/tvseg-bench leaderboard build $(OUT) --output $(OUT)
 	$(BIN)/tvseg-bench report $(OUT)
 
-test: $(VENV)/.test  ## every test, on two workers with one thread each; the same every time
-	OMP_NUM_THREADS=1 $(PYTEST)
+test: $(VENV)/.test  ## the tests, on two workers with one thread each; the same every time
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not faults"
+
+faults: $(VENV)/.test  ## what is left when workers and nodes of every executor are killed
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m faults $(TEST_OPTIONS)
 
 fuzz: $(VENV)/.test  ## the tests of laws with other random examples, as often as FUZZ_ROUNDS says
 	for round in $$(seq $(FUZZ_ROUNDS)); do \

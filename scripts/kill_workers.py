@@ -62,10 +62,10 @@ models.register("toy/slow", ModelEntry(card=None, build=Slow), "the trial")
 '''
 
 SELECTION = (
-    *("--model", "toy/slow,baseline/pixels", "--seeds", "0-1", "--keep", "2"),
-    *("--protocol", "kmeans-frame,kmeans-clip:timet,kmeans-dataset,segmenter,temporal"),
+    *("--model", "toy/slow,baseline/pixels", "--keep", "2"),
+    *("--protocol", "kmeans-frame,kmeans-clip:timet,kmeans-dataset,segmenter"),
     *("protocol.kmeans-frame.size=96", "protocol.kmeans-frame.n_init=2"),
-    *("protocol.kmeans-dataset.size=96", "protocol.temporal.size=96"),
+    "protocol.kmeans-dataset.size=96",
 )
 """Clip by clip, in batches of clips, over the data set, skipped: every kind of task."""
 
@@ -79,7 +79,7 @@ def command(
         root: that holds `data` and `plugin.py`; see `prepare`.
         executor: None = this process alone.
     """
-    typed = [sys.executable, "-m", "tvseg_bench", "run", "--dataset", f"folder:{root / 'data'}"]
+    typed = [sys.executable, "-m", "tvseg_bench", "run", "--dataset", f"folder:{root / 'data.yaml'}"]
     typed += ["--plugin", str(root / "plugin.py"), "-o", str(output), *SELECTION]
     if executor is not None:
         engine = "slurm" if executor == "submitit" else executor
@@ -87,13 +87,15 @@ def command(
     if executor == "submitit":
         typed += ["--executor-option", "cluster=local", "--array-parallelism", "2"]
     if executor == "slurm":
-        typed += ["--jobs", "4"]
+        typed += ["--jobs", "2"]
     return typed
 
 
-def prepare(root: Path, clips: int = 6) -> None:
+def prepare(root: Path, clips: int = 5) -> None:
     """Write the data and the model."""
     make_data(root / "data", clips)
+    keys = "root: data\nframes: JPEGImages\nmasks: Annotations\nlabel_kind: semantic\n"
+    (root / "data.yaml").write_text(keys, encoding="utf-8")
     (root / "plugin.py").write_text(PLUGIN, encoding="utf-8")
 
 
@@ -171,17 +173,18 @@ def done_twice(output: Path) -> list[str]:
     return [label for label, n in counted.items() if n > 1]
 
 
-def workers() -> list[int]:
-    """Return the processes that do a task of a run right now."""
+def workers(root: Path) -> list[int]:
+    """Return the processes that do a task of a run of `root` right now."""
     found = []
     parents = {int(_stat(p)[3]) for p in Path("/proc").glob("[0-9]*") if _stat(p)}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             line = (process / "cmdline").read_bytes()
+            ours = f"TVSEG_HOME={root}".encode() in (process / "environ").read_bytes()
         except OSError:
             continue
         is_worker = line.startswith(RAY_TASKS) or b"submitit.core._submit" in line
-        if is_worker and int(process.name) not in parents:
+        if ours and is_worker and int(process.name) not in parents:
             found.append(int(process.name))
     return found
 
@@ -215,7 +218,7 @@ def trial(
             ) as process:
                 while process.poll() is None:
                     time.sleep(rng.uniform(0, pause_s))
-                    at_work = workers()
+                    at_work = workers(root)
                     if killed < kills and at_work and process.poll() is None:
                         os.kill(rng.choice(at_work), signal.SIGKILL)
                         killed += 1
@@ -232,13 +235,14 @@ def main() -> None:
     parser.add_argument("--executor", choices=[*EXECUTORS, "all"], default="all")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--clips", type=int, default=10, help="more clips, more to kill")
     parser.add_argument("--pause", type=float, default=8.0, help="seconds between kills at most")
     arguments = parser.parse_args()
     chosen = EXECUTORS if arguments.executor == "all" else (arguments.executor,)
     rng = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        prepare(root)
+        prepare(root, arguments.clips)
         with engine("submitit", root) as environment:
             run(command(root, root / "local", None), environment)
         for executor in chosen:
