@@ -79,7 +79,8 @@ def command(
         root: that holds `data` and `plugin.py`; see `prepare`.
         executor: None = this process alone.
     """
-    typed = [sys.executable, "-m", "tvseg_bench", "run", "--dataset", f"folder:{root / 'data.yaml'}"]
+    data = f"folder:{root / 'data.yaml'}"
+    typed = [sys.executable, "-m", "tvseg_bench", "run", "--dataset", data]
     typed += ["--plugin", str(root / "plugin.py"), "-o", str(output), *SELECTION]
     if executor is not None:
         engine = "slurm" if executor == "submitit" else executor
