@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.cli.output import OK, print_json
 from tvseg_bench.benchmark.cli.parser import CommandParser, given_options, wanted_progress
+from tvseg_bench.benchmark.cli.selection_options import add_resources, executor_options_of
 from tvseg_bench.benchmark.errors import UsageError
 from tvseg_bench.benchmark.paths import data_root
 
 if TYPE_CHECKING:
     from tvseg_bench.models.training.settings import Setup, TrainingOutcome, Validate
+    from tvseg_bench.models.training.slurm_job import JobOptions
 
 _DEFAULTS: Mapping[str, Any] = {
     "output": Path("runs/train"),
@@ -23,10 +25,11 @@ _DEFAULTS: Mapping[str, Any] = {
     "seed": 0,
     "workers": 2,
     "data": ["moving-shapes?clips=400"],
+    "executor": "local",
 }
 _OPTIONS = (
     *("model", "weights", "data", "clips", "output", "resume", "validate", "tensorboard"),
-    *("data_root", "device", "seed", "workers"),
+    *("data_root", "device", "seed", "workers", "executor", "executor_options"),
 )
 """Options that are keys of a config file too."""
 _OWNERS = ("recipe", "objective")
@@ -57,31 +60,94 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--workers", type=int, metavar="N", help="threads that decode (default: 2)"
     )
+    group = parser.add_argument_group("several nodes", "docs: guide/train.md")
+    group.add_argument("--executor", metavar="NAME", help="local (default) or slurm")
+    group.add_argument("--nodes", type=int, metavar="N", help="nodes of the job (default: 1)")
+    add_resources(
+        group,
+        "GPUs of a node, each with a process",
+        "processors of a process",
+        "memory of a node",
+    )
     parser.add_progress()
     parser.add_overrides("recipe.epochs=10")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, with progress on stderr, and print the folder with the weights.
+    """Train here or as a job, with progress on stderr, and print the folder with the weights.
 
     Raises:
         UsageError: what was typed does not fit.
+    """
+    values = _values(arguments)
+    method, shown = arguments.method, wanted_progress(arguments)
+    from tvseg_bench.models.training import slurm_job
+
+    options = slurm_job.parse_job_options(values["executor"], values["executor_options"])
+    if options is not None:
+        return _run_job(method, values, options, arguments)
+    slurm_job.refuse_second(_output(values))
+    outcome = train_here(method, values, shown)
+    if outcome is not None:
+        _print_outcome(outcome, arguments.json)
+    return OK
+
+
+def train_here(
+    method: str, values: Mapping[str, Any], progress: str | None
+) -> TrainingOutcome | None:
+    """Train in this process, which may be one of several.
+
+    Args:
+        values: of the command line and its config, merged.
+        progress: the word after `--progress`; None = nothing is shown.
+
+    Returns:
+        The outcome; None in every process but the first.
     """
     from tvseg_bench.benchmark.devices import resolve_device
     from tvseg_bench.models.training.loop import train
     from tvseg_bench.models.training.processes import processes
     from tvseg_bench.models.training.progress import training_progress
 
-    values = _values(arguments)
-    setup = _setup(arguments.method, values)
+    setup = _setup(method, values)
     device = resolve_device(values["device"])
     with processes(device.type) as ranks:
         place = f"{device.type}:{ranks.local}" if device.type == "cuda" else str(device)
-        shown = wanted_progress(arguments) if ranks.first else None
-        with training_progress(shown) as callbacks:
+        with training_progress(progress if ranks.first else None) as callbacks:
             outcome = train(replace(setup, device=place), ranks, callbacks)
-        if ranks.first:
-            _print_outcome(outcome, arguments.json)
+        return outcome if ranks.first else None
+
+
+def _run_job(
+    method: str, values: Mapping[str, Any], options: JobOptions, arguments: argparse.Namespace
+) -> int:
+    """Train as a job of Slurm: submit it, and with --wait follow it."""
+    from tvseg_bench.benchmark.execution.executors.slurm_arrays import cluster_of
+    from tvseg_bench.models.training import slurm_job
+    from tvseg_bench.models.training.progress import job_progress
+
+    setup = _setup(method, values)  # what can be wrong with it is said now, and not by the job
+    if slurm_job.has_ended(setup.output):
+        outcome = slurm_job.followed_outcome(method, values, setup.output, options)
+        outcome = outcome or train_here(method, {**values, "device": "cpu"}, None)
+        assert outcome is not None
+        _print_outcome(outcome, arguments.json)
+        return OK
+    job, is_new = slurm_job.submit(method, values, setup.output, options)
+    on_slurm = cluster_of(options.resources) == "slurm"
+    logs = setup.output / slurm_job.FOLDER
+    if on_slurm and not options.resources.wait:
+        if arguments.json:
+            print_json({"folder": setup.output, "job": job, "logs": logs})
+        else:
+            print(f"{setup.output}: submitted as Slurm job {job}, logs in {logs}")
+            print(f"follow it: squeue -j {job}, or the same command with --wait")
+        return OK
+    say = job_progress(wanted_progress(arguments))
+    if on_slurm:
+        say(f"{'submitted' if is_new else 'follows'} Slurm job {job}, logs in {logs}")
+    _print_outcome(slurm_job.follow(setup.output, job, on_slurm, say), arguments.json)
     return OK
 
 
@@ -110,7 +176,7 @@ def _setup(method: str, values: Mapping[str, Any]) -> Setup:
         model=values["model"],
         clips=clips,
         manifests=manifests,
-        output=Path(values["output"]).expanduser(),
+        output=_output(values),
         weights=Path(values["weights"]).expanduser() if values.get("weights") else None,
         seed=values["seed"],
         resume=values["resume"] == "auto",
@@ -136,8 +202,23 @@ def _values(arguments: argparse.Namespace) -> dict[str, Any]:
     }
     leave_out = ("method", "config", "overrides", "json", "debug", "progress")
     given = given_options(arguments, leave_out)
+    options = _executor_options(given, config)
     typed = parse_overrides(arguments.overrides, _OWNERS)
-    return {**_DEFAULTS, **config, **given, "overrides": {**overrides, **typed}}
+    more = {"overrides": {**overrides, **typed}, "executor_options": options}
+    return {**_DEFAULTS, **config, **given, **more}
+
+
+def _executor_options(given: dict[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the options of jobs out of what was typed, and merge them with the config's."""
+    in_file = config.get("executor_options") or {}
+    if not isinstance(in_file, dict):
+        raise UsageError("executor_options must be a mapping such as `{nodes: 2}`")
+    nodes = {"nodes": given.pop("nodes")} if "nodes" in given else {}
+    return {**executor_options_of(given, in_file), **nodes}
+
+
+def _output(values: Mapping[str, Any]) -> Path:
+    return Path(values["output"]).expanduser()
 
 
 def _validation(wanted: str | None, root: Path | None, output: Path | str) -> Validate | None:

@@ -40,6 +40,8 @@ from tvseg_bench.models.training.settings import Setup, TrainCallbacks, Training
 
 RUN_FILES = (checkpoints.CONFIG, JOURNAL, CARD, WEIGHTS, CHECKPOINT)
 """Files of a run, which no other run replaces."""
+LOOKS, PAUSE_S = 12, 5.0
+"""How often, and after how many seconds, a folder that processes see differently is looked at."""
 
 
 @dataclass
@@ -106,6 +108,7 @@ def train(
             journal.write({"finished": run.stream.n_steps, "skipped": len(skipped)})
     if run.ranks.first and not run.chooses:
         _export(run, setup.output, run.stream.n_steps)
+    run.ranks.wait()  # nobody leaves, and takes the others down, before the files are there
     return TrainingOutcome(folder=setup.output, steps=run.stream.n_steps, skipped=skipped)
 
 
@@ -154,31 +157,71 @@ def _open(setup: Setup, ranks: Processes, callbacks: TrainCallbacks) -> _Run:
     )
 
 
-def _begin(run: _Run) -> int | None:
-    """Return the first step to take, None where the run has finished before."""
-    folder = run.setup.output
-    used = [name for name in RUN_FILES if (folder / name).exists()]
-    if used and not run.setup.resume:
+def refuse_used(folder: Path, resume: bool) -> None:
+    """Raise for a folder that holds a run, unless that is to be resumed.
+
+    Raises:
+        UsageError: naming a file of it.
+    """
+    used = _used(folder)
+    if used and not resume:
         raise UsageError(
             f"{folder} holds a run already ({used[0]}); type --resume auto to go on with it, or "
             "choose another folder with -o"
         )
-    checkpoints.refuse_other_config(folder, run.config)
-    step = checkpoints.read_step(folder, run.config_sha256)
-    if step is None and CARD in used:
-        raise checkpoints.TrainingError(
-            f"{folder} holds weights that a run left behind but no checkpoint to go on from; "
-            "choose another folder with -o"
-        )
-    if CARD in used and is_finished(folder):
+
+
+def _used(folder: Path) -> list[str]:
+    return [name for name in RUN_FILES if (folder / name).exists()]
+
+
+def _begin(run: _Run) -> int | None:
+    """Return the first step to take, None where the run has finished before."""
+    folder = run.setup.output
+    step, finished = _agreed(run)  # also waits until all have seen the folder as it was
+    if finished:
         return None
-    run.ranks.wait()  # all have seen the folder as it was
     if run.ranks.first:
         checkpoints.write_json(folder / checkpoints.CONFIG, run.config)
     if step is not None:
         checkpoints.load_checkpoint(folder, run.modules, run.optimiser)
         run.saved = step
     return step or 0
+
+
+def _agreed(run: _Run) -> tuple[int | None, bool]:
+    """Return the step of the checkpoint and whether the run has finished, as all processes see it.
+
+    Raises:
+        TrainingError: the folder goes on looking different, so that it is not shared.
+    """
+    for look in range(LOOKS):
+        if look:  # shared storage may show another machine's files late
+            time.sleep(PAUSE_S)
+        seen = run.ranks.gathered(_look(run))
+        if all(other == seen[0] for other in seen):
+            step, finished = seen[0]
+            return step, finished
+    steps = ", ".join("none" if step is None else str(step) for step, _ in seen)
+    raise checkpoints.TrainingError(
+        f"{run.setup.output} is not one folder for all processes: they see checkpoints after "
+        f"steps {steps}; choose a folder that all machines share with -o"
+    )
+
+
+def _look(run: _Run) -> tuple[int | None, bool]:
+    """Return the step of the folder's checkpoint, and whether its run has finished."""
+    folder = run.setup.output
+    refuse_used(folder, run.setup.resume)
+    checkpoints.refuse_other_config(folder, run.config)
+    step = checkpoints.read_step(folder, run.config_sha256)
+    has_card = (folder / CARD).exists()
+    if step is None and has_card:
+        raise checkpoints.TrainingError(
+            f"{folder} holds weights that a run left behind but no checkpoint to go on from; "
+            "choose another folder with -o"
+        )
+    return step, has_card and is_finished(folder)
 
 
 def _step(run: _Run, step: int, batch: ClipBatch) -> dict[str, float | None]:
@@ -227,7 +270,9 @@ def _backbone(run: _Run, batch: ClipBatch) -> Any:
 def _after(run: _Run, step: int, journal: MetricsLog | None) -> None:
     """Save a checkpoint and validate, when it is time."""
     recipe, done, last = run.setup.plan.recipe, step + 1, run.stream.n_steps
-    if run.ranks.first and (done % recipe.checkpoint_every == 0 or done == last):
+    is_time = done % recipe.checkpoint_every == 0 or done == last
+    is_time = is_time or (run.chooses and _is_due(run, done))  # no weights without a checkpoint
+    if run.ranks.first and is_time:
         checkpoints.save_checkpoint(
             run.setup.output, done, run.config_sha256, run.modules, run.optimiser
         )

@@ -1,4 +1,4 @@
-"""The processes of a run: one, or several that `torchrun` started."""
+"""The processes of a run: one, or several that `torchrun` or a job of Slurm started."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+
+PATIENCE = timedelta(hours=6)
+"""How long a process waits for the others, of which the first validates now and then. Where one
+dies, `torchrun` or Slurm ends the others."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,16 @@ class Processes:
 
     def merged(self, own: Mapping[str, str]) -> dict[str, str]:
         """Return the mappings of all processes, merged."""
-        if self.world == 1:
-            return dict(own)
-        parts: list[Any] = [None] * self.world
-        dist.all_gather_object(parts, dict(own))
+        parts = self.gathered(dict(own))
         return {key: value for part in parts for key, value in part.items()}
+
+    def gathered(self, own: Any) -> list[Any]:
+        """Return the objects of all processes, in their order."""
+        if self.world == 1:
+            return [own]
+        parts: list[Any] = [None] * self.world
+        dist.all_gather_object(parts, own)
+        return parts
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Make every gradient the mean over all processes, in one exchange per type."""
@@ -69,7 +79,10 @@ class Processes:
 
 @contextmanager
 def processes(device_type: str) -> Iterator[Processes]:
-    """Join the processes that `torchrun` started, for as long as the block lasts."""
+    """Join the processes of the run, for as long as the block lasts.
+
+    Which they are stands in `RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR` and `MASTER_PORT`.
+    """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         yield Processes()
@@ -77,7 +90,7 @@ def processes(device_type: str) -> Iterator[Processes]:
     local = int(os.environ.get("LOCAL_RANK", "0"))
     if device_type == "cuda":
         torch.cuda.set_device(local)  # what is gathered goes over the current device
-    dist.init_process_group("nccl" if device_type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if device_type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield Processes(dist.get_rank(), world, local)
     finally:

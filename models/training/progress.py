@@ -48,6 +48,19 @@ def training_progress(wanted: str | None) -> Iterator[TrainCallbacks]:
         yield PrintedTraining(console)
 
 
+def job_progress(wanted: str | None) -> Callable[[str], None]:
+    """Return what prints a line on a job that is followed, on stderr.
+
+    Args:
+        wanted: the word after `--progress`; none and None print nothing.
+    """
+    style = "none" if wanted is None else progress_style(wanted)
+    if style == "none":
+        return lambda text: None
+    console, begin = progress_console("lines"), time.monotonic()
+    return lambda text: print_progress(console, datetime.now(), time.monotonic() - begin, text)
+
+
 class PrintedTraining(TrainCallbacks):
     """Prints what there is to do, clips that cannot be read, and scores."""
 

@@ -2,13 +2,14 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from training_runs import DATA, TYPED, plugin, setup
+from training_runs import DATA, TYPED, Stop, plugin, setup
 
 from tvseg_bench.__main__ import main
 from tvseg_bench.models.training.loop import train
@@ -123,3 +124,30 @@ def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_two_machines_go_on_with_what_one_began(tmp_path: Path) -> None:
+    train(setup(tmp_path, "one"))
+    with pytest.raises(KeyboardInterrupt):
+        train(setup(tmp_path, "two"), callbacks=Stop(3))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
+    meeting = ["--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}", "--rdzv-id=tiny"]
+    typed = command(tmp_path, "two", "recipe.steps=6", "--resume", "auto")
+    words = [*launch, *meeting, "-m", "tvseg_bench", *typed]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    logs = [tmp_path / "first.log", tmp_path / "second.log"]
+    with logs[0].open("w") as first, logs[1].open("w") as second:
+        machines = [
+            subprocess.Popen(words, stdout=log, stderr=log, env=environment)
+            for log in (first, second)
+        ]
+        codes = [machine.wait() for machine in machines]
+    told = [log.read_text() for log in logs]
+    assert codes == [0, 0], told
+    assert sorted(text.count("3 clips, 6 steps from step 2") for text in told) == [0, 1]
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
+    assert len(losses(tmp_path / "two")) == 6

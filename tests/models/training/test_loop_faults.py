@@ -18,6 +18,7 @@ from tvseg_bench.models.training.checkpoints import NAME, TrainingError
 from tvseg_bench.models.training.loop import train
 from tvseg_bench.models.training.metrics_log import rows
 from tvseg_bench.models.training.objectives.objective_types import ClipBatch, StepLoss
+from tvseg_bench.models.training.processes import Processes
 from tvseg_bench.models.training.settings import TrainCallbacks
 
 
@@ -200,10 +201,43 @@ def test_a_run_killed_before_it_could_validate_does_so_when_it_goes_on(tmp_path:
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(tmp_path: Path) -> None:
-    from tvseg_bench.models.training.processes import Processes
-
     with pytest.raises(UsageError, match="cannot be shared by 3 processes"):
         train(setup(tmp_path), Processes(0, 3))
+
+
+class Apart(Processes):
+    """The first of two processes; the other one sees another folder."""
+
+    def gathered(self, own: Any) -> list[Any]:
+        return [own, (4, False)]
+
+
+def test_a_folder_that_is_not_shared_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(loop.time, "sleep", waits.append)
+    sentence = r"is not one folder for all processes: .* steps none, 4; choose a folder that all"
+    with pytest.raises(TrainingError, match=sentence):
+        train(setup(tmp_path), Apart(0, 2))
+    assert waits  # shared storage may show it late
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_a_validation_chose_have_a_checkpoint(tmp_path: Path) -> None:
+    def validate(folder: Path) -> dict[str, float]:
+        return {"score": 0.5}
+
+    more = {
+        "recipe.selection": "published",
+        "recipe.validate_every": 1,
+        "recipe.checkpoint_every": 50,
+    }
+    with pytest.raises(KeyboardInterrupt):
+        train(setup(tmp_path, validate=validate, overrides=more), callbacks=Stop(4))
+    train(setup(tmp_path, validate=validate, overrides=more, resume=True))
+    train(setup(tmp_path, "whole", validate=validate, overrides=more))
+    assert losses(tmp_path / "out") == losses(tmp_path / "whole")
 
 
 def test_a_size_that_the_model_cannot_see_is_refused(tmp_path: Path) -> None:
