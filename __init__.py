@@ -51,7 +51,7 @@ def run(
         dataset: names, each with an optional `:split`.
         callbacks: an object whose methods are called with the plan, with progress and with each
             result; None = nothing is shown.
-        progress: `auto`, `bars`, `lines` or `none`, as after `--progress`: shown on stderr, or
+        progress: `auto`, `bar`, `lines` or `none`, as after `--progress`: shown on stderr, or
             below the cell of a notebook; None = nothing is shown. Excludes `callbacks`.
         **options: fields of `benchmark.execution.selection.Selection`, such as `output`, `seeds`,
             `limit`, `weights`, `data_root`, `device`, `dtype`, or `overrides` as a mapping from

@@ -145,6 +145,7 @@ def test_runs_are_listed_and_their_status_told(
     assert main(["status", str(out), "--json"]) == EXIT["ok"]
     status = json.loads(capsys.readouterr().out)
     assert status["counts"] == {"done": 2}
+    assert all(c["metric"] == "miou" and 0 < c["value"] <= 1 for c in status["cells"])
     (out / "results" / f"{status['cells'][0]['cell']}.json").unlink()
     (out / "results/0123456789abcdef.json").write_text("{")
     assert main(["status", str(out)]) == EXIT["some failed"]
@@ -166,7 +167,7 @@ def test_runs_are_listed_and_their_status_told(
         (["run", "kmeans-clip"], "'kmeans-clip' is neither an option nor an override"),
         (["run", "--limit", "two"], "argument --limit: invalid int value: 'two'"),
         (["run", "--device", "gpu"], "unknown device 'gpu'"),
-        (["run", "--progress", "bar"], "unknown value 'bar'; did you mean 'bars'?"),
+        (["run", "--progress", "bars"], "unknown value 'bars'; did you mean 'bar'?"),
         (["info", "davis-2018"], "unknown name 'davis-2018'; did you mean 'davis-2017'"),
         (["list", "modles"], "unknown value 'modles'; did you mean 'models'?"),
         (["data", "check"], "which data set? type: tvseg-bench data check NAME"),

@@ -26,7 +26,7 @@ def make_console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, width=WIDTH_WITHOUT_TERMINAL)
 
 
-Style = Literal["bars", "lines", "none"]
+Style = Literal["bar", "lines", "none"]
 
 
 def progress_style(wanted: str) -> Style:
@@ -41,10 +41,10 @@ def progress_style(wanted: str) -> Style:
         return "none"
     console = Console(stderr=True)
     if console.is_jupyter:
-        return "bars" if find_spec("ipywidgets") else "lines"
+        return "bar" if find_spec("ipywidgets") else "lines"
     # FORCE_COLOR makes rich take a file for a terminal.
     drawn = console.is_terminal and console.file.isatty() and not console.is_dumb_terminal
-    return "bars" if wanted == "bars" or drawn else "lines"
+    return "bar" if wanted == "bar" or drawn else "lines"
 
 
 def progress_console(style: Style) -> Console:
@@ -59,7 +59,7 @@ def progress_console(style: Style) -> Console:
             color_system=None,
         )
     console = make_console(stderr=True)
-    if style == "bars" and not console.is_terminal and not console.is_jupyter:
+    if style == "bar" and not console.is_terminal and not console.is_jupyter:
         return Console(stderr=True, highlight=False, force_terminal=True)
     return console
 

@@ -30,7 +30,7 @@ def count_progress(what: str, nouns: str, wanted: str | None) -> Iterator[Counte
     Args:
         what: what goes on, in a few words.
         nouns: what is counted, in the plural.
-        wanted: the word after `--progress`: auto, bars, lines or none; None = nothing is shown.
+        wanted: the word after `--progress`: auto, bar, lines or none; None = nothing is shown.
     """
     style = "none" if wanted is None else progress_style(wanted)
     if style == "none":

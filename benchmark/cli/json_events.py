@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any
@@ -16,10 +17,13 @@ from tvseg_bench.benchmark.results.result import Result
 
 
 class JsonOfRun(RunCallbacks):
-    """Prints one JSON object per event and line on stdout."""
+    """Prints one JSON object per event and line on what is stdout when it is made."""
+
+    def __init__(self) -> None:
+        self._out = sys.stdout
 
     def _print(self, event: str, **values: Any) -> None:
-        print(json.dumps({"event": event, **values}) + "\n", end="", flush=True)
+        print(json.dumps({"event": event, **values}) + "\n", end="", file=self._out, flush=True)
 
     def on_plan(self, plan: Plan, todo: int) -> None:
         """Print the event `planned` with the size of the grid."""

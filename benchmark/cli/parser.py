@@ -10,7 +10,7 @@ from typing import Any, NoReturn, Protocol, cast
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
 
 PROGRAM = "tvseg-bench"
-PROGRESS = ("auto", "bars", "lines", "none")
+PROGRESS = ("auto", "bar", "lines", "none")
 """How progress may be shown."""
 
 CommandTable = Mapping[str, tuple[str, str]]

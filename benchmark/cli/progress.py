@@ -141,11 +141,11 @@ def shown_run(wanted: str) -> AbstractContextManager[RunCallbacks]:
     """Return callbacks that show a run on stderr, for use in a `with` block.
 
     Args:
-        wanted: the word after `--progress`: auto, bars, lines or none.
+        wanted: the word after `--progress`: auto, bar, lines or none.
     """
     style = progress_style(wanted)
     console = progress_console(style)
-    if style == "bars":
+    if style == "bar":
         return BarsOfRun(console)
     printed = PrintedRun(console)
     return PeriodicRun(printed, printed.stands) if style == "lines" else nullcontext(printed)

@@ -41,6 +41,9 @@ class CellStatus:
     protocol: str
     dataset: str
     seed: int
+    metric: str | None = None
+    """The headline; None where there is no score."""
+    value: float | None = None
     reason: str = ""
 
 
@@ -55,6 +58,8 @@ class TaskStatus:
     job: str
     log: str
     reason: str
+    cell_id: str = ""
+    """As its worker told it; empty before."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +196,7 @@ def _tasks(record: RunRecord, ask_engine: bool) -> Iterator[TaskStatus]:
             job="" if place is None else f"{place[0]}_{place[1]}",
             log="" if place is None else _log(record, place),
             reason=event.reason if event is not None and event.reason else _reason(job),
+            cell_id=event.cell_id if event is not None else "",
         )
 
 
@@ -243,12 +249,28 @@ def _cells(
     for row in manifest:
         known = (str(row.get(name, "")) for name in ("cell_id", "model", "protocol", "dataset"))
         cell_id, model, protocol, dataset = known
-        state, reason = _of_cell(results.get(cell_id), of_cell.get(cell_id, ()))
-        seed = row.get("seed", 0)
-        yield CellStatus(cell_id, state, model, protocol, dataset, seed, reason)
+        seed, own = row.get("seed", 0), of_cell.get(cell_id, ())
+        yield _cell(cell_id, model, protocol, dataset, seed, results, own)
     for (model, protocol, dataset, seed), found in away.items():
-        state, reason = _of_cell(None, found)
-        yield CellStatus(None, state, model, protocol, dataset, seed, reason)
+        told = next((t.cell_id for t in found if t.cell_id), None)
+        if told is None or told not in of_cell:
+            yield _cell(told, model, protocol, dataset, seed, results, found)
+
+
+def _cell(
+    cell_id: str | None,
+    model: str,
+    protocol: str,
+    dataset: str,
+    seed: int,
+    results: Mapping[str, Result],
+    tasks: Sequence[TaskStatus],
+) -> CellStatus:
+    result = None if cell_id is None else results.get(cell_id)
+    state, reason = _of_cell(result, tasks)
+    metric = None if result is None else result.headline
+    value = None if result is None or metric is None else result.metrics[metric].value
+    return CellStatus(cell_id, state, model, protocol, dataset, seed, metric, value, reason)
 
 
 def _of_cell(result: Result | None, tasks: Sequence[TaskStatus]) -> tuple[State, str]:

@@ -29,14 +29,14 @@ def training_progress(wanted: str | None) -> Iterator[TrainCallbacks]:
     """Yield callbacks that show a training on stderr.
 
     Args:
-        wanted: the word after `--progress`: auto, bars, lines or none; None = nothing at all.
+        wanted: the word after `--progress`: auto, bar, lines or none; None = nothing at all.
     """
     if wanted is None:
         yield TrainCallbacks()
         return
     style = progress_style(wanted)
     console = progress_console(style)
-    if style == "bars":
+    if style == "bar":
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         with TerminalProgress(*columns, TimeRemainingColumn(), console=console) as progress:
             yield BarOfTraining(console, progress)

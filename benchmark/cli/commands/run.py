@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
 from tvseg_bench.benchmark.cli.output import OK, SOME_FAILED
@@ -52,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     from tvseg_bench.benchmark.execution.run import run_selection
 
     shown = json_run if arguments.json else shown_run
-    with shown(arguments.progress) as callbacks:
+    engines_talk = redirect_stdout(sys.stderr) if arguments.json else nullcontext()
+    with shown(arguments.progress) as callbacks, engines_talk:  # Ray prints on stdout as well
         report = run_selection(selection, callbacks, ["tvseg-bench", *sys.argv[1:]])
     if not arguments.json:
         print_report(report)

@@ -18,7 +18,7 @@ from tvseg_bench.benchmark.cli.output import (
 from tvseg_bench.benchmark.cli.parser import CommandParser
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.execution.status import RunState, TaskStatus
+    from tvseg_bench.benchmark.execution.status import CellStatus, RunState, TaskStatus
 
 _SHOWN = 20
 """Rows at most where everything was not asked for."""
@@ -71,7 +71,7 @@ def _print(status: RunState, everything: bool) -> None:
     cells = counted(len(status.cells), "cell")
     print(f"{status.folder}: {cells} on {status.executor}, since {status.created}")
     print(f"  {counts or 'nothing yet'}")
-    rows = [asdict(cell) for cell in status.cells if everything or cell.state != "done"]
+    rows = [_cell(cell) for cell in status.cells if everything or cell.state != "done"]
     if rows:
         print(f"\n{text_table(rows if everything else rows[:_SHOWN])}")
     if len(rows) > _SHOWN and not everything:
@@ -88,8 +88,14 @@ def _print(status: RunState, everything: bool) -> None:
         print("\nthe same `tvseg-bench run` command goes on with what is not done")
 
 
+def _cell(cell: CellStatus) -> dict[str, Any]:
+    row = asdict(cell)
+    row["value"] = None if cell.value is None else f"{cell.value:.4f}"
+    return row
+
+
 def _task(task: TaskStatus) -> dict[str, Any]:
-    return {name: value for name, value in asdict(task).items() if name != "log"}
+    return {name: value for name, value in asdict(task).items() if name not in ("log", "cell_id")}
 
 
 def _logs(tasks: Sequence[TaskStatus]) -> list[str]:

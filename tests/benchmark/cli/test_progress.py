@@ -123,7 +123,7 @@ def test_none_keeps_the_line_of_a_finished_cell(
 def test_bars_are_drawn_where_they_are_asked_for(
     toy_grid: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with shown_run("bars") as callbacks:
+    with shown_run("bar") as callbacks:
         run(toy_grid(), callbacks)
         run(toy_grid(), callbacks)  # a second plan takes the place of the first
         assert isinstance(callbacks, BarsOfRun)
@@ -135,11 +135,11 @@ def test_bars_are_drawn_where_they_are_asked_for(
 @pytest.mark.parametrize(
     ("wanted", "terminal", "environment", "style"),
     [
-        ("auto", True, {}, "bars"),
+        ("auto", True, {}, "bar"),
         ("auto", False, {}, "lines"),
         ("auto", True, {"TERM": "dumb"}, "lines"),
         ("auto", False, {"FORCE_COLOR": "1"}, "lines"),
-        ("bars", False, {}, "bars"),
+        ("bar", False, {}, "bar"),
         ("lines", True, {}, "lines"),
         ("none", True, {}, "none"),
     ],
@@ -160,8 +160,8 @@ def test_auto_is_bars_on_a_terminal_and_lines_in_a_file(
     assert progress_style(wanted) == style
 
 
-@pytest.mark.parametrize(("widgets", "style"), [(True, "bars"), (False, "lines")])
-@pytest.mark.parametrize("wanted", ["auto", "bars"])
+@pytest.mark.parametrize(("widgets", "style"), [(True, "bar"), (False, "lines")])
+@pytest.mark.parametrize("wanted", ["auto", "bar"])
 def test_a_notebook_has_bars_where_it_can_draw_them(
     monkeypatch: pytest.MonkeyPatch, wanted: str, widgets: bool, style: str
 ) -> None:
@@ -207,6 +207,6 @@ def test_a_short_count_prints_nothing(
 
 
 def test_a_count_has_a_bar_where_one_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    with count_progress("reading toy", "frames", "bars") as update:
+    with count_progress("reading toy", "frames", "bar") as update:
         update(1, 2)
     assert "reading toy" in capsys.readouterr().err

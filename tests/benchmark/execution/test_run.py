@@ -118,6 +118,21 @@ def test_the_same_numbers_in_any_company(toy_grid: Grid, tmp_path: Path) -> None
     assert comparable_fields(found) == comparable_fields(alone)
 
 
+def test_what_another_run_finishes_meanwhile_is_not_computed_again(toy_grid: Grid) -> None:
+    grid = toy_grid(protocol=["kmeans-frame,kmeans-clip,kmeans-dataset"])
+
+    class Overtaken(Recorder):
+        def on_result(self, cell: Any, result: Result, computed: bool) -> None:
+            if not self.computed:
+                run(grid)  # the other run, which does all the rest
+            super().on_result(cell, result, computed)
+
+    overtaken = Overtaken()
+    report = run(grid, overtaken)
+    assert len(overtaken.computed) == 1
+    assert [r.status for r in report.results] == ["ok"] * 3
+
+
 def test_force_computes_again_and_keeps_the_old(toy_grid: Grid, tmp_path: Path) -> None:
     run(toy_grid())
     again = Recorder()

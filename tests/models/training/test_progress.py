@@ -54,7 +54,7 @@ def test_lines_say_step_epoch_loss_speed_and_time_left(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "printed"), [(None, ""), ("none", "3 clips, 9 steps\n"), ("bars", "training")]
+    ("wanted", "printed"), [(None, ""), ("none", "3 clips, 9 steps\n"), ("bar", "training")]
 )
 def test_what_is_shown(
     wanted: str | None, printed: str, capsys: pytest.CaptureFixture[str]
@@ -64,5 +64,5 @@ def test_what_is_shown(
         callbacks.on_step(0, row(0))
     shown = capsys.readouterr().err
     assert printed in shown
-    assert ("\x1b" in shown) == (wanted == "bars")
+    assert ("\x1b" in shown) == (wanted == "bar")
     assert (shown == "") == (wanted is None)
