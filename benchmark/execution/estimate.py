@@ -197,7 +197,7 @@ def _pass(cells: Sequence[Cell], clock: _Clock) -> ForwardPass:
     counts = [len(choose_frames(c.n_frames, view, c.name)) for c in dataset.clips]
     key = FeatureCache.key(card, dataset, view, selection.dtype)
     entry = cache.entry(key) if key else None
-    held = [entry is not None and entry.holds(clip) for clip in dataset.clips]
+    held = [False] * len(counts) if entry is None else entry.held(dataset.clips)
     cached = sum(n for n, is_held in zip(counts, held, strict=True) if is_held)
     reads = sum(cell.needs.passes for cell in cells)
     rows, cols = clock.size(first)

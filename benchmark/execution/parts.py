@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -70,7 +70,7 @@ class CellPart(FilePart):
 
 def rows_text(row_type: type[R], rows: Sequence[R]) -> str:
     """Return the JSON of rows."""
-    return TypeAdapter(tuple[row_type, ...]).dump_json(tuple(rows)).decode()  # type: ignore[valid-type]
+    return _adapter(row_type).dump_json(tuple(rows)).decode()
 
 
 def rows_of(part: CellPart, row_type: type[R]) -> Sequence[R]:
@@ -80,14 +80,24 @@ def rows_of(part: CellPart, row_type: type[R]) -> Sequence[R]:
         ResultError: they are not of this type.
     """
     try:
-        adapter: TypeAdapter[tuple[R, ...]] = TypeAdapter(tuple[row_type, ...])  # type: ignore[valid-type]
-        return adapter.validate_json(part.rows)
+        found: Sequence[R] = _adapter(row_type).validate_json(part.rows)
     except ValidationError as error:
         first, last = part.clips
         raise ResultError(
             f"the part {part.cell_id}/{first}-{last} holds no rows of this protocol "
             f"({error.error_count()} fields differ); remove it and run again"
         ) from None
+    return found
+
+
+_ADAPTERS: dict[type[Any], TypeAdapter[tuple[Any, ...]]] = {}
+
+
+def _adapter(row_type: type[Any]) -> TypeAdapter[tuple[Any, ...]]:
+    """Return what writes and reads rows of a type; to make it takes longer than to use it."""
+    if row_type not in _ADAPTERS:
+        _ADAPTERS[row_type] = TypeAdapter(tuple[row_type, ...])  # type: ignore[valid-type]
+    return _ADAPTERS[row_type]
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
 from functools import cache, cached_property
 from pathlib import Path
@@ -43,6 +43,7 @@ _REGISTERING = tuple(f"tvseg_bench.{name}" for name in ("benchmark.data", "model
 """Modules that fill the registries when they are imported; whoever runs the suite has done so."""
 _SELECTION = TypeAdapter(Selection)
 _TASKS = TypeAdapter(Task)
+_TASK_FIELDS = tuple(f.name for f in fields(Task))
 
 
 class Suite(FilePart):
@@ -200,22 +201,9 @@ class RunRecord:
         """The folder of parts: shared by all runs into a folder, but of a forced run its own."""
         return (self.directory if self.selection.force else self.output) / "parts"
 
-    def events(self) -> Iterator[TaskEvent]:
-        """Yield what workers said, file by file; a line that is being written is left out."""
-        for path in sorted((self.directory / "events").glob("*.jsonl")):
-            with path.open(encoding="utf-8") as file:
-                for line in file:
-                    if line.endswith("\n"):
-                        yield TaskEvent(worker=path.stem, **json.loads(line))
-
-    def latest(self) -> dict[int, TaskEvent]:
+    def latest(self) -> Mapping[int, TaskEvent]:
         """Return the last event of each task that has any; what is done stays done."""
-        found: dict[int, TaskEvent] = {}
-        for event in self.events():
-            old = found.get(event.task)
-            if old is None or (old.state not in ("done", "kept") and old.at <= event.at):
-                found[event.task] = event
-        return found
+        return EventReader(self).latest()
 
     def check_suite(self) -> None:
         """Refuse to go on with other code than the run was planned with.
@@ -268,6 +256,34 @@ class EventLog:
             os.close(descriptor)
 
 
+class EventReader:
+    """Reads what all workers said; what was read once is not read again."""
+
+    def __init__(self, record: RunRecord) -> None:
+        self._folder = record.directory / "events"
+        self._read: dict[Path, int] = {}
+        """Bytes of each file, up to the end of a line."""
+        self._latest: dict[int, TaskEvent] = {}
+
+    def latest(self) -> Mapping[int, TaskEvent]:
+        """Return the last event of each task that has any; what is done stays done."""
+        for event in self._new():
+            old = self._latest.get(event.task)
+            if old is None or (old.state not in ("done", "kept") and old.at <= event.at):
+                self._latest[event.task] = event
+        return self._latest
+
+    def _new(self) -> Iterator[TaskEvent]:
+        """Yield what came since, file by file; a line that is being written is left out."""
+        for path in sorted(self._folder.glob("*.jsonl")):
+            with path.open("rb") as file:
+                file.seek(self._read.get(path, 0))
+                for line in file:
+                    if line.endswith(b"\n"):
+                        self._read[path] = self._read.get(path, 0) + len(line)
+                        yield TaskEvent(worker=path.stem, **json.loads(line))
+
+
 def filled_registries() -> tuple[str, ...]:
     """Return the modules that filled the registries of this process."""
     return tuple(name for name in _REGISTERING if name in sys.modules)
@@ -316,7 +332,8 @@ def _absolute(plan: Plan) -> Selection:
 
 def _plain(task: Task) -> dict[str, Any]:
     """Return a task without the fields that hold their defaults."""
-    return {k: v for k, v in asdict(task).items() if v or k == "kind"}
+    values = ((name, getattr(task, name)) for name in _TASK_FIELDS)
+    return {name: value for name, value in values if value}
 
 
 def _now() -> str:

@@ -235,8 +235,7 @@ class _TaskMaker:
         key = cache_key(cell.card, dataset, view, self._dtype)
         if key is None:
             return [False] * len(dataset.clips)
-        entry = self._cache.entry(key)
-        return [entry.holds(clip) for clip in dataset.clips]
+        return self._cache.entry(key).held(dataset.clips)
 
 
 def _overlap(task: Task, clips: Range) -> bool:

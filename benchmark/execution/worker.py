@@ -22,7 +22,12 @@ from tvseg_bench.benchmark.errors import TvsegError
 from tvseg_bench.benchmark.execution.cells import CellRunner, SharedPass
 from tvseg_bench.benchmark.execution.parts import CellPart, PartStore
 from tvseg_bench.benchmark.execution.plan import Cell, Plan, make_plan
-from tvseg_bench.benchmark.execution.run_record import EventLog, RunRecord, TaskState
+from tvseg_bench.benchmark.execution.run_record import (
+    EventLog,
+    EventReader,
+    RunRecord,
+    TaskState,
+)
 from tvseg_bench.benchmark.results.store import ResultStore
 
 if TYPE_CHECKING:
@@ -75,6 +80,7 @@ class Worker:
         """
         self.record.check_suite()
         self.events = EventLog(self.record, self.name)
+        self.earlier = EventReader(self.record)
         self.parts = PartStore(self.record.parts)
         self._said = self.clock()
 
@@ -155,7 +161,7 @@ class Worker:
         if task.clips is not None and self.parts.holds(cell_id, task.clips):
             return True
         if self.record.selection.force:
-            earlier = self.record.latest().get(index)
+            earlier = self.earlier.latest().get(index)
             return earlier is not None and earlier.state in ("done", "kept")
         return self.runner.store.done(cell_id)
 

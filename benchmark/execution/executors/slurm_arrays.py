@@ -17,7 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.errors import MissingExtraError, UsageError
-from tvseg_bench.benchmark.execution.run_record import Jobs, RunRecord, load_registries
+from tvseg_bench.benchmark.execution.run_record import (
+    EventReader,
+    Jobs,
+    RunRecord,
+    load_registries,
+)
 from tvseg_bench.benchmark.execution.tasks import STAGES, Task
 from tvseg_bench.benchmark.execution.worker import TaskOutcome, Worker
 
@@ -235,10 +240,11 @@ def job_states() -> Mapping[tuple[str, int], JobState] | None:
 def follow(record: RunRecord, watch: Watch, pause_s: float = POLL_S) -> None:
     """Stay until Slurm does nothing more with the jobs of a run; pass on what becomes of it."""
     ids = {jobs.job for jobs in record.content.jobs}
+    events = EventReader(record)
     on_slurm = record.selection.executor_options.get("cluster", "slurm") == "slurm"
     while True:
         states = job_states() if on_slurm else {}  # asked first: what ends now is seen below
-        for index, event in sorted(record.latest().items()):
+        for index, event in sorted(events.latest().items()):
             if event.state != "started":
                 watch.outcome(TaskOutcome(index, event.state, event.cell_id, event.reason))
         going_on = states is None or any(

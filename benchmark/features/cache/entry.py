@@ -8,7 +8,7 @@ import json
 import os
 import warnings
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,15 @@ class CacheEntry:
     def holds(self, clip: Clip) -> bool:
         """Return whether there is a file for the clip, without reading it."""
         return self._file(clip).is_file()
+
+    def held(self, clips: Sequence[Clip]) -> list[bool]:
+        """Return of each clip whether there is a file for it, by one look at the folder."""
+        try:
+            with os.scandir(self.path) as files:
+                names = {file.name for file in files if file.is_file()}
+        except OSError:
+            return [False] * len(clips)
+        return [safe_files.data_file(clip.name) in names for clip in clips]
 
     def get(self, clip: Clip, index: int, chosen: tuple[int, ...]) -> ClipFeatures | None:
         """Return the clip's features; None where they are gone, or not to be trusted (warns)."""

@@ -126,7 +126,7 @@ class FeatureCache:
             for candidate in (view, wider):
                 key = cache_key(card, dataset, candidate, dtype)
                 entry = None if key is None else self.entry(key)
-                if entry is not None and all(entry.holds(clip) for clip in dataset.clips):
+                if entry is not None and all(entry.held(dataset.clips)):
                     return candidate
         return view
 
