@@ -97,6 +97,15 @@ def test_what_is_put_comes_back_to_the_bit(cache, dtype, stored, attention):
         assert back.attention.tobytes() == features.attention.tobytes()
 
 
+def test_which_clips_are_held_is_told_by_one_look(cache):
+    opened, clips = entry(cache), [a_clip(name) for name in ("bear", "boat", "a/b", "…")]
+    assert opened.held(clips) == [False] * 4, "there is no folder yet"
+    for clip in clips[1::2]:
+        opened.put(made(clip))
+    assert opened.held(clips) == [opened.holds(clip) for clip in clips] == [False, True] * 2
+    assert opened.held([]) == []
+
+
 CHANGES = [
     {"card": replace(CARD, name="dino-vits16")},
     {"card": replace(CARD, revision="sha256:" + "ab" * 31 + "ac")},  # the same first 12 digits
