@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,10 @@ from torch import distributed as dist
 PATIENCE = timedelta(hours=6)
 """How long a process waits for the others, of which the first validates now and then. Where one
 dies, `torchrun` or Slurm ends the others."""
+_left: list[Any] = []
+"""Groups of processes that were left. They are kept to the end of the process: torch 2.6 frees one
+with Python's lock held while it waits for threads of the group, and such a thread may be waiting
+for that lock to free the tensors of the last exchange."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,9 @@ def processes(device_type: str) -> Iterator[Processes]:
     """Join the processes of the run, for as long as the block lasts.
 
     Which they are stands in `RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR` and `MASTER_PORT`.
+    They leave together: one that went before the first has written the weights would take its
+    connections away while others use them. One that fails leaves at once, so that the others
+    see it.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
@@ -91,7 +99,10 @@ def processes(device_type: str) -> Iterator[Processes]:
     if device_type == "cuda":
         torch.cuda.set_device(local)  # what is gathered goes over the current device
     dist.init_process_group("nccl" if device_type == "cuda" else "gloo", timeout=PATIENCE)
+    _left.append(dist.group.WORLD)
     try:
         yield Processes(dist.get_rank(), world, local)
+        with contextlib.suppress(RuntimeError):  # one that failed has said so; ours is done
+            dist.barrier()  # for PATIENCE at most
     finally:
         dist.destroy_process_group()

@@ -119,10 +119,18 @@ def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
     typed = command(tmp_path, "two", "recipe.steps=6")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*launch, "-m", "tvseg_bench", *typed], capture_output=True, text=True, env=environment
-    )
-    assert done.returncode == 0, done.stderr
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        run = subprocess.Popen(
+            [*launch, "-m", "tvseg_bench", *typed], stdout=file, stderr=file, env=environment
+        )
+    try:
+        code = run.wait(timeout=900)
+    except subprocess.TimeoutExpired:
+        run.terminate()  # it ends its processes
+        run.wait(timeout=120)
+        pytest.fail(f"the processes did not end by themselves:\n{log.read_text()}")
+    assert code == 0, log.read_text()
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
 
 
