@@ -64,7 +64,8 @@ class RunStatus(RunCallbacks):
     """Follows a run through its callbacks; may be asked from any thread.
 
     The time of the cells to do is estimated from those that have ended: seconds per frame of each
-    model's pass, and of each protocol's own work. What was not seen yet counts as the mean.
+    model's pass, and of each protocol's own work. What was not seen yet counts as the mean. Where
+    other processes run the cells, and this one none, only cells per second are known.
     """
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
@@ -77,6 +78,9 @@ class RunStatus(RunCallbacks):
         self._cells: int | None = None
         self._found = 0
         self._counts: Counter[str] = Counter()
+        self._planned = self._clock()
+        self._is_here = False
+        """Whether any cell was started in this process."""
         self._waiting: dict[str, Cell] = {}
         self._group: dict[str, int] = {}
         self._passed: set[int] = set()
@@ -100,6 +104,7 @@ class RunStatus(RunCallbacks):
         with self._lock:
             self._running[cell.key.cell_id] = (cell, self._clock(), self._cost(cell))
             self._pass, self._passes = None, 0
+            self._is_here = True
 
     def on_progress(self, group: Sequence[Cell], done: int, total: int) -> None:
         """Note frames; a pass begins where there are other ones or fewer than before."""
@@ -157,6 +162,8 @@ class RunStatus(RunCallbacks):
         """Estimate the seconds to the end."""
         if not self._counts["ok"]:
             return 0.0 if todo == 0 else None
+        if not self._is_here:
+            return (now - self._planned) / sum(self._counts.values()) * todo
         known_s = 0.0
         for _, since, cost in self._running.values():
             known_s += max(cost - (now - since), 0.0)
@@ -194,8 +201,8 @@ def run_text(now: RunSnapshot) -> str:
     Example:
         >>> run_text(RunSnapshot(65.0, None))
         'the plan is being made: data sets and models are opened'
-        >>> run_text(RunSnapshot(900.0, 90, done=12, failed=1, todo=77, left_s=7500.0))
-        '12 of 90 cells done, 1 failed, 77 to do; now between cells; about 2 h 5 min left for all'
+        >>> run_text(RunSnapshot(900.0, 9, done=9, failed=0, todo=0, left_s=0.0))
+        '9 of 9 cells done, 0 to do'
     """
     if now.cells is None:
         return "the plan is being made: data sets and models are opened"
@@ -207,7 +214,7 @@ def run_text(now: RunSnapshot) -> str:
     if now.running is not None:
         parts.append(f"now {_running_text(now, now.running)}")
     elif now.todo:
-        parts.append("now between cells")
+        parts.append("no cell runs in this process at the moment")
     if now.left_s is not None and now.todo:
         parts.append(f"about {duration(now.left_s)} left for all")
     elif now.todo > 1:

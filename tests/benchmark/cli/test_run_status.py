@@ -50,8 +50,9 @@ def test_a_run_from_its_plan_to_its_end(grid: Seen, clock: Any) -> None:
 
     assert text() == "the plan is being made: data sets and models are opened"
     status.on_plan(grid.plans[0], 4)
+    nothing = "no cell runs in this process at the moment"
     unknown = "the time left for all is not known yet"
-    assert text() == f"0 of 4 cells done, 4 to do; now between cells; {unknown}"
+    assert text() == f"0 of 4 cells done, 4 to do; {nothing}; {unknown}"
     (first, ok), (second, _), (third, _), (fourth, _) = grid.results
     group = (first, second)
     status.on_start(first)
@@ -116,6 +117,20 @@ def test_cells_that_were_done_before_count_as_done(grid: Seen, clock: Any) -> No
     status.on_start(cell)
     status.on_result(cell, timed(result, 50.0, 50.0), True)
     assert (status.snapshot().done, status.snapshot().left_s) == (4, 0)
+
+
+def test_cells_that_run_elsewhere_are_counted_by_the_second(grid: Seen, clock: Any) -> None:
+    status = RunStatus(clock)
+    clock.wait(500)
+    status.on_plan(grid.plans[0], 4)
+    clock.wait(60)
+    for cell, result in grid.results[:3]:
+        status.on_result(cell, timed(result, 55.0, 5.0), True)
+    assert status.snapshot().left_s == pytest.approx(20)
+    assert run_text(status.snapshot()) == (
+        "3 of 4 cells done, 1 to do; no cell runs in this process at the moment; "
+        "about 20 s left for all"
+    )
 
 
 def test_a_second_plan_begins_again(grid: Seen, clock: Any) -> None:
