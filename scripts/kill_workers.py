@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("--executor", choices=[*EXECUTORS, "all"], default="all")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--clips", type=int, default=10, help="more clips, more to kill")
+    parser.add_argument("--clips", type=int, default=7, help="more clips, more to kill")
     parser.add_argument("--pause", type=float, default=8.0, help="seconds between kills at most")
     arguments = parser.parse_args()
     chosen = EXECUTORS if arguments.executor == "all" else (arguments.executor,)

@@ -14,6 +14,7 @@ ANSWERS = [
     ["list", "models"],
     ["list", "protocols"],
     ["list", "datasets"],
+    ["list", "runs"],
     ["info", "dino/vits16"],
     ["info", "kmeans-clip"],
     ["info", "davis-2017"],

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.benchmark.execution.executors.slurm_arrays import (
+from tvseg_bench.benchmark.execution.executors.slurm_queue import (
     JobState,
     explained,
     job_states,

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationError
 
 from tvseg_bench.benchmark.errors import TvsegError, UsageError
-from tvseg_bench.benchmark.execution.executors import slurm_arrays
+from tvseg_bench.benchmark.execution.executors import slurm_arrays, slurm_queue
 from tvseg_bench.benchmark.execution.executors.options import ExecutorOptions, parse_options
 from tvseg_bench.benchmark.execution.run_record import filled_registries, load_registries
 from tvseg_bench.benchmark.execution.selection import EXECUTORS
@@ -205,7 +205,7 @@ def going_on(output: Path) -> TrainingJobFile | None:
     job = read_job(output)
     if job is None:
         return None
-    states = slurm_arrays.job_states()  # asked first: what ends now is seen below
+    states = slurm_queue.job_states()  # asked first: what ends now is seen below
     if has_ended(output):
         return None
     if states is None:
@@ -328,9 +328,7 @@ def follow(
     """
     said, at = "", -LINE_S
     while True:
-        states = (
-            slurm_arrays.job_states() if on_slurm else {}
-        )  # first: what ends now is seen below
+        states = slurm_queue.job_states() if on_slurm else {}  # first: what ends now is seen below
         if has_ended(output):
             return read_outcome(output)
         state = None if states is None else states.get((job, 0))
@@ -381,7 +379,7 @@ _SENTENCE = "tvseg-bench: "
 """What the reason of a failed process begins with in its log."""
 
 
-def _why_ended(output: Path, job: str, state: slurm_arrays.JobState | None) -> str:
+def _why_ended(output: Path, job: str, state: slurm_queue.JobState | None) -> str:
     """Return why a job ended too early, by its logs and Slurm's word."""
     if state is not None and state.reason == "JobLaunchFailure":
         return (

@@ -8,8 +8,6 @@ and computes what is missing.
 from __future__ import annotations
 
 import os
-import re
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.errors import MissingExtraError, UsageError
+from tvseg_bench.benchmark.execution.executors.slurm_queue import (
+    JobState,
+    explained,
+    job_states,
+    most_members,
+    slurm_prints,
+)
 from tvseg_bench.benchmark.execution.run_record import (
     EventReader,
     Jobs,
@@ -69,7 +74,7 @@ def check(options: ExecutorOptions) -> None:
         import submitit  # noqa: F401
     except ImportError:
         raise MissingExtraError("submitit", "slurm", "--executor slurm") from None
-    if cluster_of(options) == "slurm" and _run(["sinfo", "--version"]) is None:
+    if cluster_of(options) == "slurm" and slurm_prints(["sinfo", "--version"]) is None:
         raise UsageError(
             "--executor slurm: there is no `sbatch` here; type it on a login node of a cluster, "
             "or try the same without one by --executor-option cluster=local"
@@ -84,7 +89,7 @@ def submit(record: RunRecord, options: ExecutorOptions) -> RunRecord:
     """
     cluster, done = cluster_of(options), list[Jobs]()
     if cluster == "slurm":
-        most = min(options.jobs, _most_members())
+        most = min(options.jobs, most_members())
     else:  # submitit starts all of them at once
         most = options.array_parallelism or os.cpu_count() or 1
     for stage in STAGES:
@@ -185,56 +190,11 @@ def cluster_of(options: ExecutorOptions) -> str:
     return str(options.engine.get("cluster", "slurm"))
 
 
-def _most_members() -> int:
-    """Return how many members an array of this cluster may have."""
-    shown = _run(["scontrol", "show", "config"]) or ""
-    found = re.search(r"MaxArraySize\s*=\s*(\d+)", shown)
-    return int(found[1]) if found else 1000
-
-
 def refusal(error: Exception) -> str:
     """Return what sbatch says, on one line."""
     text = str(error)
     said = [line for line in text.splitlines() if "error:" in line]
     return (said[-1].partition("error:")[2] if said else text).strip().replace("\n", " ")
-
-
-_ENDED = {
-    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL"),
-    *("OUT_OF_MEMORY", "TIMEOUT"),
-}
-
-
-@dataclass(frozen=True)
-class JobState:
-    """What Slurm says of a member of an array."""
-
-    state: str
-    """PENDING, RUNNING, COMPLETING, COMPLETED, FAILED, ..."""
-    reason: str
-    node: str
-
-    @property
-    def ended(self) -> bool:
-        """Whether Slurm does nothing more with it by itself."""
-        return self.state in _ENDED
-
-
-def job_states() -> Mapping[tuple[str, int], JobState] | None:
-    """Return what Slurm says of the user's jobs, those that ended some minutes ago included.
-
-    Returns:
-        (job, member) -> state; None where Slurm cannot be asked, which says nothing of the jobs.
-    """
-    shown = _run(["squeue", "-h", "-r", "--me", "-t", "all", "-o", "%i|%T|%r|%N"])
-    if shown is None:
-        return None
-    found = {}
-    for line in shown.splitlines():
-        name, state, reason, node = (*line.split("|"), "", "", "")[:4]
-        job, _, member = name.partition("_")
-        found[job, int(member) if member.isdecimal() else 0] = JobState(state, reason, node)
-    return found
 
 
 def follow(record: RunRecord, watch: Watch, pause_s: float = POLL_S) -> None:
@@ -270,19 +230,3 @@ def _give_up(record: RunRecord, watch: Watch, states: Mapping[tuple[str, int], J
             )
             for index in tasks:
                 watch.outcome(TaskOutcome(index, "failed", reason=reason))
-
-
-def explained(state: JobState) -> str:
-    """Return why a job waits or has ended: Slurm's word, with what it means where it is odd."""
-    if state.reason == "JobLaunchFailure":
-        return "JobLaunchFailure: the node may not see the folder of the run; choose a shared one"
-    return state.reason or "no reason given"
-
-
-def _run(command: Sequence[str]) -> str | None:
-    """Return what a command of Slurm prints; None where it is not there or fails."""
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found.stdout if found.returncode == 0 else None

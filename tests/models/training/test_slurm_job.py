@@ -13,8 +13,8 @@ from training_runs import DATA, PLUGIN, TYPED, losses, plugin, setup
 
 from tvseg_bench.__main__ import main
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.benchmark.execution.executors import slurm_arrays
-from tvseg_bench.benchmark.execution.executors.slurm_arrays import JobState
+from tvseg_bench.benchmark.execution.executors import slurm_arrays, slurm_queue
+from tvseg_bench.benchmark.execution.executors.slurm_queue import JobState
 from tvseg_bench.models.training import slurm_job
 from tvseg_bench.models.training.checkpoints import TrainingError
 from tvseg_bench.models.training.loop import train
@@ -113,7 +113,7 @@ class Submitted:
         self.error: Exception | None = None
         monkeypatch.setattr(slurm_arrays, "check", lambda options: None)
         monkeypatch.setattr(slurm_arrays, "job_executor", self.executor)
-        monkeypatch.setattr(slurm_arrays, "job_states", lambda: self.states)
+        monkeypatch.setattr(slurm_queue, "job_states", lambda: self.states)
 
     def executor(self, folder: Path, options: Any, **parameters: Any) -> "Submitted":
         self.parameters = parameters
