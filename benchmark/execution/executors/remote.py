@@ -3,6 +3,7 @@ them."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -116,7 +117,8 @@ def run_elsewhere(
         watch = Watch(record, cells, sink)
         record = slurm_arrays.submit(record, options)
         if options.wait:
-            slurm_arrays.follow(record, watch)
+            with contextlib.suppress(KeyboardInterrupt):  # the jobs go on without being followed
+                slurm_arrays.follow(record, watch)
     return watch.waiting, record
 
 

@@ -8,16 +8,19 @@ from typing import Any
 
 import pytest
 
-from tvseg_bench.benchmark.errors import UsageError
+from tvseg_bench.benchmark.errors import MissingWeightsError, UsageError
+from tvseg_bench.benchmark.execution.executors.remote import Watch
 from tvseg_bench.benchmark.execution.parts import PartStore
-from tvseg_bench.benchmark.execution.plan import make_plan
+from tvseg_bench.benchmark.execution.plan import Cell, UnavailableCell, make_plan
 from tvseg_bench.benchmark.execution.run import run_selection
+from tvseg_bench.benchmark.execution.run_files import write_manifest
 from tvseg_bench.benchmark.execution.run_record import RunRecord
 from tvseg_bench.benchmark.execution.selection import make_selection
+from tvseg_bench.benchmark.execution.status import read_status
 from tvseg_bench.benchmark.execution.tasks import make_tasks
 from tvseg_bench.benchmark.execution.worker import Worker
 from tvseg_bench.benchmark.registry import ModelEntry, datasets, models
-from tvseg_bench.benchmark.results.result import comparable_fields
+from tvseg_bench.benchmark.results.result import Result, comparable_fields
 from tvseg_bench.benchmark.results.store import ResultStore
 
 Grid = Callable[..., dict[str, Any]]
@@ -68,6 +71,46 @@ def test_a_forced_run_does_everything_once_more(toy_grid: Grid) -> None:
     everything = range(len(record.tasks))
     assert {o.state for o in Worker(record, "one").run(everything)} == {"done"}
     assert {o.state for o in Worker(record, "two").run(everything)} == {"kept"}
+
+
+def test_weights_that_only_a_worker_has_are_enough(toy_grid: Grid, tmp_path: Path) -> None:
+    """The run is typed where they are not; its cells get their ids where they are."""
+
+    def absent() -> Any:
+        raise MissingWeightsError("the weights of toy/b are not on this machine")
+
+    card = replace(models["toy/b"].build().card, revision="")
+    grid = toy_grid(model=["toy/b"], protocol=["kmeans-clip,segmenter"], overrides={})
+    with models.overridden({"toy/b": ModelEntry(card=card, build=absent)}):
+        plan = make_plan(make_selection({"executor": "ray", **grid}))
+        write_manifest(tmp_path / "out", plan)
+        record = RunRecord.create(plan, make_tasks(plan, range_frames=5), None)
+    found = Collected()
+    watch = Watch(record, plan.elsewhere, found)
+    for outcome in Worker(record, "w").run(range(len(record.tasks))):
+        watch.outcome(outcome)
+    assert (watch.waiting, found.unavailable) == (0, [])
+    alone = run_selection(make_selection({**grid, "output": tmp_path / "alone"}))
+    assert {r.cell_id: r.status for r in found.results} == {
+        r.cell_id: r.status for r in alone.results
+    }
+    assert {r.status for r in found.results} == {"ok", "skipped"}
+    states = {cell.cell: cell.state for cell in read_status(tmp_path / "out").cells}
+    assert states == {r.cell_id: "done" if r.status == "ok" else "skipped" for r in alone.results}
+
+
+class Collected:
+    """Takes results as they come."""
+
+    def __init__(self) -> None:
+        self.results: list[Result] = []
+        self.unavailable: list[UnavailableCell] = []
+
+    def add(self, cell: Cell, result: Result, computed: bool) -> None:
+        self.results.append(result)
+
+    def cannot(self, part: UnavailableCell) -> None:
+        self.unavailable.append(part)
 
 
 def test_other_weights_on_a_machine_are_refused(toy_grid: Grid) -> None:
