@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tvseg_bench.benchmark.execution.run_record import FOLDER, RunRecord
+from tvseg_bench.benchmark.execution.run_record import FOLDER, EventReader, RunRecord
 from tvseg_bench.benchmark.results.result import comparable_fields
 from tvseg_bench.benchmark.results.result_file import read_result
 from tvseg_bench.scripts.kill_runs import make_data
@@ -167,7 +167,7 @@ def done_twice(output: Path) -> list[str]:
     counted: Counter[str] = Counter()
     for directory in (output / FOLDER).iterdir():
         record = RunRecord.read(directory)
-        for event in record.events():
+        for event in EventReader(record).new():
             task = record.tasks[event.task]
             if event.state == "done" and task.kind != "extract":
                 counted[task.label] += 1

@@ -267,14 +267,14 @@ class EventReader:
 
     def latest(self) -> Mapping[int, TaskEvent]:
         """Return the last event of each task that has any; what is done stays done."""
-        for event in self._new():
+        for event in self.new():
             old = self._latest.get(event.task)
             if old is None or (old.state not in ("done", "kept") and old.at <= event.at):
                 self._latest[event.task] = event
         return self._latest
 
-    def _new(self) -> Iterator[TaskEvent]:
-        """Yield what came since, file by file; a line that is being written is left out."""
+    def new(self) -> Iterator[TaskEvent]:
+        """Yield what came since the last look, file by file; a line that is being written is left out."""
         for path in sorted(self._folder.glob("*.jsonl")):
             with path.open("rb") as file:
                 file.seek(self._read.get(path, 0))

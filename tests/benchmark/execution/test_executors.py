@@ -186,7 +186,7 @@ def events(output: Path, state: str) -> list[Any]:
     if not found:
         return []
     record = trial.RunRecord.read(found[-1].parent)
-    return [event for event in record.events() if event.state == state]
+    return [event for event in trial.EventReader(record).new() if event.state == state]
 
 
 def wait_until(come: Callable[[], bool], most_s: float = 600.0) -> None:
