@@ -274,7 +274,7 @@ class EventReader:
         return self._latest
 
     def new(self) -> Iterator[TaskEvent]:
-        """Yield what came since the last look, file by file; a line that is being written is left out."""
+        """Yield what came since the last look, file by file; a line in the making is left out."""
         for path in sorted(self._folder.glob("*.jsonl")):
             with path.open("rb") as file:
                 file.seek(self._read.get(path, 0))
