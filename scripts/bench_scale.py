@@ -286,7 +286,7 @@ def slurm(folder: Path, seconds: float, workers: int, rounds: int, cluster: str)
 
     def nothings() -> None:
         jobs = executor.map_array(nothing, range(workers))
-        while not all(job.done() for job in jobs):
+        while not all(job.paths.result_pickle.exists() for job in jobs):
             time.sleep(0.05)
 
     own = timed(nothings)
