@@ -71,6 +71,7 @@ bench: $(VENV)/.test  ## ratios against what people use now; set TVSEG_DATA for 
 	$(BIN)/python scripts/bench_training.py
 	$(BIN)/python scripts/bench_boundary.py
 	$(BIN)/python scripts/bench_board.py
+	$(BIN)/python scripts/bench_scale.py
 
 flagship: $(VENV)/.base  ## train the tiny models again, from nothing; about a quarter of an hour
 	$(BIN)/python scripts/flagship.py runs/flagship

@@ -343,7 +343,7 @@ def large_plan(folder: Path) -> None:
     steps = ", ".join(
         f"{what} {later[1] - first[1]:.1f} s"
         for what, first, later in zip(
-            ("plan (torch imported)", "tasks", "record"), clock, clock[1:], strict=False
+            ("plan, torch imported before,", "tasks", "record"), clock, clock[1:], strict=False
         )
     )
     size = (record.directory / "tasks.jsonl").stat().st_size / 2**20

@@ -43,6 +43,7 @@ from tvseg_bench.benchmark.execution.executors.options import ExecutorOptions
 from tvseg_bench.benchmark.execution.executors.slurm_arrays import divided
 from tvseg_bench.benchmark.execution.plan import Cell
 from tvseg_bench.benchmark.execution.tasks import STAGES, Task, TaskKind
+from tvseg_bench.benchmark.features.cache.feature_cache import DEFAULT_LIMIT
 from tvseg_bench.benchmark.features.frames import target_size
 
 # ------------------------------------------------------------------------ what tasks take
@@ -265,8 +266,9 @@ def table(found: Outlook) -> str:
         "",
         f"Ray: {hours(found.ray)}, workers in use {used:.0%} of the time. Slurm, stage after "
         f"stage in {found.jobs} jobs: {hours(found.slurm)}.",
-        f"Features on disk: {found.stored / 1e12:.2f} TB; read {found.read / 1e12:.1f} TB, on "
-        f"average {found.read / 1e9 / found.ray:.2f} GB/s.",
+        f"Features on disk: {found.stored / 1e12:.2f} TB, where the cache keeps "
+        f"{DEFAULT_LIMIT / 1e9:g} GB unless TVSEG_CACHE_LIMIT says more; read "
+        f"{found.read / 1e12:.1f} TB, on average {found.read / 1e9 / found.ray:.2f} GB/s.",
         "Own work of protocols: "
         + ", ".join(
             f"{name} {own / max(found.parts['own'], 1e-9):.0%}"

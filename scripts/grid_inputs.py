@@ -81,7 +81,9 @@ READ_S = 0.011
 READERS = 8
 """Threads of a worker that read frames."""
 TAUGHT = 126 / 171
-"""Frames that were learned from for each scored one when `seconds_per_frame` was measured."""
+"""Frames that were learned from for each scored one when `seconds_per_frame` of the protocols was
+measured, on one core; it is taken as it is for every worker, although several cores or a GPU make
+some protocols faster. Protocols that learn take longer in proportion to all frames they see."""
 TASK_S = 0.05
 """What a task costs beside its work: the aim of bench_scale.py."""
 START_S = 15.0

@@ -205,20 +205,35 @@ TITLES = {
 }
 
 
+SECONDS = {
+    "kmeans-frame": 0.047,
+    "kmeans-clip": 0.027,
+    "kmeans-dataset": 0.02,
+    "overcluster-frame": 0.061,
+    "overcluster-clip": 0.037,
+    "overcluster-dataset": 0.15,
+}
+"""Protocol -> `ProtocolEntry.seconds_per_frame`."""
+
+
 def register(protocols: Registry[ProtocolEntry]) -> None:
     """Add the six protocols to the registry."""
     for scope in SCOPES:
         presets = {"standard": STANDARD, "timet": TIMET_DATASET if scope == "dataset" else TIMET}
         title = f"{TITLES[scope]}, matched one to one"
-        protocols.register(f"kmeans-{scope}", _entry(scope, title, presets))
+        name = f"kmeans-{scope}"
+        protocols.register(name, _entry(scope, title, presets, SECONDS[name]))
         many = {name: preset.model_copy(update=OVERCLUSTER) for name, preset in presets.items()}
         if scope == "dataset":
             many |= {"leopart": LEOPART, "neco": NECO}
         title = f"{TITLES[scope]} with more clusters than classes, each taking its majority label"
-        protocols.register(f"overcluster-{scope}", _entry(scope, title, many))
+        name = f"overcluster-{scope}"
+        protocols.register(name, _entry(scope, title, many, SECONDS[name]))
 
 
-def _entry(scope: Scope, title: str, presets: Mapping[str, KMeansConfig]) -> ProtocolEntry:
+def _entry(
+    scope: Scope, title: str, presets: Mapping[str, KMeansConfig], seconds_per_frame: float
+) -> ProtocolEntry:
     def build(config: KMeansConfig) -> Evaluation:
         from tvseg_bench.protocols.kmeans.evaluation import KMeansDataset, KMeansUnits
 
@@ -234,4 +249,5 @@ def _entry(scope: Scope, title: str, presets: Mapping[str, KMeansConfig]) -> Pro
             "counts" if scope == "dataset" else "mean",
             "mean-of-frames" if scope == "frame" else "own",
         ),
+        seconds_per_frame=seconds_per_frame,
     )

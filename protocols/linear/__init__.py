@@ -182,6 +182,7 @@ def register(protocols: Registry[ProtocolEntry]) -> None:
             },
             build=_build,
             metrics=mean_iou_cards("counts"),
+            seconds_per_frame=0.13,
         ),
     )
 

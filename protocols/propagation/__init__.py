@@ -155,6 +155,7 @@ def register(protocols: Registry[ProtocolEntry]) -> None:
             presets={"standard": STANDARD, "dino": DINO, "dinov3": DINOV3},
             build=_build,
             metrics=METRICS,
+            seconds_per_frame=0.26,
         ),
     )
 

@@ -87,5 +87,6 @@ def register(protocols: Registry[ProtocolEntry]) -> None:
             presets={"standard": STANDARD, "stego": STEGO},
             build=build,
             metrics=mean_iou_cards("as-scored"),  # by the scope
+            seconds_per_frame=0.022,
         ),
     )

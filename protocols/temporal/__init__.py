@@ -150,5 +150,6 @@ def register(protocols: Registry[ProtocolEntry]) -> None:
             presets={"standard": STANDARD, "vspw": VSPW},
             build=build,
             metrics=METRICS,
+            seconds_per_frame=0.2,
         ),
     )
