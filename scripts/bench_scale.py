@@ -11,7 +11,7 @@ resized, parts and results written and synced to the disk.
 
     process        tasks in a row in this process, which sleep 0 s: what is the suite's own
     threads        workers that are threads of this process, each with files of its own
-    ray            worker processes of a Ray that is started here, warm
+    ray            worker processes of a Ray that is started here, warm; each takes 0.25 GB
     slurm-local    jobs of submitit on this machine, without Slurm
     slurm          jobs of a real Slurm on loopback, where its programs are installed
 
