@@ -14,7 +14,7 @@ import tvseg_bench
 import tvseg_bench.protocols
 from tvseg_bench.benchmark.errors import ProtocolError
 from tvseg_bench.benchmark.evaluation import RunContext
-from tvseg_bench.benchmark.execution.run import check_declared
+from tvseg_bench.benchmark.execution.cells import check_declared
 from tvseg_bench.benchmark.execution.selection import choose_protocols
 from tvseg_bench.benchmark.registry import protocols
 from tvseg_bench.benchmark.types import Score, UnitScore
