@@ -200,34 +200,60 @@ def _stat(process: Path) -> list[str]:
 
 
 def trial(
-    root: Path, executor: str, output: Path, kills: int, rng: random.Random, pause_s: float
+    root: Path, executor: str, kills: int, rng: random.Random, pause_s: float
 ) -> tuple[int, int]:
-    """Run the grid while workers are killed; return how many were, and how often it was typed."""
+    """Run the grid again and again while workers are killed, until enough were; check each run.
+
+    Returns:
+        How many runs there were, and how often the command was typed for them.
+    """
+    killed = runs = typed = 0
     with engine(executor, root) as environment:
-        killed = typed = 0
-        while True:
-            typed += 1
-            if typed > kills + 5:
-                raise SystemExit(f"{executor}: not done after {typed} times")
-            slow = {**environment, "TOY_SLEEP": "0.2"} if killed < kills else environment
-            with subprocess.Popen(
-                command(root, output, executor),
-                env=slow,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            ) as process:
-                while process.poll() is None:
-                    time.sleep(rng.uniform(0, pause_s))
-                    at_work = workers(root)
-                    if killed < kills and at_work and process.poll() is None:
-                        os.kill(rng.choice(at_work), signal.SIGKILL)
-                        killed += 1
-                said = process.stderr.read() if process.stderr else ""
-            if process.returncode == 0 and killed >= kills:
-                return killed, typed
-            if process.returncode not in (0, 1):
-                raise SystemExit(f"{executor} ended with {process.returncode}:\n{said[-4000:]}")
+        while runs == 0 or killed < kills:
+            output = root / f"{executor}-{runs}"
+            runs += 1
+            code = 1
+            while code:
+                typed += 1
+                if typed > kills + 5 * runs:
+                    raise SystemExit(f"{executor}: not done after {typed} times")
+                left = kills - killed
+                dead, code = disturbed(root, output, executor, environment, left, pause_s, rng)
+                killed += dead
+            wrong = [*differences(root / "local", output), *done_twice(output)]
+            if wrong:
+                raise SystemExit(f"{executor}: {json.dumps(wrong, indent=1)}")
+    return runs, typed
+
+
+def disturbed(
+    root: Path,
+    output: Path,
+    executor: str,
+    environment: Mapping[str, str],
+    kills: int,
+    pause_s: float,
+    rng: random.Random,
+) -> tuple[int, int]:
+    """Run the command while workers are killed; return how many were, and the exit code."""
+    killed = 0
+    with subprocess.Popen(
+        command(root, output, executor),
+        env={**environment, "TOY_SLEEP": "0.2"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while process.poll() is None:
+            time.sleep(rng.uniform(0, pause_s))
+            at_work = workers(root)
+            if killed < kills and at_work and process.poll() is None:
+                os.kill(rng.choice(at_work), signal.SIGKILL)
+                killed += 1
+        said = process.stderr.read() if process.stderr else ""
+    if process.returncode not in (0, 1):
+        raise SystemExit(f"{executor} ended with {process.returncode}:\n{said[-4000:]}")
+    return killed, process.returncode
 
 
 def main() -> None:
@@ -237,7 +263,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--clips", type=int, default=7, help="more clips, more to kill")
-    parser.add_argument("--pause", type=float, default=8.0, help="seconds between kills at most")
+    parser.add_argument("--pause", type=float, default=4.0, help="seconds between kills at most")
     arguments = parser.parse_args()
     chosen = EXECUTORS if arguments.executor == "all" else (arguments.executor,)
     rng = random.Random(arguments.seed)
@@ -247,14 +273,10 @@ def main() -> None:
         with engine("submitit", root) as environment:
             run(command(root, root / "local", None), environment)
         for executor in chosen:
-            output = root / executor
-            killed, typed = trial(root, executor, output, arguments.kills, rng, arguments.pause)
-            wrong = [*differences(root / "local", output), *done_twice(output)]
-            if wrong:
-                raise SystemExit(f"{executor}: {json.dumps(wrong, indent=1)}")
+            runs, typed = trial(root, executor, arguments.kills, rng, arguments.pause)
             print(
-                f"{executor}: {killed} workers killed, typed {typed} times, the same bytes as of "
-                "one process, nothing done twice",
+                f"{executor}: {arguments.kills} workers killed in {runs} runs, typed {typed} "
+                "times: the same bytes as of one process, nothing done twice",
                 flush=True,
             )
 
