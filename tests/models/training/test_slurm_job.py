@@ -247,6 +247,7 @@ def until_logged(folder: Path, count: int) -> None:
     raise AssertionError(f"no step {count}: {logs}")
 
 
+@pytest.mark.faults
 @pytest.mark.slurm
 @pytest.mark.slow
 @pytest.mark.skipif(WITHOUT is not None, reason=str(WITHOUT))
