@@ -304,7 +304,10 @@ def test_after_kill_9_every_file_is_whole_or_not_there(cache):
     for n in (3, 60):
         process = writer(cache, 10**9)
         before = time.monotonic()
-        while len(list(cache.root.glob("*/*/*/*.safetensors"))) < min(n, 50) and process.poll() is None:
+        while (
+            len(list(cache.root.glob("*/*/*/*.safetensors"))) < min(n, 50)
+            and process.poll() is None
+        ):
             assert time.monotonic() - before < 60
         process.kill()
         assert process.wait() != 0
