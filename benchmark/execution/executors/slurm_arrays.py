@@ -30,6 +30,7 @@ from tvseg_bench.benchmark.execution.run_record import (
 )
 from tvseg_bench.benchmark.execution.tasks import STAGES, Task
 from tvseg_bench.benchmark.execution.worker import TaskOutcome, Worker
+from tvseg_bench.benchmark.results.text import ResultError
 
 if TYPE_CHECKING:
     import submitit
@@ -141,6 +142,8 @@ def _submit_array(
     )
     try:
         return executor.map_array(ArrayJob(str(record.directory)), members)
+    except OSError as error:
+        raise ResultError(f"{record.logs} cannot be written: {error.strerror}") from None
     except Exception as error:
         raise UsageError(
             f"Slurm refuses the jobs of the stage {stage!r}: {refusal(error)}; what is done stays "
