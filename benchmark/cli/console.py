@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 from rich.table import Table
 
 from tvseg_bench.benchmark.cli.output import duration
@@ -68,20 +67,6 @@ def print_progress(console: Console, now: datetime, elapsed_s: float, text: str)
     """Print one plain line with the time of day and how long it has been going on."""
     line = f"[{now:%H:%M:%S}, {duration(elapsed_s)} in] {text}"
     console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-class TerminalProgress(Progress):
-    """Progress bars of which nothing is printed where they are disabled, not even a blank line."""
-
-    def start(self) -> None:
-        """Begin to show the bars."""
-        if not self.disable:
-            super().start()
-
-    def stop(self) -> None:
-        """Show the bars no more."""
-        if not self.disable:  # before rich 15 a disabled one ends with a blank line
-            super().stop()
 
 
 def plain_table(title: str = "") -> Table:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from rich.console import Console
+from rich.progress import Progress
 
 from tvseg_bench.benchmark.cli.console import (
-    TerminalProgress,
     print_progress,
     progress_console,
     progress_style,
@@ -42,7 +42,7 @@ def count_progress(what: str, nouns: str, wanted: str | None) -> Iterator[Counte
         with Heartbeat(lines.beat):
             yield lines.update
         return
-    with TerminalProgress(console=console, transient=True) as progress:
+    with Progress(console=console, transient=True) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 

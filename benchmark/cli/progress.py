@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    Progress,
     SpinnerColumn,
     TaskID,
     TextColumn,
@@ -19,7 +20,6 @@ from rich.progress import (
 )
 
 from tvseg_bench.benchmark.cli.console import (
-    TerminalProgress,
     print_progress,
     progress_console,
     progress_style,
@@ -86,7 +86,7 @@ class BarsOfRun(PrintedRun):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self.progress = TerminalProgress(
+        self.progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),

@@ -181,7 +181,7 @@ class CellRunner:
         except TvsegError as error:
             return self.without(cell, "failed", str(error))
         except Exception as error:  # one broken cell must not take the grid down
-            return self.without(cell, "failed", self.traced(cell, error))
+            return self.without(cell, "failed", self._traced(cell, error))
         result = from_score(
             cell.key,
             found,
@@ -195,7 +195,7 @@ class CellRunner:
         )
         return self.store.write(result, found, force=self.selection.force)
 
-    def traced(self, cell: Cell, error: Exception) -> str:
+    def _traced(self, cell: Cell, error: Exception) -> str:
         """Write the traceback of an unexpected error, and return a sentence that names it."""
         trace = run_files.write_trace(
             self.store.directory,

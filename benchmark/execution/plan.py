@@ -91,11 +91,6 @@ class Plan:
         """Yield the cells that share model, data set and view; see `grouped`."""
         yield from grouped(self.cells)
 
-    def of_model(self, reference: str) -> ModelCard | None:
-        """Return the card of a model, with its revision; None where it could not be loaded."""
-        found = (cell.card for cell in self.cells if cell.model == reference)
-        return next(found, None)
-
 
 def grouped(cells: Iterable[Cell]) -> Iterator[tuple[Cell, ...]]:
     """Yield the cells that share model, data set and view, in the order of their first ones.

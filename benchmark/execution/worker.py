@@ -32,6 +32,7 @@ from tvseg_bench.benchmark.results.store import ResultStore
 
 if TYPE_CHECKING:
     from tvseg_bench.benchmark.execution.tasks import Range, Task
+    from tvseg_bench.benchmark.results.result import Result
 
 
 REPORT_S = 30.0
@@ -126,33 +127,35 @@ class Worker:
             return TaskOutcome(index, "kept", task.cell_id)
         cell = self._cell(task)
         cell_id = cell.key.cell_id
-        if self._is_done(index, task, cell_id):
+        if not task.cell_id and self._is_done(index, task, cell_id):
             return TaskOutcome(index, "kept", cell_id)
-        if cell.inapplicable:
-            if task.kind != "extract" and task.clips is None:
-                self.runner.without(cell, "skipped", cell.inapplicable)
-            return TaskOutcome(index, "done", cell_id)
         if task.kind == "extract":
-            self._extract(task, cell)
-            return TaskOutcome(index, "done", cell_id)
-        if task.clips is not None:
-            self.parts.write(self._part(task, cell, task.clips))
-            return TaskOutcome(index, "done", cell_id)
+            if not cell.inapplicable:
+                self._extract(task, cell)
+        elif task.clips is not None:
+            if not cell.inapplicable:
+                self.parts.write(self._part(task, cell, task.clips))
+        else:
+            result = self._result(task, cell)
+            if result.status == "failed":
+                return TaskOutcome(index, "failed", cell_id, result.reason)
+        return TaskOutcome(index, "done", cell_id)
+
+    def _result(self, task: Task, cell: Cell) -> Result:
+        """Write the result of a cell: its score, put together from parts or made at once, or why
+        there is none."""
+        if cell.inapplicable:
+            return self.runner.without(cell, "skipped", cell.inapplicable)
         if task.kind == "reduce":
             result = self.runner.reduce(cell, partial(self._all_parts, task, cell))
-        else:
-            try:
-                opened = self._open(task, cell, None)
-            except TvsegError as error:
-                result = self.runner.without(cell, "failed", str(error))
-            else:
-                result = self.runner.evaluate(cell, opened)
-        if task.kind == "reduce" and result.status != "failed":
-            self.parts.remove(cell_id, task.parts)
-        failed = result.status == "failed"
-        return TaskOutcome(
-            index, "failed" if failed else "done", cell_id, result.reason if failed else ""
-        )
+            if result.status != "failed":
+                self.parts.remove(cell.key.cell_id, task.parts)
+            return result
+        try:
+            opened = self._open(task, cell, None)
+        except TvsegError as error:
+            return self.runner.without(cell, "failed", str(error))
+        return self.runner.evaluate(cell, opened)
 
     def _is_done(self, index: int, task: Task, cell_id: str) -> bool:
         """Return whether what a task gives is there; in a forced run, made by this very run."""

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tvseg_bench.benchmark.cli.console import (
-    TerminalProgress,
     print_progress,
     progress_console,
     progress_style,
@@ -38,7 +37,7 @@ def training_progress(wanted: str | None) -> Iterator[TrainCallbacks]:
     console = progress_console(style)
     if style == "bar":
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with TerminalProgress(*columns, TimeRemainingColumn(), console=console) as progress:
+        with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
             yield BarOfTraining(console, progress)
     elif style == "lines":
         lines = LinesOfTraining(console)
@@ -85,7 +84,7 @@ class PrintedTraining(TrainCallbacks):
 class BarOfTraining(PrintedTraining):
     """Shows a bar of the steps."""
 
-    def __init__(self, console: Console, progress: TerminalProgress) -> None:
+    def __init__(self, console: Console, progress: Progress) -> None:
         super().__init__(console)
         self.progress = progress
 

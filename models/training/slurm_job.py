@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from tvseg_bench.benchmark.cli.heartbeat import INTERVAL_S
 from tvseg_bench.benchmark.errors import TvsegError, UsageError
 from tvseg_bench.benchmark.execution.executors import slurm_arrays, slurm_queue
 from tvseg_bench.benchmark.execution.executors.options import ExecutorOptions, parse_options
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 FOLDER, NAME = "slurm", "job.json"
 POLL_S = 5.0
 """Between two looks at a job that is followed."""
-LINE_S = 30.0
-"""Between two lines on how far it is."""
 PORTS = range(10_000, 20_000)
 """Ports at which the processes of a job meet: below those that systems give to connections."""
 _ONLY_RUN = ("array_parallelism", "jobs", "range_frames")
@@ -326,7 +325,7 @@ def follow(
     Raises:
         TrainingError: the job ended before the training did.
     """
-    said, at = "", -LINE_S
+    said, at = "", -INTERVAL_S
     while True:
         states = slurm_queue.job_states() if on_slurm else {}  # first: what ends now is seen below
         if has_ended(output):
@@ -337,7 +336,7 @@ def follow(
         if state is not None:
             waits = state.reason if state.state == "PENDING" else state.node
             line = f"job {job}: {state.state.lower()} {waits}"
-            if line != said or time.monotonic() - at >= LINE_S:
+            if line != said or time.monotonic() - at >= INTERVAL_S:
                 say(f"{line}; {_progress(output)}")
                 said, at = line, time.monotonic()
         time.sleep(pause_s)

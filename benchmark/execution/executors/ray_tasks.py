@@ -152,6 +152,7 @@ def _connected(options: ExecutorOptions) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    # A reduction asks for no GPU; what is missing it computes on the device of all others.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     given = {"log_to_driver": False, "logging_level": logging.ERROR, **options.engine}

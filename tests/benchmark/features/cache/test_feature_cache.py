@@ -23,26 +23,12 @@ from tvseg_bench.benchmark.features.cache.feature_cache import FeatureCache, par
 from tvseg_bench.benchmark.types import (
     Clip,
     ClipFeatures,
-    Dataset,
-    DatasetCard,
     ModelCard,
     View,
 )
+from tvseg_bench.tests.benchmark.features.cache.cache_process import DATASET
 
 CARD = ModelCard(name="dino/vits16", revision="sha256:" + "ab" * 32, patch_size=16, embed_dim=5)
-DATASET = Dataset(
-    card=DatasetCard(
-        name="toy",
-        version=1,
-        title="",
-        splits=("val",),
-        clip_labels="semantic",
-        dataset_labels=None,
-    ),
-    split="val",
-    clips=(),
-    manifest_sha256="cd" * 32,
-)
 VIEW = View(size=32)
 
 
