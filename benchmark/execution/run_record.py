@@ -31,6 +31,7 @@ from tvseg_bench.benchmark.execution.selection import Selection, expand
 from tvseg_bench.benchmark.execution.tasks import Task
 from tvseg_bench.benchmark.paths import PACKAGE
 from tvseg_bench.benchmark.registry import models
+from tvseg_bench.benchmark.results.result import format_validation_error
 from tvseg_bench.benchmark.results.result_file import atomic_write
 from tvseg_bench.benchmark.results.text import FilePart
 from tvseg_bench.benchmark.version import __version__
@@ -161,7 +162,7 @@ class RunRecord:
                 "folder that all of them share: choose one with -o"
             ) from None
         except (OSError, ValidationError) as error:
-            raise UsageError(f"{path} cannot be read as a run: {error}") from None
+            raise _unreadable(path, error) from None
         return cls(directory, content)
 
     def with_jobs(self, jobs: Sequence[Jobs]) -> RunRecord:
@@ -183,8 +184,12 @@ class RunRecord:
     @cached_property
     def tasks(self) -> list[Task]:
         """The tasks, in order."""
-        with (self.directory / "tasks.jsonl").open("rb") as file:
-            return [_TASKS.validate_json(line) for line in file]
+        path = self.directory / "tasks.jsonl"
+        try:
+            with path.open("rb") as file:
+                return [_TASKS.validate_json(line) for line in file]
+        except (OSError, ValidationError) as error:
+            raise _unreadable(path, error) from None
 
     @property
     def output(self) -> Path:
@@ -223,6 +228,14 @@ class RunRecord:
                 f"{self.content.id} ({differ}); install one version everywhere, then type the "
                 "same command again"
             )
+
+
+def _unreadable(path: Path, error: OSError | ValidationError) -> UsageError:
+    why = format_validation_error(error) if isinstance(error, ValidationError) else error
+    return UsageError(
+        f"{path} cannot be read as that of a run: {why}; move {path.parent} away and type the "
+        "command of the run again, which goes on with what is not done"
+    )
 
 
 class EventLog:
@@ -281,7 +294,11 @@ class EventReader:
                 for line in file:
                     if line.endswith(b"\n"):
                         self._read[path] = self._read.get(path, 0) + len(line)
-                        yield TaskEvent(worker=path.stem, **json.loads(line))
+                        try:
+                            event = TaskEvent(worker=path.stem, **json.loads(line))
+                        except (ValueError, TypeError):  # a torn line says nothing
+                            continue
+                        yield event
 
 
 def filled_registries() -> tuple[str, ...]:

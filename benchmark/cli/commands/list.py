@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tvseg_bench.benchmark.cli.output import OK, counted, print_json
+from tvseg_bench.benchmark.cli.output import OK, counted, print_json, print_problems
 from tvseg_bench.benchmark.cli.parser import CommandParser
+from tvseg_bench.benchmark.errors import UsageError
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -42,7 +43,12 @@ def _list_runs(below: Path | None, as_json: bool) -> int:
     from tvseg_bench.benchmark.cli.cards import text_table
     from tvseg_bench.benchmark.execution.status import known_runs
 
-    rows = [_row(folder) for folder in known_runs(below)]
+    rows, problems = [], []
+    for folder in known_runs(below):
+        try:
+            rows.append(_row(folder))
+        except UsageError as error:  # one damaged run hides no other
+            problems.append(error)
     rows.sort(key=lambda row: str(row["created"]), reverse=True)
     if as_json:
         print_json(rows)
@@ -52,7 +58,7 @@ def _list_runs(below: Path | None, as_json: bool) -> int:
     else:
         where = f" in {below}" if below else ""
         print(f"no runs{where}; type: tvseg-bench run" + (f" -o {below}" if below else ""))
-    return OK
+    return print_problems(problems)
 
 
 def _row(folder: Path) -> dict[str, Any]:

@@ -151,6 +151,22 @@ def test_a_folder_that_cannot_be_seen_is_named(tmp_path: Path) -> None:
         RunRecord.read(tmp_path / "nowhere")
 
 
+def test_a_damaged_record_is_named_and_a_torn_event_says_nothing(
+    toy_grid: Grid, tmp_path: Path
+) -> None:
+    record = recorded(toy_grid())
+    Worker(record, "w").run([0])
+    (record.directory / "events/torn.jsonl").write_text('{"task": 1, "sta\n[]\n{"task": 1}\n')
+    assert {i: e.state for i, e in RunRecord.read(record.directory).latest().items()} == {
+        0: "done"
+    }
+    for name in ("tasks.jsonl", "run.json"):
+        path = record.directory / name
+        path.write_bytes(path.read_bytes()[:50])
+        with pytest.raises(UsageError, match=rf"{name} cannot be read as that of a run: .*; move"):
+            _ = RunRecord.read(record.directory).tasks
+
+
 def test_a_full_disk_fails_its_task_and_no_other(toy_grid: Grid, tmp_path: Path) -> None:
     record = recorded(toy_grid(protocol=["kmeans-clip,kmeans-dataset"]))
     (tmp_path / "out/parts").write_text("no folder: nothing can be written below it")
