@@ -22,6 +22,9 @@ Labels: TypeAlias = "NDArray[np.integer[Any]]"
 Flow: TypeAlias = "NDArray[np.float32]"
 """[H, W, 2] displacement (x, y) in pixels from frame t to t + 1; NaN where the point is occluded
 or has left the image."""
+Depth: TypeAlias = "NDArray[np.float32]"
+"""[H, W] distance from the camera, in metres or in what the data set's card says; NaN where
+nothing is known."""
 
 VOID = 255
 """The label of a pixel that no score may count. Readers write it, metrics drop it."""
@@ -177,6 +180,7 @@ class Clip:
     instance: Callable[[int], Labels] | None = None
     flow: Callable[[int], Flow] | None = None
     """Exact motion from frame t to t + 1, for t < n_frames - 1."""
+    depth: Callable[[int], Depth] | None = None
     frame_names: Sequence[str] = ()
     """File stems, for pictures and messages; empty where frames have no names."""
     categories: Mapping[int, int] = field(default_factory=dict)
