@@ -25,6 +25,9 @@ or has left the image."""
 Depth: TypeAlias = "NDArray[np.float32]"
 """[H, W] distance from the camera, in metres or in what the data set's card says; NaN where
 nothing is known."""
+Points: TypeAlias = "NDArray[np.float32]"
+"""[P, 2] places (x, y) in pixels of the image, the centre of the first one at (0, 0); NaN where a
+point is hidden or nothing is known of it. Row p is the same point in every frame of a clip."""
 
 VOID = 255
 """The label of a pixel that no score may count. Readers write it, metrics drop it."""
@@ -181,6 +184,10 @@ class Clip:
     flow: Callable[[int], Flow] | None = None
     """Exact motion from frame t to t + 1, for t < n_frames - 1."""
     depth: Callable[[int], Depth] | None = None
+    points: Callable[[int], Points] | None = None
+    """Where the same P points are in each frame: joints of a body, or points that were tracked."""
+    point_names: Sequence[str] = ()
+    """What the points are, in the order of the rows; empty where they have no names."""
     frame_names: Sequence[str] = ()
     """File stems, for pictures and messages; empty where frames have no names."""
     categories: Mapping[int, int] = field(default_factory=dict)
