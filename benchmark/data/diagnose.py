@@ -18,11 +18,17 @@ from typing import TypeVar
 import numpy as np
 
 from tvseg_bench.benchmark.data.file_datasets import FileDatasetEntry
-from tvseg_bench.benchmark.data.files.clip_frames import ClipFiles, Source, check_size
+from tvseg_bench.benchmark.data.files.clip_frames import (
+    ClipFiles,
+    Companions,
+    FrameReader,
+    Source,
+    check_size,
+)
 from tvseg_bench.benchmark.data.files.findings import Finding, FindingKind, Findings
 from tvseg_bench.benchmark.data.files.images import read_image
 from tvseg_bench.benchmark.data.files.inventory import Inventory
-from tvseg_bench.benchmark.data.files.masks import CUSTOMARY_MODES, LabelMap, StoredMask, read_mask
+from tvseg_bench.benchmark.data.files.masks import CUSTOMARY_MODES, LabelMap, StoredMask
 from tvseg_bench.benchmark.errors import DataError
 from tvseg_bench.benchmark.registry import datasets
 from tvseg_bench.benchmark.types import VOID, Dataset, Labels
@@ -177,8 +183,10 @@ def _jobs(inventory: Inventory) -> Iterator[Callable[[], _Frame]]:
     for files in inventory.clips:
         labelling = inventory.labelling(files)
         ids = labelling.of(inventory.dataset_labels or kind) or labelling.of(kind)
+        reader = FrameReader(inventory.source, files)
+        beside = inventory.companions(reader) if inventory.companions else Companions()
         for frame in range(len(files.frames)):
-            yield partial(_read_frame, inventory.source, files, frame, ids)
+            yield partial(_read_frame, inventory.source, files, frame, ids, beside)
 
 
 def _in_order(jobs: Iterator[Callable[[], _Frame]]) -> Iterator[_Frame]:
@@ -188,8 +196,11 @@ def _in_order(jobs: Iterator[Callable[[], _Frame]]) -> Iterator[_Frame]:
             yield from pool.map(lambda job: job(), window)
 
 
-def _read_frame(source: Source, files: ClipFiles, frame: int, ids: LabelMap | None) -> _Frame:
+def _read_frame(
+    source: Source, files: ClipFiles, frame: int, ids: LabelMap | None, beside: Companions
+) -> _Frame:
     image, mask_path, seen = files.image_path(frame), files.mask_path(frame), _Frame()
+    seen.findings += _beside_findings(beside, image, frame, len(files.frames))
     try:
         seen.shape = read_image(source.root / image, image).shape
     except DataError as error:
@@ -197,7 +208,7 @@ def _read_frame(source: Source, files: ClipFiles, frame: int, ids: LabelMap | No
     if mask_path is None or ids is None:
         return seen
     try:
-        mask = read_mask(source.root / mask_path, mask_path)
+        mask = source.stored_mask(files, frame)
     except DataError as error:
         seen.findings.append(Finding("mask-unreadable", mask_path, str(error)))
         return seen
@@ -206,6 +217,16 @@ def _read_frame(source: Source, files: ClipFiles, frame: int, ids: LabelMap | No
     seen.stored, seen.counts = _count(mask.values).keys(), _count(labels)
     seen.mask = replace(mask, values=labels[:0, :0])  # the pixels are not needed any more
     return seen
+
+
+def _beside_findings(beside: Companions, image: str, frame: int, frames: int) -> Iterator[Finding]:
+    """Yield what cannot be read of the motion and the depth of a frame."""
+    for read in (beside.flow if frame < frames - 1 else None, beside.depth):
+        try:
+            if read is not None:
+                read(frame)
+        except DataError as error:
+            yield Finding("file-unreadable", image, str(error))
 
 
 def _mask_findings(

@@ -11,7 +11,7 @@ from tvseg_bench.benchmark.data.files.images import image_size, read_image
 from tvseg_bench.benchmark.data.files.listing import join, stem
 from tvseg_bench.benchmark.data.files.masks import LabelMap, StoredMask, read_mask
 from tvseg_bench.benchmark.errors import DataError
-from tvseg_bench.benchmark.types import Image, Labels
+from tvseg_bench.benchmark.types import Depth, Flow, Image, Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,14 @@ class ClipFiles:
         return None if mask is None else join(self.mask_dir, mask)
 
 
+@dataclass(frozen=True)
+class Companions:
+    """What a clip has beside frames and masks; each takes a frame, as in `Clip`."""
+
+    flow: Callable[[int], Flow] | None = None
+    depth: Callable[[int], Depth] | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """Where frames come from, and what errors call it."""
@@ -48,6 +56,20 @@ class Source:
     """The error, without the frame, where a mask is missing."""
     unknown: str = "no id of this data set"
     """The error where a stored value has no id; may use {value}."""
+    label_file: Callable[[ClipFiles, int], StoredMask] | None = None
+    """Reads the mask of a frame where the masks of all frames stand in one file, whose name is
+    then the name of every mask."""
+
+    def stored_mask(self, files: ClipFiles, frame: int) -> StoredMask:
+        """Return the mask of a frame that has one, as stored.
+
+        Raises:
+            DataError: it is missing or broken; names its file.
+        """
+        if self.label_file is not None:
+            return self.label_file(files, frame)
+        name = files.mask_path(frame) or ""
+        return read_mask(self.root / name, name)
 
     def unknown_text(self, mask: str, values: Sequence[int]) -> str:
         """Return the error about stored values of a mask that have no id."""
@@ -69,8 +91,13 @@ class FrameReader:
             DataError: names data set, clip, frame and file.
         """
         name = self.files.image_path(frame)
-        with self._naming(frame):
+        with self.naming(frame):
             return read_image(self.source.root / name, name)
+
+    def size(self, frame: int) -> tuple[int, int]:
+        """Return (height, width) of a frame, from its header."""
+        name = self.files.image_path(frame)
+        return image_size(self.source.root / name, name)
 
     def labels_by(self, ids: LabelMap | None) -> Callable[[int], Labels] | None:
         """Return the reader of one kind of label, None where the data have none."""
@@ -78,7 +105,7 @@ class FrameReader:
             return None
 
         def labels(frame: int) -> Labels:
-            with self._naming(frame):
+            with self.naming(frame):
                 out, unknown = ids.apply(self.mask(frame).values)
                 if unknown:
                     mask = self.files.mask_path(frame) or ""
@@ -96,12 +123,12 @@ class FrameReader:
         name, image = self.files.mask_path(frame), self.files.image_path(frame)
         if name is None:
             raise DataError(f"{self.source.no_mask} for {image}")
-        mask = read_mask(self.source.root / name, name)
-        check_size(name, mask, image, image_size(self.source.root / image, image))
+        mask = self.source.stored_mask(self.files, frame)
+        check_size(name, mask, image, self.size(frame))
         return mask
 
     @contextmanager
-    def _naming(self, frame: int) -> Iterator[None]:
+    def naming(self, frame: int) -> Iterator[None]:
         """Add to an error inside the block which data set, clip and frame it is about."""
         try:
             yield

@@ -21,6 +21,7 @@ FindingKind = Literal[
     "image-unreadable",
     "unknown-id",
     "label-file",
+    "file-unreadable",
 ]
 
 BLOCKING: frozenset[FindingKind] = frozenset(

@@ -17,15 +17,15 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tvseg_bench.benchmark.data.files.array_files import UNREADABLE, read_member
 from tvseg_bench.benchmark.data.files.listing import walk_files
 from tvseg_bench.benchmark.errors import DataError
 from tvseg_bench.benchmark.metrics.flow import occluded
@@ -36,10 +36,6 @@ MAGIC = b"PIEH"
 """202021.25 as little-endian float32: how a Middlebury file begins."""
 UNKNOWN = 1e9
 """Displacements that are larger mean that nothing is known."""
-MAX_HEADER = 4096
-"""Bytes of an array's header within an .npz file."""
-_UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
-"""What damaged archives raise; RuntimeError for encrypted ones."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ def read_flow(path: Path, size: tuple[int, int]) -> Flow:
     """
     try:
         parts = _read_npz(path, size) if path.suffix == ".npz" else _read_flo_pair(path, size)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DataError(
             f"the flow {path} cannot be used: {error}; expected the motion of a frame of "
             f"{size[0]}x{size[1]} pixels (height x width)"
@@ -162,39 +158,10 @@ def _read_npz(path: Path, size: tuple[int, int]) -> _Parts:
         if "flow.npy" not in names:
             held = ", ".join(sorted(names)[:4]) or "nothing"
             raise ValueError(f"it holds no array `flow` but {held}")
-        forward = _member(archive, "flow.npy", (*size, 2), "f")
+        forward = read_member(archive, "flow.npy", (*size, 2), "f")
         backward = hidden = None
         if "backward.npy" in names:
-            backward = _member(archive, "backward.npy", (*size, 2), "f")
+            backward = read_member(archive, "backward.npy", (*size, 2), "f")
         if "occluded.npy" in names:
-            hidden = _member(archive, "occluded.npy", size, "biu")
+            hidden = read_member(archive, "occluded.npy", size, "biu")
     return forward, backward, hidden
-
-
-def _member(
-    archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], kinds: str
-) -> NDArray[Any]:
-    """Read one array after its header was found to be what is expected."""
-    what = name.removesuffix(".npy")
-    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"its array `{what}` is compressed in a way that numpy never does")
-    with archive.open(name) as file:
-        found, column_major, dtype = _header(file)
-        if found != shape or dtype.kind not in kinds or dtype.hasobject:
-            raise ValueError(f"its array `{what}` is {dtype} {list(found)}")
-        wanted = dtype.itemsize * int(np.prod(shape))
-        content = file.read(wanted)
-        if len(content) != wanted:
-            raise ValueError(f"its array `{what}` ends too early")
-    flat = np.frombuffer(content, dtype)
-    return flat.reshape(shape[::-1]).T if column_major else flat.reshape(shape)
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = np.lib.format.read_magic(file)
-    if version != (1, 0):  # later ones may have headers of 4 GB, which flow has no use for
-        raise ValueError(f"an array of format {version[0]}.{version[1]} instead of 1.0")
-    try:
-        return np.lib.format.read_array_header_1_0(file, max_header_size=MAX_HEADER)
-    except Exception:  # an untrusted Python literal: the parser may raise anything
-        raise ValueError("the header of an array is damaged") from None

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tvseg_bench.benchmark.data.files import listing
-from tvseg_bench.benchmark.data.files.clip_frames import ClipFiles, FrameReader, Source
+from tvseg_bench.benchmark.data.files.clip_frames import (
+    ClipFiles,
+    Companions,
+    FrameReader,
+    Source,
+)
 from tvseg_bench.benchmark.data.files.findings import Findings
 from tvseg_bench.benchmark.data.files.images import IMAGE_SUFFIXES
-from tvseg_bench.benchmark.data.files.masks import MASK_SUFFIXES, AsStored, LabelMap
+from tvseg_bench.benchmark.data.files.masks import (
+    MASK_SUFFIXES,
+    AsStored,
+    LabelMap,
+    StoredMask,
+)
 from tvseg_bench.benchmark.data.lazy_sequence import LazySequence
 from tvseg_bench.benchmark.errors import DataError
 from tvseg_bench.benchmark.types import VOID, Clip, Dataset, DatasetCard, LabelKind
@@ -91,6 +101,7 @@ class Inventory:
     classes: tuple[str, ...] = ()
     dataset_labels: LabelKind | None = None
     dataset_labels_hint: str = ""
+    companions: Callable[[FrameReader], Companions] | None = None
 
     @property
     def root(self) -> Path:
@@ -125,12 +136,15 @@ class Inventory:
         """Return the clip that reads these files on demand."""
         labelling = self.labelling(files)
         reader = FrameReader(self.source, files)
+        beside = self.companions(reader) if self.companions else Companions()
         return Clip(
             name=files.name,
             n_frames=len(files.frames),
             image=reader.image,
             semantic=reader.labels_by(labelling.semantic),
             instance=reader.labels_by(labelling.instance),
+            flow=beside.flow,
+            depth=beside.depth,
             frame_names=LazySequence(files.frames, listing.stem),
             categories=labelling.categories,
         )
@@ -192,6 +206,22 @@ class Collector:
             ClipFiles(name, image_dir, tuple(frames), mask_dir, tuple(pairs.values()))
         )
 
+    def add_labelled(
+        self, name: str, image_dir: str, frames: Mapping[str, int], label_file: str
+    ) -> None:
+        """Add a clip whose masks all stand in one label file, of this path."""
+        self.add(name, image_dir, frames)
+        self.clips[-1] = replace(self.clips[-1], masks=(label_file,) * len(frames))
+
+    def use(self, path: str) -> None:
+        """Make a file that several clips share part of the manifest."""
+        self._files.append((path, (self.root / path).stat().st_size))
+
+    def add_beside(self, folder: str, suffixes: frozenset[str]) -> None:
+        """Make the files of a folder that lies beside the frames part of the manifest."""
+        files = listing.list_files(self.root / folder, suffixes)
+        self._files += [(listing.join(folder, name), size) for name, size in files.items()]
+
     def find_duplicates(self, clip: str, folder: str, frames: Iterable[str]) -> None:
         """Find frames that have the same name but for its ending."""
         seen: dict[str, str] = {}
@@ -228,6 +258,8 @@ class Collector:
         classes: tuple[str, ...] | None = None,
         dataset_labels: LabelKind | None = None,
         dataset_labels_hint: str = "",
+        label_file: Callable[[ClipFiles, int], StoredMask] | None = None,
+        companions: Callable[[FrameReader], Companions] | None = None,
     ) -> Inventory:
         """Return the inventory of what was collected.
 
@@ -241,6 +273,8 @@ class Collector:
             classes: names of the semantic ids, where the files give them.
             dataset_labels: which labels mean the same across clips, where the files decide.
             dataset_labels_hint: what would help where none do.
+            label_file: reads a mask where the masks of all frames stand in one file.
+            companions: what a clip has beside frames and masks.
         """
         return Inventory(
             card=card,
@@ -251,6 +285,7 @@ class Collector:
                 reference=reference or f"{card.name}:{split}",
                 no_mask=no_mask,
                 unknown=unknown,
+                label_file=label_file,
             ),
             clips=tuple(self.clips),
             labelling=labelling,
@@ -261,4 +296,5 @@ class Collector:
             classes=card.classes if classes is None else classes,
             dataset_labels=dataset_labels or card.dataset_labels,
             dataset_labels_hint=dataset_labels_hint,
+            companions=companions,
         )

@@ -112,6 +112,16 @@ def read_list(path: Path) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
+def names_in(path: Path) -> list[str]:
+    """Return the names that a list holds: one a line, the last part where a line is a path.
+
+    Raises:
+        DataError: unreadable, or a path leads out of the data set's folder.
+    """
+    names = (safe_parts(line.split()[0], path.name)[-1] for line in read_list(path))
+    return list(dict.fromkeys(names))
+
+
 def lists_in(folder: Path) -> dict[str, Path]:
     """Return the lists of a folder by split name, `{"val": .../val.txt}`."""
     return {path.stem: path for path in sorted(folder.glob("*.txt"))} if folder.is_dir() else {}

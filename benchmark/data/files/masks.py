@@ -18,8 +18,9 @@ from tvseg_bench.benchmark.types import VOID, Labels
 MASK_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".pgm", ".gif"})
 """Lossless containers only: JPEG changes the values at every border."""
 
-CUSTOMARY_MODES = frozenset({"1", "L", "P", "I", "I;16", "I;16B"})
-"""One channel. Others are read where they mean the same, and reported by `data check`."""
+CUSTOMARY_MODES = frozenset({"1", "L", "P", "I", "I;16", "I;16B", "RLE"})
+"""One channel, or runs in a label file. Others are read where they mean the same, and reported
+by `data check`."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class StoredMask:
     values: Labels
     """[H, W], palette indices or grey values; 0 and 1 for a bilevel file."""
     mode: str
-    """Pillow's name of the storage: L, P, 1, LA, ..."""
+    """Pillow's name of the storage: L, P, 1, LA, ...; RLE where it stands in a label file."""
     palette: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     """Colour of each index of a palette file, else empty."""
 

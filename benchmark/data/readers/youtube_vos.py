@@ -96,11 +96,7 @@ def _available(folder: Path) -> dict[str, Path]:
 
 def _videos(folder: Path, split: str, listed: Path) -> list[str]:
     if listed.suffix == ".txt":
-        names = (
-            layout.safe_parts(line.split()[0], listed.name)[-1]
-            for line in layout.read_list(listed)
-        )
-        return list(dict.fromkeys(names))
+        return layout.names_in(listed)
     videos = list_folders(listed / "JPEGImages")
     if split == "valid":
         return videos
