@@ -31,7 +31,7 @@ RANKS = (
 """Parts of `benchmark`, lowest first. A part imports those below it; parts of the first three
 ranks may import their neighbours, the others may not."""
 NEIGHBOURLY = 3
-BUILDS_ON = {"temporal": {"kmeans"}, "foreground": {"kmeans"}}
+BUILDS_ON = {name: {"kmeans"} for name in ("temporal", "foreground", "objects")}
 """Families of protocols that use another one; every other family uses `common` only."""
 MOST_FILES = 18
 

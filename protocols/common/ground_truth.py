@@ -14,6 +14,7 @@ from tvseg_bench.benchmark.metrics.references import oracle_table
 from tvseg_bench.protocols.common.resize import resize_nearest
 
 if TYPE_CHECKING:
+    from tvseg_bench.benchmark.evaluation import SharedCache
     from tvseg_bench.benchmark.metrics.contingency import Contingency
     from tvseg_bench.benchmark.metrics.references import Counted
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, LabelKind, Labels
@@ -121,6 +122,23 @@ class FrameTruth:
         if key not in self._oracles:
             self._oracles[key] = oracle_table(self.mask, grid, counted=counted)
         return self._oracles[key]
+
+
+def shared_truth(
+    features: ClipFeatures,
+    kind: LabelKind,
+    source: LabelSource,
+    size: int | Literal["gt"],
+    resize: MaskResize,
+    shared: SharedCache,
+) -> Sequence[FrameTruth]:
+    """Return what `read_truth` gives, read where the cache does not hold it."""
+    how = (kind, source, size, resize)
+    return shared.get(
+        ("truth", features.clip.name, features.frames, *how),
+        lambda: [FrameTruth(mask) for mask in read_truth(features, *how)],
+        lambda frames: sum(frame.mask.nbytes for frame in frames),
+    )
 
 
 def present_in(frames: Sequence[FrameTruth]) -> frozenset[int]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark import clustering
+from tvseg_bench.benchmark.evaluation import SharedCache
+from tvseg_bench.benchmark.types import ClipFeatures
 from tvseg_bench.protocols.common.resize import resize_nearest
-from tvseg_bench.protocols.kmeans import KMeansConfig
-from tvseg_bench.protocols.kmeans.projection import Tokens
+from tvseg_bench.protocols.kmeans import KMeansConfig, Scope
+from tvseg_bench.protocols.kmeans.projection import Tokens, projection_key
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,34 @@ def cluster_frames(
         name=name,
     )
     return FittedClusters(exact.centers, exact.empty, config)
+
+
+def cluster_unit(
+    clip: ClipFeatures,
+    start: int,
+    tokens: Tokens,
+    k: int,
+    seed: int,
+    config: KMeansConfig,
+    scope: Scope,
+    shared: SharedCache | None,
+) -> FittedClusters:
+    """Cluster a frame or a clip, unless another protocol has done so in the same way.
+
+    Args:
+        start: of the clip's frames that were looked at, the first one of the unit.
+        tokens: [T, rows, cols, d] of the unit, as `projected` gives them.
+        scope: of which units the projection was asked for.
+        shared: what evaluations of the same feature set share; None = nothing.
+    """
+    how = (config.kmeans, config.fit_size, config.n_init, config.max_iter, config.tol)
+    unit = (clip.clip.name, clip.frames, start, len(tokens), projection_key(config, scope))
+    found = (shared or SharedCache(limit=0)).get(
+        ("clusters", *unit, k, config.first_seed + seed, *how),
+        lambda: cluster_frames(tokens, k, seed, config, clip.clip.name),
+        lambda made: made.centers.nbytes,
+    )
+    return replace(found, config=config)
 
 
 def cluster_all(

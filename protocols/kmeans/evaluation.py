@@ -20,9 +20,9 @@ from tvseg_bench.protocols.common.ground_truth import (
     FrameTruth,
     label_kind,
     present_in,
-    read_truth,
+    shared_truth,
 )
-from tvseg_bench.protocols.kmeans.clusters import FittedClusters, cluster_all, cluster_frames
+from tvseg_bench.protocols.kmeans.clusters import FittedClusters, cluster_all, cluster_unit
 from tvseg_bench.protocols.kmeans.projection import projected
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class KMeansUnits:
             return scoring.empty_result("a single class")
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), self.scope, dataset.card.name)
-        found = cluster_frames(tokens, k, run.seed, config, clip.clip.name)
+        found = cluster_unit(clip, start, tokens, k, run.seed, config, self.scope, run.shared)
         void = None if config.void == "class" else VOID
         seen = partial(run.recorder.on_frame, clip)
         table, oracle = _tables(tokens, truth, found, void, seen, start)
@@ -228,13 +228,9 @@ def check_batches(dataset: Dataset, config: KMeansConfig) -> None:
 def _truth(
     clip: ClipFeatures, kind: LabelKind, config: KMeansConfig, shared: SharedCache
 ) -> Sequence[FrameTruth]:
-    """Return the ground truth of a clip's frames, read where the cache does not hold it."""
+    """Return the ground truth of a clip's frames."""
     how = (kind, config.labels, config.score_size, config.mask_resize)
-    return shared.get(
-        ("truth", clip.clip.name, clip.frames, *how),
-        lambda: [FrameTruth(mask) for mask in read_truth(clip, *how)],
-        lambda frames: sum(frame.mask.nbytes for frame in frames),
-    )
+    return shared_truth(clip, *how, shared)
 
 
 def _tables(

@@ -40,7 +40,7 @@ from tvseg_bench.benchmark.metrics.references import constant_map, patch_grid_or
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
 from tvseg_bench.protocols.common.ground_truth import distinct, label_kind
 from tvseg_bench.protocols.common.scoring import average, mean, score_unit
-from tvseg_bench.protocols.kmeans.clusters import cluster_frames
+from tvseg_bench.protocols.kmeans.clusters import cluster_unit
 from tvseg_bench.protocols.kmeans.evaluation import KMeansUnits
 from tvseg_bench.protocols.kmeans.projection import projected
 from tvseg_bench.protocols.temporal import LENGTHS, METRICS, measures
@@ -168,7 +168,7 @@ class Temporal:
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), "clip", dataset.card.name)
         maps = [
-            self._maps(tokens, truth, k, run.seed + again, clip)
+            self._maps(tokens, truth, k, run.seed + again, clip, run.shared)
             for again in range(1 + config.reseeds)
         ]
         grid = (tokens.shape[1], tokens.shape[2])
@@ -207,10 +207,16 @@ class Temporal:
             )
 
     def _maps(
-        self, tokens: Tokens, truth: ClipTruth, k: int, seed: int, clip: ClipFeatures
+        self,
+        tokens: Tokens,
+        truth: ClipTruth,
+        k: int,
+        seed: int,
+        clip: ClipFeatures,
+        shared: SharedCache | None,
     ) -> list[Map]:
         """Return the cluster map of every frame for one seed."""
-        found = cluster_frames(tokens, k, seed, self.config, clip.clip.name)
+        found = cluster_unit(clip, 0, tokens, k, seed, self.config, "clip", shared)
         small = np.min_scalar_type(k)
         return [
             labels.astype(small) for labels in found.maps(tokens, [m.shape for m in truth.labels])

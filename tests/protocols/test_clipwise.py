@@ -43,6 +43,7 @@ MORE: list[tuple[str, str, Mapping[str, Any]]] = [
     ("propagation", "standard", {"labels": "semantic"}),
     ("segmenter", "standard", {"scope": "frame"}),
     ("segmenter", "standard", {"scope": "clip"}),
+    ("objects", "standard", {"segments": "kmeans-frame", "k": 3}),
 ]
 
 
@@ -65,6 +66,7 @@ def test_these_protocols_are_scored_clip_by_clip() -> None:
         "overcluster-frame",
         "overcluster-clip",
         "temporal",
+        "objects",
         "propagation",
         "segmenter",
     }
@@ -276,6 +278,7 @@ REFUSED: list[tuple[str, Mapping[str, Any], Dataset, str]] = [
     ("temporal", {}, unread(**STILL), "holds still images, in which nothing moves"),
     ("propagation", {}, unread(**STILL), "holds still images, and labels are carried"),
     ("propagation", {"labels": "instance"}, unread(instance=None), "has no instance masks"),
+    ("objects", {}, unread(instance=None), "has no instance masks, which this protocol needs"),
     ("kmeans-clip", BATCHES, unread(n=1), "1 clips make no complete batch of 2"),
     ("temporal", BATCHES, unread(n=1), "1 clips make no complete batch of 2"),
     ("kmeans-dataset", BATCHES, unread(n=1), "1 clips make no complete batch of 2"),

@@ -28,6 +28,7 @@ from tvseg_bench.benchmark.metrics.davis_jf import region_j, semi_supervised, un
 from tvseg_bench.benchmark.metrics.flow import NOWHERE, flow_consistency, warped_table
 from tvseg_bench.benchmark.metrics.iou import accuracy, class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match, Matching, Unmatched, match
+from tvseg_bench.benchmark.metrics.objects import foreground_ari, mean_best_overlap
 from tvseg_bench.benchmark.metrics.persistence import persistence
 from tvseg_bench.benchmark.metrics.rand_index import adjusted_rand_index
 from tvseg_bench.benchmark.metrics.stq import stq, tracks
@@ -158,6 +159,10 @@ METRICS = [
     Metric("accuracy hungarian-count", "iou", total=_accuracy, relabelled="any", **MATCHED),  # type: ignore[arg-type]
     Metric("adjusted rand", "rand_index", total=lambda t: adjusted_rand_index(merge(t)),
            relabelled="any", symmetric=True, low=-1, **MATCHED),  # type: ignore[arg-type]
+    Metric("fg-ari", "objects", total=lambda t: foreground_ari(merge(t)), relabelled="any",
+           low=-1, **MATCHED),  # type: ignore[arg-type]
+    Metric("mbo", "objects", total=lambda t: mean_best_overlap(merge(t)), relabelled="any",
+           **MATCHED),  # type: ignore[arg-type]
     Metric("tube iou", "tubes", total=lambda t: tube_iou(merge(t), THINGS), **MATCHED),  # type: ignore[arg-type]
     Metric("aq", "tubes", total=lambda t: association_quality(merge(t), THINGS),
            relabelled="objects", **MATCHED),  # type: ignore[arg-type]
