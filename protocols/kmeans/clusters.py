@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,9 @@ from numpy.typing import NDArray
 
 from tvseg_bench.benchmark import clustering
 from tvseg_bench.benchmark.evaluation import SharedCache
-from tvseg_bench.benchmark.types import ClipFeatures
 from tvseg_bench.protocols.common.resize import resize_nearest
-from tvseg_bench.protocols.kmeans import KMeansConfig, Scope
-from tvseg_bench.protocols.kmeans.projection import Tokens, projection_key
+from tvseg_bench.protocols.kmeans import KMeansConfig
+from tvseg_bench.protocols.kmeans.projection import Tokens
 
 
 @dataclass(frozen=True)
@@ -71,28 +71,26 @@ def cluster_frames(
 
 
 def cluster_unit(
-    clip: ClipFeatures,
-    start: int,
     tokens: Tokens,
     k: int,
     seed: int,
     config: KMeansConfig,
-    scope: Scope,
+    name: str,
     shared: SharedCache | None,
 ) -> FittedClusters:
-    """Cluster a frame or a clip, unless another protocol has done so in the same way.
+    """Cluster a frame or a clip, unless another protocol has clustered the same features so.
 
     Args:
-        start: of the clip's frames that were looked at, the first one of the unit.
-        tokens: [T, rows, cols, d] of the unit, as `projected` gives them.
-        scope: of which units the projection was asked for.
-        shared: what evaluations of the same feature set share; None = nothing.
+        tokens: [T, rows, cols, d] of the unit.
+        name: of the clip, for messages.
+        shared: what evaluations share; None = nothing.
     """
+    values = np.ascontiguousarray(tokens)
+    content = (values.shape, str(values.dtype), blake2b(values.data).hexdigest())
     how = (config.kmeans, config.fit_size, config.n_init, config.max_iter, config.tol)
-    unit = (clip.clip.name, clip.frames, start, len(tokens), projection_key(config, scope))
     found = (shared or SharedCache(limit=0)).get(
-        ("clusters", *unit, k, config.first_seed + seed, *how),
-        lambda: cluster_frames(tokens, k, seed, config, clip.clip.name),
+        ("clusters", *content, k, config.first_seed + seed, *how),
+        lambda: cluster_frames(tokens, k, seed, config, name),
         lambda made: made.centers.nbytes,
     )
     return replace(found, config=config)

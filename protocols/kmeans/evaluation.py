@@ -136,7 +136,7 @@ class KMeansUnits:
             return scoring.empty_result("a single class")
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), self.scope, dataset.card.name)
-        found = cluster_unit(clip, start, tokens, k, run.seed, config, self.scope, run.shared)
+        found = cluster_unit(tokens, k, run.seed, config, clip.clip.name, run.shared)
         void = None if config.void == "class" else VOID
         seen = partial(run.recorder.on_frame, clip)
         table, oracle = _tables(tokens, truth, found, void, seen, start)

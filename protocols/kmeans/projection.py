@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -43,14 +43,6 @@ def projected(
         return
     for key, made in zip(keys, _made(features, config.pca_dims, wanted, group), strict=True):
         yield shared.get(key, lambda made=made: made, _size)  # type: ignore[misc]
-
-
-def projection_key(config: KMeansConfig, scope: Scope) -> Hashable:
-    """Return what the projection of a clip depends on beside the feature set and the clip."""
-    wanted = scope if config.pca_scope == "unit" else config.pca_scope
-    drops = wanted == "dataset" and config.last_batch == "drop"
-    batch = config.batch_clips if wanted == "batch" or drops else 0
-    return config.pca_dims, wanted, batch, drops
 
 
 def _fitted_on(names: Sequence[str], group: int) -> Iterator[tuple[str, tuple[str, ...]]]:

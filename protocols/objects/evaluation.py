@@ -165,14 +165,12 @@ class ObjectDiscovery:
         """Yield the clusters of the frames of one unit; one cluster where all is void."""
         labels = present_in(truth[part]) - {VOID}
         k = len(labels) if self.config.k == "gt" else self.config.k
-        scope, config = self.config.scope, self.config.clustering
+        config = self.config.clustering
         sizes = [true.mask.shape for true in truth[part]]
         if not labels:
             yield from (np.zeros(size, np.int32) for size in sizes)
             return
-        found = cluster_unit(
-            clip, part.start, tokens[part], k, run.seed, config, scope, run.shared
-        )
+        found = cluster_unit(tokens[part], k, run.seed, config, clip.clip.name, run.shared)
         yield from found.maps(tokens[part], sizes)
 
     def _own(self, clip: ClipFeatures, patch: int, run: RunContext) -> DiscoveredClip:

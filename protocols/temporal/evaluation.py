@@ -216,7 +216,7 @@ class Temporal:
         shared: SharedCache | None,
     ) -> list[Map]:
         """Return the cluster map of every frame for one seed."""
-        found = cluster_unit(clip, 0, tokens, k, seed, self.config, "clip", shared)
+        found = cluster_unit(tokens, k, seed, self.config, clip.clip.name, shared)
         small = np.min_scalar_type(k)
         return [
             labels.astype(small) for labels in found.maps(tokens, [m.shape for m in truth.labels])
