@@ -43,7 +43,15 @@ def _folder(path: str) -> DatasetEntry:
 
 
 for _entry in (
+    file_dataset(cards.ADE20K, _lister("ade20k", "inventory_150")),
+    file_dataset(cards.ADE20K_151, _lister("ade20k", "inventory_151")),
     file_dataset(cards.CAMVID, _lister("camvid")),
+    file_dataset(cards.CITYSCAPES, _lister("cityscapes", "inventory_19")),
+    file_dataset(cards.CITYSCAPES_27, _lister("cityscapes", "inventory_27")),
+    file_dataset(cards.COCOSTUFF_15, _lister("coco_stuff", "inventory_15")),
+    file_dataset(cards.COCOSTUFF_27, _lister("coco_stuff", "inventory_27")),
+    file_dataset(cards.COCOSTUFF_171, _lister("coco_stuff", "inventory_171")),
+    file_dataset(cards.COCOTHINGS_12, _lister("coco_stuff", "inventory_things")),
     file_dataset(cards.DAVIS_2016, _lister("davis", "inventory_2016")),
     file_dataset(cards.DAVIS_2017, _lister("davis", "inventory_2017")),
     file_dataset(cards.PASCAL_VOC_2012, _lister("pascal_voc")),

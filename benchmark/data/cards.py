@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from tvseg_bench.benchmark.data.class_names import ade20k, cityscapes, coco_stuff
 from tvseg_bench.benchmark.data.moving_shapes.vocabulary import CATEGORIES
 from tvseg_bench.benchmark.types import DatasetCard
 
@@ -101,6 +104,124 @@ CAMVID = DatasetCard(
     notes="A clip is a drive: the frames of one split whose names begin alike. Stored 11 is void.",
 )
 
+ADE20K = DatasetCard(
+    name="ade20k",
+    version=1,
+    title="ADE20K scene parsing: still images, 150 classes of things and surroundings",
+    splits=("val", "train"),
+    training=("train",),
+    clip_labels="semantic",
+    dataset_labels="semantic",
+    classes=ade20k.CLASSES,
+    background=None,
+    archive="ADEChallengeData2016.zip (the scene parsing benchmark, not the full ADE20K), which "
+    "unpacks to ADEChallengeData2016/{images,annotations}/{training,validation}",
+    licence="images for non-commercial research and education only, annotations BSD-3-Clause "
+    "(terms on the project's page; not verified here)",
+    paper="https://arxiv.org/abs/1608.05442",
+    url="http://sceneparsing.csail.mit.edu",
+    notes="Each image is a clip of one frame. 20 210 images of training, 2 000 of validation. "
+    "Stored 1 to 150 become the ids 0 to 149; stored 0, other objects, is void, as the benchmark "
+    "evaluates it and DINOv2 and DINOv3 count it.",
+)
+
+ADE20K_151 = replace(
+    ADE20K,
+    name="ade20k-151",
+    title="ADE20K scene parsing with 151 ids, of which 0 is never scored",
+    classes=("other", *ade20k.CLASSES),
+    notes="As ade20k, but ids are as stored: 1 to 150, and a class 0 that exists and has no "
+    "pixel, since stored 0 is void. Where absent classes count 0 (linear:neco, "
+    "retrieval:hummingbird) the mean is over 151 classes, and void of a memory is class 0: so "
+    "NeCo, open-hummingbird-eval and those who use them count.",
+)
+
+CITYSCAPES = DatasetCard(
+    name="cityscapes",
+    version=1,
+    title="Cityscapes: driving in 50 cities, the 19 classes of the benchmark",
+    splits=("val", "train", "val-sequence", "train-sequence"),
+    training=("train",),
+    clip_labels="semantic",
+    dataset_labels="semantic",
+    classes=cityscapes.CLASSES_19,
+    background=None,
+    archive="leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip, unpacked in one folder "
+    "cityscapes/; for the splits of snippets also leftImg8bit_sequence_trainvaltest.zip",
+    licence="its own, non-commercial (cityscapes-dataset.com/license)",
+    paper="https://arxiv.org/abs/1604.01685",
+    url="https://www.cityscapes-dataset.com",
+    notes="val and train: each labelled frame is a clip of one frame (500 and 2 975). "
+    "val-sequence and train-sequence: the 30 frames around each of them are a clip, of which the "
+    "20th is labelled and every other frame is void. Ids are the benchmark's trainId, read from "
+    "*_gtFine_labelIds.png; the other labels are void. The masks of test are not public.",
+)
+
+CITYSCAPES_27 = replace(
+    CITYSCAPES,
+    name="cityscapes-27",
+    title="Cityscapes with all 27 classes that are not void",
+    classes=cityscapes.CLASSES_27,
+    notes=f"{CITYSCAPES.notes} Here the ids are those of the 27 labels 7 to 33, as PiCIE and "
+    "STEGO count. PiCIE scores val and train together, STEGO val.",
+)
+
+COCOSTUFF_171 = DatasetCard(
+    name="cocostuff-171",
+    version=1,
+    title="COCO-Stuff 164k: still images, 80 classes of things and 91 of stuff",
+    splits=("val", "train"),
+    training=("train",),
+    clip_labels="semantic",
+    dataset_labels="semantic",
+    classes=coco_stuff.CLASSES_171,
+    background=None,
+    archive="train2017.zip and val2017.zip of COCO below cocostuff/images, and "
+    "stuffthingmaps_trainval2017.zip below cocostuff/annotations (the layout of "
+    "github.com/nightrome/cocostuff)",
+    licence="annotations CC-BY-4.0, images from Flickr under their own terms (not verified here)",
+    paper="https://arxiv.org/abs/1612.03716",
+    url="https://github.com/nightrome/cocostuff",
+    notes="Each image is a clip of one frame: 5 000 of val2017, 118 287 of train2017. Ids are "
+    "the 182 labels without the 11 that have no pixel in any mask; stored 255 is void.",
+)
+
+COCOSTUFF_27 = replace(
+    COCOSTUFF_171,
+    name="cocostuff-27",
+    title="COCO-Stuff with 27 coarse classes: 12 of things and 15 of stuff",
+    splits=("curated-val", "val", "curated-train", "train"),
+    training=("curated-train", "train"),
+    classes=(*coco_stuff.COARSE_THINGS, *coco_stuff.COARSE_STUFF),
+    archive=f"{COCOSTUFF_171.archive}; for the splits curated-val and curated-train also the "
+    "folder curated of github.com/janghyuncho/PiCIE in cocostuff/",
+    notes="Each image is a clip of one frame. Ids are the super-categories, in the order of PiCIE "
+    "and STEGO. curated-val (Coco164kFull_Stuff_Coarse_7.txt) is what both score, curated-train "
+    "(Coco164kFull_Stuff_Coarse.txt) what STEGO trains on; val and train are all images.",
+)
+
+COCOSTUFF_15 = replace(
+    COCOSTUFF_27,
+    name="cocostuff-15",
+    title="COCO-Stuff with 15 coarse classes of stuff, things void",
+    splits=("val", "train", "curated-val", "curated-train"),
+    training=("train", "curated-train"),
+    classes=coco_stuff.COARSE_STUFF,
+    notes="Each image is a clip of one frame. Ids are the super-categories of stuff, things are "
+    "void. IIC and PiCIE score curated-val. Leopart scores val from stuff_val2017_pixelmaps; "
+    "whether those masks equal these was not verified.",
+)
+
+COCOTHINGS_12 = replace(
+    COCOSTUFF_15,
+    name="cocothings-12",
+    title="COCO with 12 coarse classes of things, stuff void",
+    classes=coco_stuff.COARSE_THINGS,
+    notes="Each image is a clip of one frame. Ids are the super-categories of things, stuff is "
+    "void. Leopart scores val from the panoptic masks of COCO, whose borders may differ from "
+    "these masks (stuffthingmaps).",
+)
+
 MOVING_SHAPES = DatasetCard(
     name="moving-shapes",
     version=1,
@@ -117,4 +238,8 @@ MOVING_SHAPES = DatasetCard(
     "seeds and shows everything, for probes and memories.",
 )
 
-CARDS = (DAVIS_2016, DAVIS_2017, YOUTUBE_VOS_2019, PASCAL_VOC_2012, CAMVID, MOVING_SHAPES)
+CARDS = (
+    *(DAVIS_2016, DAVIS_2017, YOUTUBE_VOS_2019, PASCAL_VOC_2012, CAMVID, MOVING_SHAPES),
+    *(ADE20K, ADE20K_151, CITYSCAPES, CITYSCAPES_27),
+    *(COCOSTUFF_27, COCOSTUFF_171, COCOSTUFF_15, COCOTHINGS_12),
+)

@@ -55,6 +55,8 @@ class DataReport:
     frames: int = 0
     masks: int = 0
     """That could be read."""
+    beside: dict[str, int] = field(default_factory=dict)
+    """`flow`, `depth`, `points` -> frames of which these could be read, for those there are."""
     bytes: int
     manifest_sha256: str
     pixels: dict[int, int] = field(default_factory=dict)
@@ -154,6 +156,7 @@ class _Frame:
     mask: StoredMask | None = None
     stored: Collection[int] = ()
     counts: Mapping[int, int] = field(default_factory=dict)
+    beside: dict[str, int] = field(default_factory=dict)
 
 
 def _check_files(inventory: Inventory, progress: Progress | None) -> DataReport:
@@ -164,6 +167,7 @@ def _check_files(inventory: Inventory, progress: Progress | None) -> DataReport:
         report.frames += 1
         for found in seen.findings:
             findings.add(found.kind, found.file, found.text)
+        _add(report.beside, seen.beside)
         if seen.shape is not None:
             report.add_image(seen.shape)
         if seen.mask is not None:
@@ -200,7 +204,7 @@ def _read_frame(
     source: Source, files: ClipFiles, frame: int, ids: LabelMap | None, beside: Companions
 ) -> _Frame:
     image, mask_path, seen = files.image_path(frame), files.mask_path(frame), _Frame()
-    seen.findings += _beside_findings(beside, image, frame, len(files.frames))
+    _read_beside(seen, beside, image, frame, len(files.frames))
     try:
         seen.shape = read_image(source.root / image, image).shape
     except DataError as error:
@@ -219,14 +223,19 @@ def _read_frame(
     return seen
 
 
-def _beside_findings(beside: Companions, image: str, frame: int, frames: int) -> Iterator[Finding]:
-    """Yield what cannot be read of the motion and the depth of a frame."""
-    for read in (beside.flow if frame < frames - 1 else None, beside.depth):
+def _read_beside(seen: _Frame, beside: Companions, image: str, frame: int, frames: int) -> None:
+    """Read the motion, the depth and the points of a frame; count them, or note what is wrong."""
+    for what, read in (
+        ("flow", beside.flow if frame < frames - 1 else None),
+        ("depth", beside.depth),
+        ("points", beside.points),
+    ):
         try:
             if read is not None:
                 read(frame)
+                seen.beside[what] = 1
         except DataError as error:
-            yield Finding("file-unreadable", image, str(error))
+            seen.findings.append(Finding("file-unreadable", image, str(error)))
 
 
 def _mask_findings(

@@ -107,11 +107,12 @@ def _print_check(report: DataReport) -> None:
     """Print what a split holds and what is wrong with it."""
     console = make_console()
     void = report.void_share
-    held = (
+    held = [
         counted(report.clips, "clip"),
         counted(report.frames, "frame"),
         counted(report.masks, "mask"),
-    )
+    ]
+    held += [f"{what} of {counted(count, 'frame')}" for what, count in report.beside.items()]
     for key, value in (
         ("data set", f"{report.dataset}:{report.split}, version {report.version}"),
         ("folder", report.root or "none, the data are no image files"),

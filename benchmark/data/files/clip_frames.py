@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tvseg_bench.benchmark.data.files.images import image_size, read_image
 from tvseg_bench.benchmark.data.files.listing import join, stem
 from tvseg_bench.benchmark.data.files.masks import LabelMap, StoredMask, read_mask
 from tvseg_bench.benchmark.errors import DataError
-from tvseg_bench.benchmark.types import Depth, Flow, Image, Labels
+from tvseg_bench.benchmark.types import VOID, Depth, Flow, Image, Labels, Points
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Companions:
 
     flow: Callable[[int], Flow] | None = None
     depth: Callable[[int], Depth] | None = None
+    points: Callable[[int], Points] | None = None
+    point_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,8 @@ class Source:
     """The error, without the frame, where a mask is missing."""
     unknown: str = "no id of this data set"
     """The error where a stored value has no id; may use {value}."""
+    unlabelled_is_void: bool = False
+    """Whether a frame without mask is void everywhere, instead of an error."""
     label_file: Callable[[ClipFiles, int], StoredMask] | None = None
     """Reads the mask of a frame where the masks of all frames stand in one file, whose name is
     then the name of every mask."""
@@ -106,6 +112,8 @@ class FrameReader:
 
         def labels(frame: int) -> Labels:
             with self.naming(frame):
+                if self.source.unlabelled_is_void and self.files.mask_path(frame) is None:
+                    return np.full(self.size(frame), VOID, np.uint8)
                 out, unknown = ids.apply(self.mask(frame).values)
                 if unknown:
                     mask = self.files.mask_path(frame) or ""

@@ -145,6 +145,8 @@ class Inventory:
             instance=reader.labels_by(labelling.instance),
             flow=beside.flow,
             depth=beside.depth,
+            points=beside.points,
+            point_names=beside.point_names,
             frame_names=LazySequence(files.frames, listing.stem),
             categories=labelling.categories,
         )
@@ -153,8 +155,15 @@ class Inventory:
 class Collector:
     """Collects the clips of a split from folder listings, and what is wrong with them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, unlabelled_is_void: bool = False) -> None:
+        """Begin with nothing.
+
+        Args:
+            root: the data set's folder.
+            unlabelled_is_void: frames without mask belong to the data set, and are void.
+        """
         self.root = root
+        self.unlabelled_is_void = unlabelled_is_void
         self.clips: list[ClipFiles] = []
         self.findings = Findings()
         self._files: list[tuple[str, int]] = []
@@ -174,6 +183,71 @@ class Collector:
             if listing.list_files(self.root / mask_dir, JPEG_SUFFIXES):
                 text += ", only JPEG files, whose compression changes ids; save masks as PNG"
             self.findings.add("mask-folder-empty", mask_dir, text)
+
+    def add_stills(
+        self,
+        image_dir: str,
+        mask_dir: str,
+        names: Iterable[str] | None = None,
+        *,
+        listed: str = "",
+        mask_name: Callable[[str], str] = str,
+        clip_name: Callable[[str], str] = str,
+    ) -> None:
+        """Add images of a folder, each a clip of one frame.
+
+        Args:
+            names: file names without ending, in the order wanted; None = every image.
+            listed: the list that names come from, for the finding about an image that is not
+                there.
+            mask_name: from an image's name to its mask's, both without ending.
+            clip_name: from an image's name without ending to its clip's.
+        """
+        images = self._by_stem(image_dir, IMAGE_SUFFIXES)
+        masks = self._by_stem(mask_dir, MASK_SUFFIXES)
+        for name in images if names is None else names:
+            if name not in images:
+                path = f"{image_dir}/{name}.jpg"
+                text = f"{listed} lists {name!r}, but {path} is not there"
+                self.findings.add("frame-missing", path, text)
+                continue
+            image, size = images[name]
+            mask = masks.get(mask_name(name))
+            self.add_frames(
+                clip_name(name), image_dir, {image: size}, mask_dir, {image: mask} if mask else {}
+            )
+
+    def add_frames(
+        self,
+        name: str,
+        image_dir: str,
+        frames: Mapping[str, int],
+        mask_dir: str,
+        masks: Mapping[str, tuple[str, int]],
+    ) -> None:
+        """Add a clip whose frames and masks are paired already.
+
+        Args:
+            frames: image -> bytes, in order of time.
+            masks: image -> mask and its bytes, for the images that have one.
+        """
+        self._files += [(listing.join(image_dir, frame), size) for frame, size in frames.items()]
+        self._files += [(listing.join(mask_dir, mask), size) for mask, size in masks.values()]
+        pairs = {frame: masks[frame][0] if frame in masks else None for frame in frames}
+        self._find_unlabelled(image_dir, pairs, mask_dir)
+        self.clips.append(
+            ClipFiles(name, image_dir, tuple(frames), mask_dir, tuple(pairs.values()))
+        )
+
+    def _by_stem(self, folder: str, suffixes: frozenset[str]) -> dict[str, tuple[str, int]]:
+        """Return name without ending -> (name, bytes); of two such files the first counts."""
+        found: dict[str, tuple[str, int]] = {}
+        for name, size in listing.list_files(self.root / folder, suffixes).items():
+            other = found.setdefault(listing.stem(name), (name, size))[0]
+            if other != name and suffixes is IMAGE_SUFFIXES:
+                text = f"{folder} has {listing.stem(name)!r} twice, as {other} and as {name}"
+                self.findings.add("frame-twice", listing.join(folder, name), text)
+        return found
 
     def _no_frames(self, name: str, folder: str) -> None:
         if (self.root / folder).is_dir():
@@ -232,12 +306,19 @@ class Collector:
                 text = f"clip {clip!r} has frame {name!r} twice, as {other} and as {frame}"
                 self.findings.add("frame-twice", listing.join(folder, frame), text)
 
-    def _find_unpaired(
-        self, image_dir: str, pairs: Mapping[str, str | None], mask_dir: str, masks: Iterable[str]
+    def _find_unlabelled(
+        self, image_dir: str, pairs: Mapping[str, str | None], mask_dir: str
     ) -> None:
+        if self.unlabelled_is_void:
+            return
         for frame in (frame for frame, mask in pairs.items() if mask is None):
             path = listing.join(image_dir, frame)
             self.findings.add("frame-without-mask", path, f"{path} has no mask in {mask_dir}")
+
+    def _find_unpaired(
+        self, image_dir: str, pairs: Mapping[str, str | None], mask_dir: str, masks: Iterable[str]
+    ) -> None:
+        self._find_unlabelled(image_dir, pairs, mask_dir)
         used = set(pairs.values())
         for mask in (mask for mask in masks if mask not in used):
             path = listing.join(mask_dir, mask)
@@ -286,6 +367,7 @@ class Collector:
                 no_mask=no_mask,
                 unknown=unknown,
                 label_file=label_file,
+                unlabelled_is_void=self.unlabelled_is_void,
             ),
             clips=tuple(self.clips),
             labelling=labelling,

@@ -75,6 +75,16 @@ def missing_part(folder: Path, *alternatives: Sequence[str]) -> str | None:
     return None
 
 
+def folders_there(folder: Path, names: Mapping[str, str]) -> dict[str, Path]:
+    """Return those of the named sub-folders that exist, `{"val": folder / "images/validation"}`.
+
+    Example:
+        >>> folders_there(Path("/nowhere"), {"val": "images/validation"})
+        {}
+    """
+    return {key: folder / name for key, name in names.items() if (folder / name).is_dir()}
+
+
 # ------------------------------------------------------------------------------ lists
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from tvseg_bench.benchmark.data.cards import PASCAL_VOC_2012 as CARD
 from tvseg_bench.benchmark.data.files import layout
-from tvseg_bench.benchmark.data.files.images import IMAGE_SUFFIXES
 from tvseg_bench.benchmark.data.files.inventory import Collector, Inventory, Labelling
-from tvseg_bench.benchmark.data.files.listing import list_files, stem
-from tvseg_bench.benchmark.data.files.masks import MASK_SUFFIXES, LabelMap
+from tvseg_bench.benchmark.data.files.listing import stem
+from tvseg_bench.benchmark.data.files.masks import LabelMap
 from tvseg_bench.benchmark.errors import DataError
 from tvseg_bench.benchmark.types import VOID
 
@@ -43,16 +42,9 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
     lists = layout.lists_in(folder / LISTS)
     split = layout.choose_split(CARD, split, lists, LISTS)
     mask_dir = _mask_folder(folder, split)
-    images = _by_stem(list_files(folder / "JPEGImages", IMAGE_SUFFIXES))
-    masks = _by_stem(list_files(folder / mask_dir, MASK_SUFFIXES))
     found = Collector(folder)
-    for name in _names(lists[split]):
-        if name not in images:
-            text = f"{LISTS}/{split}.txt lists {name!r}, but JPEGImages/{name}.jpg is not there"
-            found.findings.add("frame-missing", f"JPEGImages/{name}.jpg", text)
-            continue
-        mask = dict([masks[name]]) if name in masks else {}
-        found.add(name, "JPEGImages", dict([images[name]]), mask_dir, mask)
+    names = _names(lists[split])
+    found.add_stills("JPEGImages", mask_dir, names, listed=f"{LISTS}/{split}.txt")
     return found.finish(
         CARD,
         split,
@@ -71,10 +63,6 @@ def _mask_folder(folder: Path, split: str) -> str:
             f"which are not there; SegmentationClass has masks of train and val only"
         )
     return next(name for name in wanted if (folder / name).is_dir())
-
-
-def _by_stem(sizes: dict[str, int]) -> dict[str, tuple[str, int]]:
-    return {stem(name): (name, size) for name, size in sizes.items()}
 
 
 def _names(path: Path) -> list[str]:

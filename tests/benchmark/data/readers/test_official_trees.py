@@ -1,0 +1,63 @@
+"""Each tree in an official layout: listed, checked, and run with the pixels as features."""
+
+from pathlib import Path
+
+import pytest
+
+import tvseg_bench
+from tvseg_bench.benchmark.data.diagnose import check
+from tvseg_bench.benchmark.data.status import status
+from tvseg_bench.tests.benchmark.data.readers import official_trees as trees
+
+SIZES = {"protocol.kmeans-frame.size": 32}
+
+
+def test_trees_are_listed_as_found(tree):
+    for make in (trees.ade20k, trees.cityscapes, trees.cocostuff):
+        make(tree)
+    rows = {row.name: row for row in status(tree.root)}
+    assert {
+        name: (row.split, row.clips, row.problem) for name, row in rows.items() if row.root
+    } == {
+        "ade20k": ("val", 2, ""),
+        "ade20k-151": ("val", 2, ""),
+        "cityscapes": ("val", 2, ""),
+        "cityscapes-27": ("val", 2, ""),
+        "cocostuff-15": ("val", 2, ""),
+        "cocostuff-27": ("curated-val", 1, ""),
+        "cocostuff-171": ("val", 2, ""),
+        "cocothings-12": ("val", 2, ""),
+    }
+
+
+@pytest.mark.parametrize(
+    ("make", "dataset", "masks", "void"),
+    [
+        (trees.ade20k, "ade20k:val", 2, 1 / 3),
+        (trees.ade20k, "ade20k-151:train", 1, 1 / 3),
+        (trees.cityscapes, "cityscapes:val", 2, 1 / 2),
+        (trees.cityscapes, "cityscapes-27:train", 1, 1 / 4),
+        (trees.cocostuff, "cocostuff-27:curated-val", 1, 1 / 5),
+        (trees.cocostuff, "cocostuff-171:train", 1, 1 / 5),
+        (trees.cocostuff, "cocostuff-15:val", 2, 3 / 5),
+        (trees.cocostuff, "cocothings-12:val", 2, 3 / 5),
+    ],
+)
+def test_trees_are_whole_and_scored(tree, tmp_path: Path, make, dataset, masks, void):
+    make(tree)
+    name, split = dataset.split(":")
+    report = check(name, split, tree.root)
+    assert report.ok
+    assert (report.frames, report.masks) == (masks, masks)
+    assert report.void_share == pytest.approx(void, abs=0.05)
+    (result,) = tvseg_bench.run(
+        "baseline/pixels",
+        "kmeans-frame",
+        dataset,
+        output=tmp_path / "run",
+        data_root=tree.root,
+        overrides=SIZES,
+    ).results
+    assert result.status == "ok"
+    assert result.dataset.id == name
+    assert 0 < result.metrics["miou"].value <= 1
