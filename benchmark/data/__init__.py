@@ -54,7 +54,10 @@ for _entry in (
     file_dataset(cards.COCOTHINGS_12, _lister("coco_stuff", "inventory_things")),
     file_dataset(cards.DAVIS_2016, _lister("davis", "inventory_2016")),
     file_dataset(cards.DAVIS_2017, _lister("davis", "inventory_2017")),
+    file_dataset(cards.JHMDB, _lister("jhmdb")),
+    file_dataset(cards.NYUV2, _lister("nyuv2")),
     file_dataset(cards.PASCAL_VOC_2012, _lister("pascal_voc")),
+    file_dataset(cards.VIP, _lister("vip")),
     file_dataset(cards.YOUTUBE_VOS_2019, _lister("youtube_vos")),
     DatasetEntry(card=cards.MOVING_SHAPES, open=_moving_shapes),
 ):

@@ -222,6 +222,73 @@ COCOTHINGS_12 = replace(
     "these masks (stuffthingmaps).",
 )
 
+NYUV2 = DatasetCard(
+    name="nyuv2",
+    version=1,
+    title="NYU Depth v2: rooms, still images with measured depth and no masks",
+    splits=("test", "train", "sync"),
+    training=("sync", "train"),
+    clip_labels="semantic",
+    dataset_labels="semantic",
+    background=None,
+    archive="official_splits/{train,test}/SCENE/ with rgb_NNNNN.jpg and sync_depth_NNNNN.png, "
+    "which utils/extract_official_train_test_set_from_mat.py of github.com/cleinc/bts writes "
+    "from nyu_depth_v2_labeled.mat, below nyu_depth_v2/; for the split sync also sync.zip of "
+    "the same repository",
+    licence="unknown; see the address",
+    paper="https://doi.org/10.1007/978-3-642-33715-4_54",
+    url="https://cs.nyu.edu/~silberman/datasets/nyu_depth_v2.html",
+    notes="Each image is a clip of one frame. 654 images of test, 795 of train; sync is the "
+    "customary training set, by the list nyudepthv2_train_files_with_gt.txt or nyu_train.txt "
+    "where one lies beside it, else whole. Depth is in metres, from 16-bit PNG in millimetres; 0 "
+    "is where nothing was measured. The script writes the raw depth, with holes, and blackens "
+    "the images outside rows 7 to 473 and columns 7 to 631; which part is scored is the "
+    "metric's business. The array `depths` (holes filled) and the classes are not read.",
+)
+
+VIP = DatasetCard(
+    name="vip",
+    version=1,
+    title="VIP: videos of people, 19 body parts and clothes",
+    splits=("val", "train"),
+    training=("train",),
+    clip_labels="semantic",
+    dataset_labels="semantic",
+    classes=(
+        *("background", "hat", "hair", "glove", "sunglasses", "upper clothes", "dress", "coat"),
+        *("socks", "pants", "torso skin", "scarf", "skirt", "face", "left arm", "right arm"),
+        *("left leg", "right leg", "left shoe", "right shoe"),
+    ),
+    archive="VIP_Fine, which unpacks to VIP_Fine/{Images,Annotations,lists}, below VIP/",
+    licence="unknown; see the address",
+    paper="https://arxiv.org/abs/1808.00661",
+    url="https://sysu-hcp.net/lip/video_parsing.php",
+    notes="Labels are those of Annotations/Category_ids: parts of all people together; which "
+    "person (Human_ids) is not read. Names are in the order of the data set's authors (ATEN, "
+    "vip.py); the scripts of TimeCycle and UVC print the same ids under names in another order, "
+    "which changes no mean. The lists are lists/val_videos.txt, else lists/val_id.txt; how many "
+    "videos each holds was not verified.",
+)
+
+JHMDB = DatasetCard(
+    name="jhmdb",
+    version=1,
+    title="JHMDB: short videos of one person each, 15 joints in every frame and no masks",
+    splits=("test", "train"),
+    training=("train",),
+    clip_labels="semantic",
+    dataset_labels="semantic",
+    archive="Rename_Images, joint_positions and splits of JHMDB, unpacked in one folder JHMDB/",
+    licence="unknown; see the address",
+    paper="https://doi.org/10.1109/ICCV.2013.396",
+    url="http://jhmdb.is.tue.mpg.de",
+    notes="test and train are the two parts of the first of three splits, by "
+    "splits/*_test_split1.txt, or test alone by testlist_split1.txt as TimeCycle and UVC release "
+    "it. Points are `pos_img`, in pixels from 0; joints outside the image stay where they are "
+    "given, and whether a joint is hidden is not said. The names of the joints are those of "
+    "MMPose's table of the data set. The masks of people (puppet_mask) are not read.",
+)
+
 MOVING_SHAPES = DatasetCard(
     name="moving-shapes",
     version=1,
@@ -241,5 +308,5 @@ MOVING_SHAPES = DatasetCard(
 CARDS = (
     *(DAVIS_2016, DAVIS_2017, YOUTUBE_VOS_2019, PASCAL_VOC_2012, CAMVID, MOVING_SHAPES),
     *(ADE20K, ADE20K_151, CITYSCAPES, CITYSCAPES_27),
-    *(COCOSTUFF_27, COCOSTUFF_171, COCOSTUFF_15, COCOTHINGS_12),
+    *(COCOSTUFF_27, COCOSTUFF_171, COCOSTUFF_15, COCOTHINGS_12, NYUV2, VIP, JHMDB),
 )

@@ -3,6 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+from scipy.io import savemat
+
 
 def ade20k(tree: Any) -> Path:
     """Two images of validation and one of training."""
@@ -52,3 +56,53 @@ def _cityscapes_frame(tree: Any, place: str) -> None:
     # out of roi, road, parking, bicycle
     tree.mask(f"cityscapes/gtFine/{place}_gtFine_labelIds.png", (3, 7, 9, 33))
     tree.mask(f"cityscapes/gtFine/{place}_gtFine_instanceIds.png", (3, 7))
+
+
+def depth_png(path: Path, millimetres: Any) -> None:
+    """Write a depth map as the data set stores it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(millimetres, np.uint16)).save(path)
+
+
+def nyuv2(tree: Any) -> Path:
+    """Two scenes of test and one of train; the first row of each image has no depth."""
+    base = "nyu_depth_v2/official_splits"
+    depth = np.arange(12 * 16).reshape(12, 16) * 50
+    depth[0] = 0
+    for place in ("test/kitchen/{}_00000", "test/office/{}_00008", "train/office/{}_00003"):
+        tree.image(f"{base}/{place.format('rgb')}.jpg")
+        depth_png(tree.root / base / f"{place.format('sync_depth')}.png", depth)
+    return tree.root / "nyu_depth_v2"
+
+
+def vip(tree: Any) -> Path:
+    """Two videos of three frames, one listed for val and one for train."""
+    for video in ("videos1", "videos2"):
+        for t in (1, 26, 51):
+            tree.image(f"VIP/VIP_Fine/Images/{video}/{t:012d}.jpg")
+            mask = f"VIP/VIP_Fine/Annotations/Category_ids/{video}/{t:012d}.png"
+            tree.mask(mask, (0, 2, 13, 19))
+    tree.text("VIP/VIP_Fine/lists/val_videos.txt", "videos2\n")
+    tree.text("VIP/VIP_Fine/lists/train_id.txt", "videos1/000000000001\nvideos1/000000000026\n")
+    return tree.root / "VIP/VIP_Fine"
+
+
+def joints_mat(path: Path, frames: int) -> None:
+    """Write joints that move right by a pixel a frame, counted from 1."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    places = np.zeros((2, 15, frames))
+    places[0] = 1 + np.arange(frames)
+    places[1] = 1 + np.arange(15)[:, None] / 2
+    savemat(path, {"pos_img": places, "pos_world": places / 10, "scale": np.ones(frames)})
+
+
+def jhmdb(tree: Any) -> Path:
+    """Two actions; of the first one video each of train and test, of the other one of test."""
+    for video in ("catch/Ball_a", "catch/(x)_Ball!_b", "walk/Street_c"):
+        for t in range(1, 4):
+            tree.image(f"JHMDB/Rename_Images/{video}/{t:05d}.png")
+        joints_mat(tree.root / f"JHMDB/joint_positions/{video}/joint_positions.mat", 3)
+    lines = "Ball_a.avi 1 \n(x)_Ball!_b.avi 2 \nunused.avi 0\n"
+    tree.text("JHMDB/splits/catch_test_split1.txt", lines)
+    tree.text("JHMDB/splits/walk_test_split1.txt", "Street_c.avi 2\n")
+    return tree.root / "JHMDB"

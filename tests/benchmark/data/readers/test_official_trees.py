@@ -13,7 +13,14 @@ SIZES = {"protocol.kmeans-frame.size": 32}
 
 
 def test_trees_are_listed_as_found(tree):
-    for make in (trees.ade20k, trees.cityscapes, trees.cocostuff):
+    for make in (
+        trees.ade20k,
+        trees.cityscapes,
+        trees.cocostuff,
+        trees.jhmdb,
+        trees.nyuv2,
+        trees.vip,
+    ):
         make(tree)
     rows = {row.name: row for row in status(tree.root)}
     assert {
@@ -27,6 +34,9 @@ def test_trees_are_listed_as_found(tree):
         "cocostuff-27": ("curated-val", 1, ""),
         "cocostuff-171": ("val", 2, ""),
         "cocothings-12": ("val", 2, ""),
+        "jhmdb": ("test", 2, ""),
+        "nyuv2": ("test", 2, ""),
+        "vip": ("val", 1, ""),
     }
 
 
@@ -61,3 +71,36 @@ def test_trees_are_whole_and_scored(tree, tmp_path: Path, make, dataset, masks, 
     assert result.status == "ok"
     assert result.dataset.id == name
     assert 0 < result.metrics["miou"].value <= 1
+
+
+def test_parts_of_people_are_carried_through_a_video(tree, tmp_path: Path):
+    trees.vip(tree)
+    assert check("vip", None, tree.root).ok
+    (result,) = tvseg_bench.run(
+        "baseline/pixels",
+        "propagation",
+        "vip",
+        output=tmp_path / "run",
+        data_root=tree.root,
+        overrides={"protocol.propagation.size": 32},
+    ).results
+    assert result.status == "ok"
+    assert 0 <= result.metrics["jf"].value <= 1
+
+
+@pytest.mark.parametrize(
+    ("make", "dataset"), [(trees.nyuv2, "nyuv2:test"), (trees.jhmdb, "jhmdb:test")]
+)
+def test_a_protocol_that_needs_masks_says_that_there_are_none(tree, tmp_path, make, dataset):
+    make(tree)
+    results = tvseg_bench.run(
+        "baseline/pixels",
+        "kmeans-frame,kmeans-dataset",
+        dataset,
+        output=tmp_path / "run",
+        data_root=tree.root,
+    ).results
+    assert [result.status for result in results] == ["skipped", "skipped"]
+    assert {
+        f"{dataset} has no semantic masks, which this protocol needs" in r.reason for r in results
+    } == {True}
