@@ -292,6 +292,11 @@ class FeatureSet(Protocol):
 # ------------------------------------------------------------------------------ score
 
 
+Unit = Literal["share", "pixels", "metres"]
+"""What a number of a metric is. share: of 1, printed in percent; pixels of the ground truth;
+metres, or what the depth of the data set is in."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MetricCard:
     """What a number of a protocol means, for everything that reads it without computing it."""
@@ -300,9 +305,13 @@ class MetricCard:
     """One sentence for someone who meets the metric for the first time."""
     lowest: float = 0.0
     """The least value that it can take: 0 for fractions, -1 for differences of fractions and for
-    agreement corrected for chance. No number of a result lies outside -1..1."""
+    agreement corrected for chance; -infinity where there is no bound. A result that holds a lower
+    number is refused."""
     highest: float = 1.0
-    """The largest value that it can take."""
+    """The largest value that it can take, infinity where there is no bound, as of an error in
+    pixels."""
+    unit: Unit = "share"
+    """What its numbers are, which says how they are printed."""
     higher_is_better: bool = True
     background: Literal["counted", "left-out"] = "counted"
     """left-out: the class that the data set's card declares as background is not averaged."""
@@ -324,7 +333,8 @@ class UnitScore:
     """Index into the clip; None for a row that speaks for the whole clip."""
     n_frames: int = 1
     metrics: Mapping[str, float | None]
-    """Fractions 0..1; None = this unit says nothing (with the reason in `note`)."""
+    """Within the bounds of their cards, mostly fractions 0..1; None = this unit says nothing (with
+    the reason in `note`)."""
     counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """Integer rows from which the metric can be recomputed: `labels`, `tp`, `fp`, `fn`."""
     note: str = ""
@@ -335,7 +345,8 @@ class Score:
     """What a protocol returns: numbers, the rows they come from, and how one makes the other."""
 
     metrics: Mapping[str, float | None]
-    """Fractions 0..1 over the whole data set; the first one is the headline."""
+    """Over the whole data set, within the bounds of their cards, mostly fractions 0..1; the first
+    one is the headline."""
     clips: Sequence[UnitScore]
     """One row per clip, in the data set's order."""
     frames: Sequence[UnitScore] = ()

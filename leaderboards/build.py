@@ -1,10 +1,11 @@
 """A board as files: a long CSV, a wide CSV, Markdown, HTML. Equal boards give equal bytes.
 
-CSV holds plain numbers (fractions 0..1, empty where nothing was computed), so that `float()` reads
-every cell; text that a spreadsheet would take for a formula gets a leading apostrophe. Columns of
-`leaderboard.csv`: `protocol` is what one types (`kmeans-clip`, `kmeans-clip:timet`), `dataset` has
-its split (`davis-2017:val`), `value` is the mean over seeds and `sd` their spread,
-`result_sha256` lists the hash of each seed's file; only rows of one `table` may be compared.
+CSV holds plain numbers (fractions 0..1, or what `unit` says; empty where nothing was computed), so
+that `float()` reads every cell; text that a spreadsheet would take for a formula gets a leading
+apostrophe. Columns of `leaderboard.csv`: `protocol` is what one types (`kmeans-clip`,
+`kmeans-clip:timet`), `dataset` has its split (`davis-2017:val`), `value` is the mean over seeds
+and `sd` their spread, `result_sha256` lists the hash of each seed's file; only rows of one `table`
+may be compared.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ COLUMNS: dict[str, str] = {
     "manifest": "str",
     "table": "str",
     "gflops": "float64",
+    "unit": "str",
 }
 """Name and kind of the columns of `leaderboard.csv`, in order."""
 
@@ -183,6 +185,7 @@ def _cells(table: BoardTable, row: BoardRow) -> dict[str, Any]:
         "protocol_hash": key.protocol_hash,
         "manifest": key.manifest_sha256[:16],
         "table": key.id,
+        "unit": row.unit,
     }
     return {name: _safe(cells[name]) for name in COLUMNS}
 

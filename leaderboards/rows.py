@@ -21,7 +21,7 @@ from tvseg_bench.benchmark.results.schema import Metric
 from tvseg_bench.benchmark.results.text import ResultError
 from tvseg_bench.benchmark.statistics import comparison, intervals
 from tvseg_bench.benchmark.statistics.clip_tables import ClipTable, point, table
-from tvseg_bench.benchmark.types import UnitScore
+from tvseg_bench.benchmark.types import Unit, UnitScore
 from tvseg_bench.leaderboards.board_keys import RowKey
 from tvseg_bench.leaderboards.load import Measurement
 
@@ -42,6 +42,7 @@ class BoardRow:
     n: int
     """Clips that have a value."""
     higher_is_better: bool
+    unit: Unit
     constant: float | None
     oracle: float | None
     facts: Mapping[str, Any]
@@ -68,6 +69,11 @@ class Ranked:
     rows: tuple[BoardRow, ...]
     smallest: float | None
     """Median over pairs of the smallest difference that these clips show with 80 % power."""
+
+    @property
+    def unit(self) -> Unit:
+        """What the numbers are."""
+        return self.rows[0].unit if self.rows else "share"
 
 
 MetricTables = dict[str, ClipTable]
@@ -170,6 +176,7 @@ def _row(key: RowKey, metric: str, seeds: Seeds) -> BoardRow:
         n_seeds=len(found),
         n=min(f.n for f in found),
         higher_is_better=found[0].higher_is_better,
+        unit=found[0].unit,
         constant=_mean([m.references.get(f"constant/{metric}") for m in measured]),
         oracle=_mean([m.references.get(f"oracle/{metric}") for m in measured]),
         facts=measured[-1].facts,

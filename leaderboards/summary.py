@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tvseg_bench.benchmark.results.text import metric_label, score_text
 from tvseg_bench.leaderboards.board_keys import RowKey
-from tvseg_bench.leaderboards.render.formatting import percent, rank_text, row_id, row_name
+from tvseg_bench.leaderboards.render.formatting import rank_text, row_id, row_name
 
 if TYPE_CHECKING:
     from tvseg_bench.leaderboards.board import BoardTable
@@ -84,6 +85,7 @@ def _column(table: BoardTable) -> dict[str, Any]:
         "id": table.key.id,
         "protocol": table.key.protocol_label,
         "metric": next(iter(table.metrics)),
+        "label": metric_label(*next((name, m.unit) for name, m in table.metrics.items())),
         "higher": all(row.higher_is_better for row in rows),
     }
 
@@ -91,7 +93,9 @@ def _column(table: BoardTable) -> dict[str, Any]:
 def _references(table: BoardTable) -> dict[str, str | None]:
     rows = _headline(table)
     return {
-        name: next((percent(getattr(r, name)) for r in rows if getattr(r, name) is not None), None)
+        name: next(
+            (score_text(v, r.unit) for r in rows if (v := getattr(r, name)) is not None), None
+        )
         for name in ("constant", "oracle")
     }
 
@@ -116,9 +120,9 @@ def _cell(row: BoardRow, informative: bool) -> dict[str, Any]:
     half = None if row.ci is None else (row.ci[1] - row.ci[0]) / 2
     return {
         "value": row.value,
-        "score": percent(row.value),
-        "half": None if half is None else percent(half),
-        "ci": None if row.ci is None else f"{percent(row.ci[0])} to {percent(row.ci[1])}",
+        "score": score_text(row.value, row.unit),
+        "half": None if half is None else score_text(half, row.unit),
+        "ci": None if row.ci is None else " to ".join(score_text(end, row.unit) for end in row.ci),
         "rank": rank_text(row),
         "top": informative and row.rank is not None and row.rank_lo == 1,
         "few": row.few and row.value is not None,

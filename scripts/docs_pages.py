@@ -14,12 +14,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
+from math import isinf
 from pathlib import Path
 from typing import Any
 
 from tvseg_bench import register_builtins
 from tvseg_bench.__main__ import main
 from tvseg_bench.benchmark.registry import datasets, models, protocols
+from tvseg_bench.benchmark.results.text import score_text
+from tvseg_bench.benchmark.types import MetricCard
 
 ROOT = Path(__file__).resolve().parent.parent
 LINE = re.compile(r"^<!-- made: (\w+)(.*?) -->$", re.MULTILINE)
@@ -127,12 +130,20 @@ def _value(value: Any) -> str:
     return "`null`" if value is None else f"`{value}`"
 
 
+def _range(card: MetricCard) -> str:
+    """Return the range of a metric, with the unit where that is no share."""
+    ends = " to ".join(
+        "no bound" if isinf(end) else f"{end:g}" for end in (card.lowest, card.highest)
+    )
+    return ends if card.unit == "share" else f"{ends}, in {card.unit}"
+
+
 def metric(name: str, protocol: str) -> str:
     """Return range and direction of a metric, and what has been measured of it."""
     card = protocols[protocol].metrics[name]
     better = "higher" if card.higher_is_better else "lower"
     facts = [
-        f"**Range** {card.lowest:g} to {card.highest:g}",
+        f"**Range** {_range(card)}",
         f"{better} is better",
         "declared by " + ", ".join(f"`{p}`" for p in protocols if name in protocols[p].metrics),
     ]
@@ -152,13 +163,14 @@ MEASURED = ("baseline/pixels", "baseline/random", "timet/tiny")
 
 
 def _measured(protocol: str, metric: str, model: str, reference: str = "") -> str | None:
-    """Return a value of the repository's own results, in percent; None where there is none."""
+    """Return a value of the repository's own results as printed; None where there is none."""
     result = _results().get((protocol, model))
     if result is None:
         return None
     values = {name: found["value"] for name, found in result["metrics"].items()}
     value = (result["references"] if reference else values).get(reference + metric)
-    return None if value is None else f"{100 * value:.1f}"
+    card = protocols[protocol].metrics[metric]
+    return None if value is None else score_text(value, card.unit)
 
 
 @cache

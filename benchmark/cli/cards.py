@@ -134,6 +134,7 @@ def _protocol_info(name: str) -> dict[str, Any]:
         "metrics": {
             metric: {
                 "range": [None if isinf(end) else end for end in (card.lowest, card.highest)],
+                "unit": card.unit,
                 "better": "higher" if card.higher_is_better else "lower",
                 "meaning": card.title,
             }
@@ -177,7 +178,7 @@ def card_text(card: Mapping[str, Any]) -> str:
             {
                 "metric": name,
                 "range": _range(*m["range"]),
-                **{k: m[k] for k in ("better", "meaning")},
+                **{k: m[k] for k in ("unit", "better", "meaning")},
             }
             for name, m in card["metrics"].items()
         ]

@@ -30,6 +30,7 @@ from tvseg_bench.benchmark.cli.run_status import RunSnapshot, run_text
 from tvseg_bench.benchmark.execution.callbacks import RunCallbacks
 from tvseg_bench.benchmark.execution.plan import Cell, Plan, UnavailableCell
 from tvseg_bench.benchmark.results.result import Result
+from tvseg_bench.benchmark.results.text import UNITS, score_text
 
 
 class PrintedRun(RunCallbacks):
@@ -159,8 +160,10 @@ def _mark(result: Result) -> str:
 def _outcome(result: Result) -> str:
     if result.status != "ok":
         return escape(f"{result.status}: {result.reason}")
-    value = result.metrics[result.headline or "miou"].value
+    metric = result.metrics[result.headline or "miou"]
     timing = result.timing
     seconds = (timing.extract_s or 0) + (timing.protocol_s or 0)
-    shown = "–" if value is None else f"{100 * value:.1f}"
+    shown = score_text(metric.value, metric.unit)
+    if metric.value is not None and metric.unit != "share":
+        shown += f" {UNITS[metric.unit]}"
     return f"{result.headline} {shown}  [dim]{seconds:.1f} s[/dim]"

@@ -13,6 +13,7 @@ from tvseg_bench.benchmark.cli.console import make_console, plain_table
 from tvseg_bench.benchmark.cli.output import counted
 from tvseg_bench.benchmark.execution.run import RunReport
 from tvseg_bench.benchmark.results.result import Metric, Result
+from tvseg_bench.benchmark.results.text import metric_label, score_text
 from tvseg_bench.benchmark.statistics.intervals import FEW_CLIPS
 
 BASELINES = ("baseline/random", "baseline/pixels")
@@ -21,7 +22,7 @@ REFERENCES = {"constant": "constant map", "oracle": "patch-grid oracle"}
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """Rows of one data set; every value is a percentage as text."""
+    """Rows of one data set; every value is text, a percentage where its column names no unit."""
 
     title: str
     columns: Sequence[str]
@@ -73,15 +74,19 @@ def protocol_label(result: Result) -> str:
 
 def column_title(result: Result) -> str:
     """Return the protocol, with its headline where that is not mIoU."""
-    headline = "" if result.headline == "miou" else f" ({result.headline})"
-    return protocol_label(result) + headline
+    name = result.headline or "miou"
+    if name == "miou":
+        return protocol_label(result)
+    unit = result.metrics[name].unit if name in result.metrics else "share"
+    return f"{protocol_label(result)} ({metric_label(name, unit)})"
 
 
 def _rank(
     groups: Mapping[tuple[str, str], Sequence[Result]], model: str, columns: Sequence[str]
 ) -> tuple[float, str]:
-    values = [_mean(groups[model, c]) for c in columns if (model, c) in groups]
-    known = [value for value in values if value is not None]
+    found = [groups[model, c] for c in columns if (model, c) in groups]
+    shares = [group for group in found if all(m.unit == "share" for m in _headlines(group))]
+    known = [value for group in shares if (value := _mean(group)) is not None]
     return (-mean(known) if known else 1.0, model)
 
 
@@ -93,15 +98,16 @@ def _cell(group: Sequence[Result] | None) -> str:
     if value is None:
         return "–"
     metrics = _headlines(group)
-    text = f"{100 * value:.1f}"
+    unit = metrics[0].unit
+    text = score_text(value, unit)
     if len(metrics) > 1:
         values = [m.value for m in metrics if m.value is not None]
-        return f"{text} ± {100 * stdev(values):.1f}" if len(values) > 1 else text
+        return f"{text} ± {score_text(stdev(values), unit)}" if len(values) > 1 else text
     ends = metrics[0].ci95
     if ends is None:
         return text
     few = "*" if metrics[0].n < FEW_CLIPS else ""
-    return f"{text} [{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]{few}"
+    return f"{text} [{score_text(ends[0], unit)}, {score_text(ends[1], unit)}]{few}"
 
 
 def _reference_rows(
@@ -123,8 +129,12 @@ def _reference(results: Sequence[Result], column: str, name: str, patch: int | N
         value = result.references.get(f"{name}/{result.headline}")
         fits = patch is None or result.model.card.patch_size == patch
         if column_title(result) == column and fits and value is not None:
-            return f"{100 * value:.1f}"
+            return score_text(value, result.metrics[result.headline or "miou"].unit)
     return ""
+
+
+def _higher(result: Result) -> bool:
+    return result.metrics[result.headline or "miou"].higher_is_better
 
 
 def _notes(results: Sequence[Result], models: Sequence[str]) -> list[str]:
@@ -132,6 +142,9 @@ def _notes(results: Sequence[Result], models: Sequence[str]) -> list[str]:
         "in percent (mIoU of all classes present where no other metric is named), 95 % interval "
         "over clips"
     ]
+    lower = {r.headline for r in results if r.headline and not _higher(r)}
+    if lower:
+        notes.append(f"lower {', '.join(sorted(lower))} is better")
     if any(m.ci95 and m.n < FEW_CLIPS for m in _headlines(results)):
         notes.append("* fewer than ten clips: the interval is a rough one")
     missing = [name for name in BASELINES if name not in models]

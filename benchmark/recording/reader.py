@@ -34,7 +34,8 @@ _MAX_PIXELS = FRAMES * LONG_SIDE * LONG_SIDE
 
 Count = Annotated[int, Field(ge=0)]
 Side = Annotated[int, Field(ge=1, le=LONG_SIDE)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=-1, le=1)]
+"""Below 0 only of agreement corrected for chance."""
 FileName = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,200}$")]
 
 

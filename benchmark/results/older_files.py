@@ -38,6 +38,7 @@ def complete_metric(metric: Metric, protocol: str, name: str) -> Metric:
         known |= {
             "lowest": card.lowest,
             "highest": card.highest,
+            "unit": card.unit,
             "background": card.background,
             "clip_score": card.clip_score,
         }

@@ -204,6 +204,7 @@ def _metric(score: Score, name: str, card: MetricCard, background: int | None) -
         "higher_is_better": card.higher_is_better,
         "lowest": card.lowest,
         "highest": card.highest,
+        "unit": card.unit,
         "background": card.background,
         "clip_score": card.clip_score,
         "rows": "value",

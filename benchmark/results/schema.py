@@ -1,29 +1,46 @@
 """The fields of a result: numbers, and the name and parameters of everything that made them.
 
-Schema `tvseg-bench/result@1`. Fractions 0..1, or what the metric's own `lowest` and `highest` say;
-None (JSON null), never 0, for what was not computed. What a board has to know of a metric stands
-beside its number, since the protocol may be a plugin that is not installed where the board is
-built. A result that was read has been checked: its cell id and its protocol hash are those of its
-own fields, so an edited identity does not pass.
+Schema `tvseg-bench/result@1`. Fractions 0..1, or what the metric's own `lowest`, `highest` and
+`unit` say; None (JSON null), never 0, for what was not computed. What a board has to know of a
+metric stands beside its number, since the protocol may be a plugin that is not installed where the
+board is built. A result that was read has been checked: its cell id and its protocol hash are
+those of its own fields, so an edited identity does not pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf, isinf
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
 from tvseg_bench.benchmark.results.key import CellKey, protocol_hash
 from tvseg_bench.benchmark.results.older_files import complete_data, complete_metric
 from tvseg_bench.benchmark.results.provenance import Provenance
 from tvseg_bench.benchmark.results.text import FilePart, Line, Name, Sha256
+from tvseg_bench.benchmark.types import Unit
 
 SCHEMA: Final = "tvseg-bench/result@1"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Value = Annotated[float, Field(ge=-1, le=1)]
-"""Of a metric, which may have a narrower range."""
+Value = float
+"""Of a metric, whose range the metric states."""
+Bound = Annotated[
+    float,
+    Field(allow_inf_nan=True),
+    PlainSerializer(lambda end: None if isinf(end) else end, return_type=float | None),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]}),
+]
+"""End of a range, infinite where there is none; JSON has no infinity and says null."""
 Count = Annotated[int, Field(ge=0)]
 CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
@@ -87,8 +104,24 @@ class DataUsed(FilePart):
     the data set names none."""
 
 
+def _bounded(end: str, at: float, keyword: str) -> dict[str, Any]:
+    """Return, as a JSON schema, what the end of a range means for the value."""
+    there = {"properties": {end: {"const": at}}, "required": [end]}
+    return {"if": there, "then": {"properties": {"value": {keyword: at}}}}
+
+
 class Metric(FilePart):
     """One number, with how sure it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                _bounded("highest", 1.0, "maximum"),
+                _bounded("lowest", 0.0, "minimum"),
+                _bounded("lowest", -1.0, "minimum"),
+            ]
+        }
+    )
 
     value: Value | None
     seeds: tuple[Value | None, ...] = ()
@@ -105,10 +138,12 @@ class Metric(FilePart):
     """What the clips' rows make. value: this number. near-value: a slightly different one, and
     `ci95` was moved onto this. other-value: another one, and there is no `ci95`."""
     higher_is_better: bool = True
-    lowest: Value = 0.0
-    """The least value that the metric can take."""
-    highest: Value = 1.0
-    """The largest value that the metric can take."""
+    lowest: Annotated[Bound, BeforeValidator(lambda end: -inf if end is None else end)] = 0.0
+    """The least value that the metric can take; null where there is no bound."""
+    highest: Annotated[Bound, BeforeValidator(lambda end: inf if end is None else end)] = 1.0
+    """The largest value that the metric can take; null where there is no bound."""
+    unit: Unit = "share"
+    """What the numbers are: shares of 1, pixels of the ground truth, metres."""
     background: Literal["counted", "left-out"] = "counted"
     """Whether `dataset.background` is averaged like any class."""
     clip_score: Literal["own", "mean-of-frames"] = "own"

@@ -6,11 +6,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from tvseg_bench.benchmark.errors import TvsegError
+from tvseg_bench.benchmark.types import Unit
 
 _CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 """Line breaks, terminal escapes and characters that reverse the direction of writing."""
@@ -68,6 +69,38 @@ def to_jsonable(value: Any, where: str = "value") -> Any:
         f"{where} is a {type(value).__name__}, which a result file cannot hold; "
         "give numbers, strings, lists or mappings"
     )
+
+
+UNITS: Final[Mapping[Unit, str]] = {"share": "percent", "pixels": "pixels", "metres": "metres"}
+"""In what a number of each kind is printed."""
+_SHORT: Final[Mapping[Unit, str]] = {"share": "", "pixels": "px", "metres": "m"}
+
+
+def score_text(value: float | None, unit: Unit = "share", sign: Literal["", "+"] = "") -> str:
+    """Return a number of a metric as it is printed, a dash for None.
+
+    Args:
+        sign: `+` to print it before numbers that are not negative.
+
+    Example:
+        >>> score_text(0.36125), score_text(3.14159, "pixels"), score_text(0.02, sign="+")
+        ('36.1', '3.14', '+2.0')
+        >>> score_text(None)
+        '–'
+    """
+    if value is None:
+        return "–"
+    return f"{100 * value:{sign}.1f}" if unit == "share" else f"{value:{sign}.2f}"
+
+
+def metric_label(metric: str, unit: Unit) -> str:
+    """Return the name of a metric, with its unit where that is not percent.
+
+    Example:
+        >>> metric_label("miou", "share"), metric_label("epe", "pixels")
+        ('miou', 'epe, px')
+    """
+    return f"{metric}, {_SHORT[unit]}" if _SHORT[unit] else metric
 
 
 def escape_control(text: str) -> str:

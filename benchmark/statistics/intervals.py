@@ -2,7 +2,8 @@
 
 An interval is value ± Student's t times the jackknife's standard error, on the logit scale, where
 a score near 0 or 1 has the long tail that it should have, and taken back, so that it never leaves
-the metric's range (the delta method; Agresti, Categorical Data Analysis, 3rd ed., 3.1.7).
+the metric's range; a metric with one bound, such as an error in pixels, has the logarithm in place
+of the logit (the delta method; Agresti, Categorical Data Analysis, 3rd ed., 3.1.7).
 Nothing is drawn: equal rows give equal intervals.
 """
 
@@ -104,7 +105,9 @@ def interval_of(value: float | None, seeds: Sequence[ClipTable]) -> Interval:
         reason = "none: one clip holds all that is scored"
         return Interval(None, None, reason, n, without_interval)
     lo, hi = _ends(own, moved, seeds)
-    name = "clip-logit-t" if are_means(seeds) else "clip-jackknife-logit-t"
+    open_ended = np.isinf(seeds[0].lowest) or np.isinf(seeds[0].highest)
+    scale = "log" if open_ended else "logit"
+    name = f"clip-{scale}-t" if are_means(seeds) else f"clip-jackknife-{scale}-t"
     if abs(shift) > max(_SAME, (hi - lo) / 8):
         reason = "none: the clips' rows do not make this number"
         return Interval(None, None, reason, n, "other-value")
@@ -144,7 +147,8 @@ def interval_ends(
     highest: float = 1.0,
     correction: ArrayLike = 0.0,
 ) -> tuple[Floats, Floats]:
-    """Return the ends of intervals by Student's t on the logit scale of the metric's range.
+    """Return the ends of intervals by Student's t on the logit scale of the metric's range, or on
+    the logarithm of the distance to its bound where it has only one.
 
     Args:
         value: [...] scores, within lowest..highest.
@@ -159,14 +163,34 @@ def interval_ends(
         [0.052, 0.182]
     """
     values, errors = np.asarray(value, np.float64), np.asarray(error, np.float64)
-    span, t = highest - lowest, t_quantile((1 + LEVEL) / 2, df)
-    up = np.asarray(correction, np.float64)
+    t, up = t_quantile((1 + LEVEL) / 2, df), np.asarray(correction, np.float64)
+    if np.isinf(lowest) or np.isinf(highest):
+        return _open_ends(values, errors, t, lowest, highest, up)
+    span = highest - lowest
     share = (values - lowest) / span
     sure = (errors <= ROUNDING) | (share <= 0) | (share >= 1)
     inside = np.where(sure, 0.5, share.clip(ROUNDING, 1 - ROUNDING))
     middle = np.log(inside / (1 - inside))
     step = errors / span / (inside * (1 - inside))
     lo, hi = (lowest + span * _logistic(middle + (sign * t + up) * step) for sign in (-1, 1))
+    return np.where(sure, values, lo), np.where(sure, values, hi)
+
+
+def _open_ends(
+    values: Floats, errors: Floats, t: Floats, lowest: float, highest: float, up: Floats
+) -> tuple[Floats, Floats]:
+    """Return the ends where the range has one bound, on the logarithm of the distance to it, or
+    none, as they are."""
+    bound = lowest if np.isfinite(lowest) else highest
+    if not np.isfinite(bound):
+        return values + (up - t) * errors, values + (up + t) * errors
+    away = 1.0 if np.isfinite(lowest) else -1.0
+    distance = away * (values - bound)
+    sure = (errors <= ROUNDING) | (distance <= 0)
+    middle = np.where(sure, 1.0, distance)
+    steps = ((sign * t + up) * errors / middle for sign in (-1, 1))
+    near, far = (bound + away * middle * np.exp(step.clip(-50, 50)) for step in steps)
+    lo, hi = (near, far) if away > 0 else (far, near)
     return np.where(sure, values, lo), np.where(sure, values, hi)
 
 

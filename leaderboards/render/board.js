@@ -140,7 +140,7 @@
   };
   const chart = (table, points, axis) => {
     const root = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img" });
-    root.append(svg("text", { x: 0, y: 12, class: "title" }, `${table.metric} by ${axis.title}${axis.unit ? `, ${axis.unit}` : ""}`));
+    root.append(svg("text", { x: 0, y: 12, class: "title" }, `${table.metric}, ${table.unit}, by ${axis.title}${axis.unit ? `, ${axis.unit}` : ""}`));
     const known = points.filter((p) => p[axis.at] > 0);
     if (!known.length) {
       root.setAttribute("aria-label", `${axis.title}: not measured for any model`);
@@ -149,8 +149,9 @@
     }
     const xs = known.map((p) => p[axis.at]), ys = known.flatMap((p) => [p[1], p[2] ?? p[1], p[3] ?? p[1]]);
     const x0 = Math.min(...xs) / 1.5, x1 = Math.max(...xs) * 1.5;
-    let y0 = Math.floor(Math.min(...ys) / 5) * 5, y1 = Math.ceil(Math.max(...ys) / 5) * 5;
-    if (y0 === y1) y1 += 5;
+    const grain = table.unit === "percent" ? 5 : 1;
+    let y0 = Math.floor(Math.min(...ys) / grain) * grain, y1 = Math.ceil(Math.max(...ys) / grain) * grain;
+    if (y0 === y1) y1 += grain;
     const x = (v) => L + ((Math.log(v) - Math.log(x0)) / (Math.log(x1) - Math.log(x0))) * (W - L - R);
     const y = (v) => H - B - ((v - y0) / (y1 - y0)) * (H - B - T);
     for (const v of ticks(y0, y1)) {

@@ -91,16 +91,6 @@ def unlike(table: BoardTable, tables: Sequence[BoardTable]) -> list[str]:
     return [f"{name}={json.dumps(table.params[name])}" for name in names]
 
 
-def percent(value: float | None) -> str:
-    """Return a fraction as a percentage with one decimal, a dash for None.
-
-    Example:
-        >>> percent(0.36125), percent(None)
-        ('36.1', '–')
-    """
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
 @lru_cache(maxsize=1024)
 def resolution_label(view: str) -> str:
     """Return a view in a few words.

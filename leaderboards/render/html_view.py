@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tvseg_bench.benchmark.results.text import UNITS, score_text
 from tvseg_bench.leaderboards.published.numbers import for_model
 from tvseg_bench.leaderboards.render import formatting
 from tvseg_bench.leaderboards.render.page.page import render_page
@@ -115,13 +116,15 @@ def table(found: BoardTable, tables: Sequence[BoardTable], unfolded: bool) -> di
         "dataset_version": key.dataset_version,
         "about": _about(found, tables),
         "headline": headline,
+        "unit": UNITS[ranked.unit],
+        "points": "points" if ranked.unit == "share" else UNITS[ranked.unit],
         "others": others,
         "higher": all(row.higher_is_better for row in ranked.rows),
-        "axis": (formatting.percent(scale.lo), formatting.percent(scale.hi)),
+        "axis": (score_text(scale.lo, ranked.unit), score_text(scale.hi, ranked.unit)),
         "rows": [
             row_view(row, scale, [rest[n].get(row.key) for n in others]) for row in ranked.rows
         ],
-        "smallest": None if ranked.smallest is None else formatting.percent(ranked.smallest),
+        "smallest": None if ranked.smallest is None else score_text(ranked.smallest, ranked.unit),
         "best": best if len(best) > 1 else [],
         "few": any(row.few for row in ranked.rows),
         "papers": any(row.paper_value is not None for row in ranked.rows),
@@ -158,8 +161,9 @@ class Scale:
             if v is not None
         ]
         lo, hi = (min(seen), max(seen)) if seen else (0.0, 1.0)
-        lo, hi = math.floor(lo * 20) / 20, math.ceil(hi * 20) / 20
-        return cls(lo, hi if hi > lo else lo + 0.05)
+        steps = 20 if hi - lo <= 2 else 1
+        lo, hi = math.floor(lo * steps) / steps, math.ceil(hi * steps) / steps
+        return cls(lo, hi if hi > lo else lo + 1 / steps)
 
     def at(self, value: float | None) -> str | None:
         """Return the place of a value in percent of the axis."""
@@ -189,15 +193,15 @@ def row_view(row: BoardRow, scale: Scale, others: Sequence[BoardRow | None]) -> 
         "rank_value": row.rank,
         "top": row.rank is not None and row.rank_lo == 1,
         "value": row.value,
-        "score": formatting.percent(row.value),
-        "sd": None if row.sd is None else formatting.percent(row.sd),
+        "score": score_text(row.value, row.unit),
+        "sd": None if row.sd is None else score_text(row.sd, row.unit),
         "ci": None
         if row.ci is None
-        else (formatting.percent(row.ci[0]), formatting.percent(row.ci[1])),
+        else (score_text(row.ci[0], row.unit), score_text(row.ci[1], row.unit)),
         "few": row.few and row.value is not None,
         "style": scale.style(row),
         "others": [
-            None if o is None or o.value is None else (o.value, formatting.percent(o.value))
+            None if o is None or o.value is None else (o.value, score_text(o.value, o.unit))
             for o in others
         ],
         "params": formatting.number(facts["params_m"]),
@@ -209,7 +213,7 @@ def row_view(row: BoardRow, scale: Scale, others: Sequence[BoardRow | None]) -> 
         "contaminated": facts["contaminated"],
         "published": None
         if row.paper_value is None
-        else (row.paper_value, formatting.percent(row.paper_value)),
+        else (row.paper_value, score_text(row.paper_value, row.unit)),
     }
 
 
@@ -233,14 +237,15 @@ def published(tables: Sequence[BoardTable]) -> Iterator[Mapping[str, Any]]:
                 "model": name,
                 "shown": formatting.breakable(name),
                 "paper": paper,
-                "ours": formatting.percent(own.value) if same and own is not None else None,
+                "ours": score_text(own.value, own.unit) if same and own is not None else None,
             }
 
 
 def chart_data(tables: Sequence[BoardTable]) -> dict[str, Any]:
     """Return models once, and per table points `[model, score, lo, hi, params, gflops, fps]`.
 
-    Scores in percent; None where nothing was computed. Points without a score are left out.
+    Scores as they are printed, `unit` says in what; None where nothing was computed. Points
+    without a score are left out.
     """
     models: dict[str, dict[str, Any]] = {}
     made = []
@@ -251,6 +256,7 @@ def chart_data(tables: Sequence[BoardTable]) -> dict[str, Any]:
                 "id": table.key.id,
                 "label": f"{table.key.protocol_label} on {table.key.dataset_label}",
                 "metric": headline,
+                "unit": UNITS[found.unit],
                 "higher": all(row.higher_is_better for row in found.rows),
                 "clips": table.n_clips or 0,
                 "points": [_point(row, models) for row in found.rows if row.value is not None],
@@ -271,5 +277,6 @@ def _point(row: BoardRow, models: dict[str, dict[str, Any]]) -> list[float | int
         }
     lo, hi = row.ci or (None, None)
     places = (row.facts["params_m"], row.facts.get("gflops"), row.fps)
-    scores = (None if v is None else round(100 * v, 2) for v in (row.value, lo, hi))
+    times = 100 if row.unit == "share" else 1
+    scores = (None if v is None else round(times * v, 2) for v in (row.value, lo, hi))
     return [models[key]["at"], *scores, *places]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from tvseg_bench.benchmark.results.text import UNITS, metric_label, score_text
 from tvseg_bench.leaderboards.render import formatting
 from tvseg_bench.leaderboards.summary import ordered, summaries
 
@@ -20,17 +21,18 @@ _BASELINES = ("baseline/random", "baseline/pixels")
 _MOST_NAMED = 20
 _MOST_ROWS = 30
 _NOTE = (
-    f"Scores in percent with {formatting.INTERVAL}; ± is the standard deviation over seeds. "
+    f"Scores in percent, or in the unit beside their name, with {formatting.INTERVAL}; "
+    "± is the standard deviation over seeds. "
     "A rank `1–3` means that the model cannot be told apart from those on ranks 1 to 3: "
     f"{formatting.COMPARISON}. "
     "*constant* is the score of one label everywhere, *oracle* that of the ground truth pooled to "
     "the patch grid: what a perfect clustering of patches would reach."
 )
 _SUMMARY = (
-    "The headline score of every protocol, in percent; intervals, ranks and cost are in the "
-    "tables below. **Bold** scores are the best of a column or cannot be told apart from it; "
-    "where none is bold, no model is told apart from the best. Models are in the order of their "
-    "mean rank, which is no score."
+    "The headline score of every protocol, in percent where no unit is named; intervals, ranks "
+    "and cost are in the tables below. **Bold** scores are the best of a column or cannot be told "
+    "apart from it; where none is bold, no model is told apart from the best. Models are in the "
+    "order of their mean rank, which is no score."
 )
 
 
@@ -94,7 +96,7 @@ def _summary(group: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _column(column: Mapping[str, Any]) -> str:
-    metric = "" if column["metric"] == "miou" else f" {code(column['metric'])}"
+    metric = "" if column["metric"] == "miou" else f" {code(column['label'])}"
     return code(column["protocol"]) + metric + ("" if column["higher"] else " ↓")
 
 
@@ -123,8 +125,9 @@ def _section(table: BoardTable, tables: Sequence[BoardTable]) -> Iterator[str]:
     yield " · ".join(about)
     yield ""
     names = [headline, *others]
-    head = ["rank", "model", *names, "constant", "oracle", "params M", "frames/s", "seeds"]
-    yield _line(code(h) if h in names else h for h in head)
+    labels = [metric_label(name, table.metrics[name].unit) for name in names]
+    head = ["rank", "model", *labels, "constant", "oracle", "params M", "frames/s", "seeds"]
+    yield _line(code(h) if h in labels else h for h in head)
     yield _line("---:" if h != "model" else "---" for h in head)
     rest = {name: {row.key: row for row in table.metrics[name].rows} for name in others}
     for row in table.metrics[headline].rows:
@@ -133,13 +136,18 @@ def _section(table: BoardTable, tables: Sequence[BoardTable]) -> Iterator[str]:
     yield from _footnotes(table.metrics[headline], headline)
 
 
+def _points(found: Ranked) -> str:
+    """Return what a difference is counted in."""
+    return "points" if found.unit == "share" else UNITS[found.unit]
+
+
 def _row(row: BoardRow, others: Sequence[BoardRow | None]) -> Iterator[str]:
     yield formatting.rank_text(row)
     yield _model(row)
     yield _score(row)
     yield from ("–" if other is None else _score(other) for other in others)
-    yield formatting.percent(row.constant)
-    yield formatting.percent(row.oracle)
+    yield score_text(row.constant, row.unit)
+    yield score_text(row.oracle, row.unit)
     params = row.facts["params_m"]
     yield "–" if params is None else f"{params:.1f}"
     yield "–" if row.fps is None else f"{row.fps:.1f}"
@@ -155,11 +163,11 @@ def _model(row: BoardRow) -> str:
 
 def _score(row: BoardRow) -> str:
     """Return value, spread over seeds and interval; † where it rests on few clips."""
-    text = formatting.percent(row.value)
+    text = score_text(row.value, row.unit)
     if row.sd is not None:
-        text += f" ± {100 * row.sd:.1f}"
+        text += f" ± {score_text(row.sd, row.unit)}"
     if row.ci is not None:
-        text += f" [{formatting.percent(row.ci[0])}, {formatting.percent(row.ci[1])}]"
+        text += f" [{score_text(row.ci[0], row.unit)}, {score_text(row.ci[1], row.unit)}]"
     return text + (" †" if row.value is not None and row.few else "")
 
 
@@ -174,7 +182,7 @@ def _footnotes(found: Ranked, headline: str) -> Iterator[str]:
     if found.smallest is not None:
         yield (
             f"Smallest difference in {code(headline)} that these clips show with 80 % power: "
-            f"{100 * found.smallest:.1f} points (median pair).  "
+            f"{score_text(found.smallest, found.unit)} {_points(found)} (median pair).  "
         )
     models = {row.key.model for row in rows}
     missing = [code(name) for name in _BASELINES if name not in models]

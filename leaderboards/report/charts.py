@@ -21,7 +21,8 @@ def timeline(
     """Return mIoU over time on the axis of the frames above it, None for less than three frames.
 
     Args:
-        series: name and one value per frame, within 0..1, None where a frame has no value.
+        series: name and one value per frame, within 0..1, None where a frame has no value; below
+            0 it is drawn as 0.
         positions: of the frames that are shown above, the first and the last among them.
         middles: where their middles are, in percent of the width.
     """
@@ -60,7 +61,7 @@ def _axes(middles: Sequence[float]) -> dict[str, Any]:
 
 
 def _y(value: float) -> float:
-    return round(_TOP + (HEIGHT - _TOP - _BOTTOM) * (1 - value), 1)
+    return round(_TOP + (HEIGHT - _TOP - _BOTTOM) * (1 - max(value, 0.0)), 1)
 
 
 def _mean(values: Sequence[float | None]) -> str:

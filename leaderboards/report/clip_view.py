@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tvseg_bench.benchmark.metrics.matching import UNMATCHED, Match
 from tvseg_bench.benchmark.recording.writer import spread
 from tvseg_bench.benchmark.results.result_file import Problem
-from tvseg_bench.benchmark.results.text import ResultError
+from tvseg_bench.benchmark.results.text import ResultError, score_text
 from tvseg_bench.benchmark.types import VOID
-from tvseg_bench.leaderboards.render.formatting import breakable, percent
+from tvseg_bench.leaderboards.render.formatting import breakable
 from tvseg_bench.leaderboards.report import drawing, video
 from tvseg_bench.leaderboards.report.charts import timeline
 from tvseg_bench.leaderboards.report.contingency import of_unit
@@ -50,7 +50,7 @@ def clip_view(chosen: SelectedClip, section: Section, problems: list[Problem]) -
     shown: dict[str, Any] = {
         "why": chosen.why,
         "name": breakable(chosen.name),
-        "scores": [(m.name, percent(c.score)) for m, c in models],
+        "scores": [(m.name, score_text(c.score)) for m, c in models],
         "broken": "",
     }
     try:
@@ -94,7 +94,7 @@ def _segment_parts(
         *(
             (
                 m.name,
-                f"{recording.metric} {percent(c.score)}",
+                f"{recording.metric} {score_text(c.score)}",
                 drawing.segments(images, _matched(c, ids), recording.background),
             )
             for (m, c), ids in zip(models, maps, strict=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tvseg_bench.benchmark.results.text import UNITS, score_text
 from tvseg_bench.leaderboards.render import formatting
 from tvseg_bench.leaderboards.render.html_view import Scale, row_view
 from tvseg_bench.leaderboards.render.page.page import render_page
@@ -16,6 +17,7 @@ from tvseg_bench.leaderboards.report.contingency import of_data_set
 from tvseg_bench.leaderboards.summary import summaries
 
 if TYPE_CHECKING:
+    from tvseg_bench.benchmark.types import Unit
     from tvseg_bench.leaderboards.report.gather import (
         ReportContent,
         ReportedModel,
@@ -110,11 +112,13 @@ def _section(section: Section, material: ReportContent) -> dict[str, Any]:
         "of_frames": "" if recording is None else recording.of_frames,
         "under": under,
         "headline": headline,
-        "axis": (formatting.percent(scale.lo), formatting.percent(scale.hi)),
+        "axis": (score_text(scale.lo, ranked.unit), score_text(scale.hi, ranked.unit)),
+        "unit": UNITS[ranked.unit],
+        "points": "points" if ranked.unit == "share" else UNITS[ranked.unit],
         "rows": [row_view(row, scale, []) for row in ranked.rows],
         "references": _references(ranked.rows),
-        "difference": _difference(section, material.compare, headline),
-        "scatter": _scatter(section, material.compare, headline),
+        "difference": _difference(section, material.compare, headline, ranked.unit),
+        "scatter": _scatter(section, material.compare, headline, ranked.unit),
         "clips": [clip_view(chosen, section, material.problems) for chosen in section.clips],
         "hidden": len([m for m in section.models if m.recording]) - len(section.illustrated),
         "legend": legend(section, recording),
@@ -131,12 +135,13 @@ def _references(rows: Sequence[Any]) -> list[tuple[str, str]]:
     for name, words in names.items():
         values = [getattr(row, name) for row in rows if getattr(row, name) is not None]
         if values:
-            found.append((words, formatting.percent(max(values))))
+            best = max if rows[0].higher_is_better else min
+            found.append((words, score_text(best(values), rows[0].unit)))
     return found
 
 
 def _difference(
-    section: Section, pair: tuple[str, str] | None, metric: str
+    section: Section, pair: tuple[str, str] | None, metric: str, unit: Unit
 ) -> dict[str, Any] | None:
     if pair is None:
         return None
@@ -146,20 +151,18 @@ def _difference(
         return None
     known = found.lo is not None and found.hi is not None
     return {
-        "value": _signed(found.value),
-        "ci": (_signed(found.lo), _signed(found.hi)) if known else None,
+        "value": score_text(found.value, unit, "+"),
+        "ci": tuple(score_text(v, unit, "+") for v in (found.lo, found.hi)) if known else None,
         "different": found.different,
-        "smallest": None if found.smallest is None else formatting.percent(found.smallest),
+        "smallest": None if found.smallest is None else score_text(found.smallest, unit),
         "n": found.n,
     }
 
 
-def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:+.1f}"
-
-
-def _scatter(section: Section, pair: tuple[str, str] | None, metric: str) -> dict[str, Any] | None:
-    if pair is None:
+def _scatter(
+    section: Section, pair: tuple[str, str] | None, metric: str, unit: Unit
+) -> dict[str, Any] | None:
+    if pair is None or unit != "share":
         return None
     by_name = {m.name: m for m in section.models}
     rows = [{r.clip: r.metrics.get(metric) for r in by_name[name].clip_rows} for name in pair]
@@ -193,7 +196,7 @@ def _classes(section: Section) -> dict[str, Any] | None:
         "rows": [
             {
                 "name": names[label],
-                "share": formatting.percent(support.get(label, 0) / total) if total else "–",
+                "share": score_text(support.get(label, 0) / total) if total else "–",
                 "cells": [_class_cell(classes.get(label)) for _, classes in found],
             }
             for label in labels
@@ -207,8 +210,8 @@ def _class_cell(found: Any) -> dict[str, Any] | None:
     lo, hi = found.ci or (None, None)
     places = {"v": found.iou, "l": lo, "h": hi}
     return {
-        "value": formatting.percent(found.iou),
-        "ci": None if found.ci is None else (formatting.percent(lo), formatting.percent(hi)),
+        "value": score_text(found.iou),
+        "ci": None if found.ci is None else (score_text(lo), score_text(hi)),
         "style": ";".join(f"--{k}:{100 * v:.1f}" for k, v in places.items() if v is not None),
         "clips": found.clips,
     }

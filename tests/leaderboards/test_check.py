@@ -36,7 +36,7 @@ def test_nothing_is_wrong(cell: Make, unscored: Make, tmp_path: Path) -> None:
     ("path", "value", "sentence"),
     [
         ("metrics.miou.value", 0.9, "metrics.miou.value is 0.900000, but the rows"),
-        ("metrics.miou.value", 36.1, "metrics.miou.value is 36.1: Input should be less"),
+        ("metrics.miou.value", 36.1, "metrics.miou is 36.1: input should be less"),
         ("metrics.miou.ci95", [0.5, 0.6], "metrics.miou.ci95 is [0.5, 0.6], but the rows give ["),
         ("seed", 3, "one of them was edited"),
         ("protocol.params", {"k": 5}, "one was edited"),

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tvseg_bench.benchmark.types import MetricCard, ModelCard, Score, UnitScore
 CARDS = {
     "miou": MetricCard(title="a fraction"),
     "drift": MetricCard(title="a difference of fractions", lowest=-1.0),
+    "epe": MetricCard(title="an error", highest=inf, unit="pixels", higher_is_better=False),
     "narrow": MetricCard(title="between a quarter and a half", lowest=0.25, highest=0.5),
 }
 
@@ -49,7 +51,25 @@ def result(made: Score) -> Result:
 def test_the_range_stands_in_the_file() -> None:
     for name, card in CARDS.items():
         metric = json.loads(result(score(name, [0.3])).to_json())["metrics"][name]
-        assert (metric["lowest"], metric["highest"]) == (card.lowest, card.highest)
+        highest = None if card.highest == inf else card.highest
+        assert (metric["lowest"], metric["highest"]) == (card.lowest, highest)
+        assert metric["unit"] == card.unit
+
+
+def test_an_error_in_pixels_has_no_upper_bound(tmp_path: Any) -> None:
+    made = score("epe", [2.0, 3.0, 2.5, 40.0], references={"constant/epe": 1e6})
+    found = result(made)
+    metric = found.metrics["epe"]
+    assert metric.highest == inf
+    assert metric.ci95 is not None
+    assert 0 < metric.ci95[0] < 11.875 < 60 < metric.ci95[1]
+    assert metric.ci_method == "clip-log-t"
+    assert Result.model_validate_json(found.to_json()) == found
+    written = ResultStore(tmp_path).write(found, made)
+    path = ResultStore(tmp_path).samples_path(written.cell_id)
+    assert read_samples(path, written.cell_id, metrics=written.metrics)[0][3].metrics["epe"] == 40
+    with pytest.raises(ResultError, match=r"metrics\.epe is -0\.5: input should be greater"):
+        result(score("epe", [-0.5]))
 
 
 def test_a_signed_metric_may_be_negative_and_so_may_its_interval(tmp_path: Any) -> None:
@@ -82,7 +102,7 @@ def test_intervals_end_where_the_metric_does() -> None:
     ("made", "sentence"),
     [
         (score("miou", [-0.1]), r"metrics\.miou is -0\.1: input should be greater than or equal"),
-        (score("drift", [-1.1]), r"metrics\.drift\.value is -1\.1"),
+        (score("drift", [-1.1]), r"metrics\.drift is -1\.1: input should be greater"),
         (score("narrow", [0.6]), r"metrics\.narrow is 0\.6: input should be less than or equal"),
         (score("miou", [0.1], references={"oracle/miou": -0.1}), r"references\.oracle/miou is -0"),
     ],
@@ -102,7 +122,7 @@ def test_rows_out_of_range_are_named(tmp_path: Any) -> None:
         read_samples(path, written.cell_id, metrics=written.metrics)
 
 
-NEW = ("lowest", "highest", "background", "clip_score", "rows")
+NEW = ("lowest", "highest", "unit", "background", "clip_score", "rows")
 
 
 def older(made: Result, **changes: Any) -> Result:

@@ -331,7 +331,7 @@ def test_json_of_another_kind_is_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ('{"clip": "a", "metrics": {"miou": 2.0}}', "line 2: metrics.miou is 2.0"),
+        ('{"clip": "a", "metrics": {"miou": "2"}}', "line 2: metrics.miou is '2'"),
         ('{"clip": "a", "metrics": {}, "counts": {"tp": [1]}}', "counts.labels"),
         (
             '{"clip": "a", "metrics": {}, '

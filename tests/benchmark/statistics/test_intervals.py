@@ -88,6 +88,25 @@ def test_an_interval_stays_in_the_range_and_holds_its_value(
     assert value - 1e-12 <= hi <= 1
 
 
+@given(st.floats(1e-3, 1e4), st.floats(0, 50), st.floats(2, 200))
+def test_an_interval_of_one_bound_stays_above_it(value: float, error: float, df: float) -> None:
+    lo, hi = interval_ends(value, error, df, 0.0, np.inf)
+    assert 0 <= lo <= value * (1 + 1e-12)
+    assert value <= hi * (1 + 1e-12)
+    below, above = interval_ends(-value, error, df, -np.inf, 0.0)
+    assert (below, above) == pytest.approx((-hi, -lo))
+    free = interval_ends(value, error, df, -np.inf, np.inf)
+    assert np.mean(free) == pytest.approx(value)
+
+
+def test_intervals_of_errors_in_pixels_cover_within_two_points() -> None:
+    rng = np.random.default_rng(5)
+    values = rng.gamma(4.0, 1.5, (30, 4000))
+    errors = values.std(axis=0, ddof=1) / np.sqrt(30)
+    lo, hi = interval_ends(values.mean(axis=0), errors, 29, 0.0, np.inf)
+    assert 0.93 <= ((lo <= 6.0) & (hi >= 6.0)).mean() <= 0.97
+
+
 def test_few_clips_cover_nearly_as_often() -> None:
     assert 0.92 <= coverage("symmetric", 5) <= 0.98
 

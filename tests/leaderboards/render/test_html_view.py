@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,27 @@ def test_lower_is_better_is_said(cell: Make, tmp_path: Path) -> None:
     cell(metrics={"miou": MetricCard(title="", higher_is_better=False)})
     assert "Lower is better." in made(tmp_path)
     assert chart_data(made(tmp_path))["tables"][0]["higher"] is False
+
+
+def test_pixels_are_no_percent(cell: Make, tmp_path: Path) -> None:
+    card = MetricCard(title="", highest=inf, unit="pixels", higher_is_better=False)
+    easy = [i / 20 for i in range(6, 18)]
+    for name, far in (("near/a", 1.0), ("far/b", 100.0)):
+        cell([far * v for v in easy], model=name, metrics={"miou": card, "miou_fg": card})
+    page = made(tmp_path)
+    assert "miou, px ↓" in page
+    assert "57.50" in page
+    assert "in pixels, best first" in page
+    chart = chart_data(page)["tables"][0]
+    assert (chart["unit"], chart["higher"]) == ("pixels", False)
+    assert sorted(point[1] for point in chart["points"]) == [0.57, 57.5]
+    build([tmp_path / "run"], tmp_path / "out", ["md", "csv"])
+    text = (tmp_path / "out/leaderboard.md").read_text(encoding="utf-8")
+    rows = [line for line in text.split("# Tables")[1].splitlines() if line.startswith("| ")]
+    assert "`miou, px`" in rows[0]
+    assert "near/a" in rows[2]
+    assert "Lower `miou` is better." in text
+    assert " pixels (median pair)" in text
 
 
 def test_gflops_reach_page_and_csv(cell: Make, tmp_path: Path) -> None:
