@@ -9,7 +9,9 @@ what it can of them. Columns:
   whose released files the source does not name which.
 - `protocol`, `preset`, `params`: what the suite calls the setting, `params` as `field=value` with
   blanks between. An empty preset: the source does not state its settings.
-- `dataset`, `split`, `clips`: what was scored, and how many clips that split has.
+- `dataset`, `split`, `clips`: what was scored, and how many clips that split has. Where a data set
+  can be counted in several ways, the one that the setting's code uses: `ade20k-151` for NeCo's and
+  Hummingbird's, `ade20k` for DINOv2's and DINOv3's; STEGO's `val` of COCO-Stuff is `curated-val`.
 - `metric`, `value`: a fraction of 1; `decimals`: those of the percentage as it is printed.
 - `tolerance`: how far ours may be off, a choice of this suite: 0.005 for propagation (runs of one
   script were seen to differ by as much, issue 10 of VFS) and for clusters of a model's own, 0.01
@@ -125,7 +127,7 @@ def published(model: str | None = None, **equal: object) -> tuple[Published, ...
     """Return the numbers of a model, or those whose other columns are equal to these.
 
     Example:
-        >>> [row.percent for row in published("timet/vits16", dataset="ade20k")]
+        >>> [row.percent for row in published("timet/vits16", dataset="ade20k-151")]
         ['23.2', '18.9', '14.1', '12.1']
     """
     wanted = dict(equal) if model is None else {"model": model, **equal}

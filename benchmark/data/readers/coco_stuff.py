@@ -1,8 +1,9 @@
 """COCO-Stuff (164k) with four ways to count classes: still images, each a clip of one frame.
 
 Layout: images/{train2017,val2017}/*.jpg and annotations/{train2017,val2017}/*.png, stored values
-0 to 181, 255 unlabelled (README of github.com/nightrome/cocostuff). Where the lists of PiCIE lie
-beside them in curated/, the splits that PiCIE and STEGO use are there too.
+0 to 181, 255 unlabelled (README of github.com/nightrome/cocostuff); or, as many keep COCO,
+{train2017,val2017}/*.jpg and stuffthingmaps/{train2017,val2017}/*.png. Where the lists of PiCIE
+lie beside them in curated/, the splits that PiCIE and STEGO use are there too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ ROOTS = (
     *("coco", "COCO", "coco2017"),
 )
 FOLDERS = {"val": "val2017", "train": "train2017"}
+IMAGES = ("images/", "")
+"""What may stand before these folders: COCO-Stuff's own layout, or COCO's."""
 LISTS = {
     "curated-val": "curated/val2017/Coco164kFull_Stuff_Coarse_7.txt",
     "curated-train": "curated/train2017/Coco164kFull_Stuff_Coarse.txt",
@@ -92,8 +95,9 @@ def _inventory(
     card: DatasetCard, root: Path | None, split: str | None, classes: LabelMap
 ) -> Inventory:
     folder = layout.find_root(card, root, ROOTS, _mismatch)
+    before = next(b for b in IMAGES if any((folder / (b + f)).is_dir() for f in FOLDERS.values()))
     there = {
-        **layout.folders_there(folder, {s: f"images/{name}" for s, name in FOLDERS.items()}),
+        **layout.folders_there(folder, {s: before + name for s, name in FOLDERS.items()}),
         **{s: folder / name for s, name in LISTS.items() if (folder / name).is_file()},
     }
     split = layout.choose_split(card, split, there, f"{folder} (images, or curated)")
@@ -101,7 +105,7 @@ def _inventory(
     masks = next((d for d in (f"{m}/{part}" for m in MASKS) if (folder / d).is_dir()), MASKS[0])
     found = Collector(folder)
     wanted = map(stem, layout.names_in(there[split])) if split in LISTS else None
-    found.add_stills(f"images/{part}", masks, wanted, listed=LISTS.get(split, ""))
+    found.add_stills(before + part, masks, wanted, listed=LISTS.get(split, ""))
     return found.finish(
         card,
         split,
@@ -114,7 +118,7 @@ def _inventory(
 
 
 def _mismatch(folder: Path) -> str | None:
-    images = [f"images/{name}" for name in FOLDERS.values()]
+    images = [before + name for before in IMAGES for name in FOLDERS.values()]
     if lack := layout.missing_part(folder, images):
         return lack
     masks = [f"{name}/{part}" for name in MASKS for part in FOLDERS.values()]

@@ -52,7 +52,7 @@ ABSENT_MODELS = {
 }
 ABSENT_PROTOCOLS = {"fcn", "davis-unsupervised"}
 ABSENT_PRESETS = {"", "dinov2", "dinov2-ms", "dino-before-pr-46", "stego-linear"}
-ABSENT_DATASETS = {"ade20k", "cityscapes", "cocostuff-27", "potsdam-3"}
+ABSENT_DATASETS = {"potsdam-3"}
 
 
 @pytest.fixture(autouse=True)

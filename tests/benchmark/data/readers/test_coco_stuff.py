@@ -70,6 +70,8 @@ def test_listed_image_that_is_not_there(tree):
 def test_masks_beside_the_json_files_of_coco(tree):
     root = cocostuff(tree)
     (root / "annotations").rename(root / "stuffthingmaps")
+    (root / "images/val2017").rename(root / "val2017")
+    (root / "images").rename(root / "elsewhere")
     tree.text("cocostuff/annotations/instances_val2017.json", "{}")
     assert np.unique(inventory_27(root, None).open().clips[0].semantic(0)).size == 5
 

@@ -104,3 +104,24 @@ def test_a_protocol_that_needs_masks_says_that_there_are_none(tree, tmp_path, ma
     assert {
         f"{dataset} has no semantic masks, which this protocol needs" in r.reason for r in results
     } == {True}
+
+
+def test_151_ids_average_over_a_class_that_is_never_scored(tree, tmp_path: Path):
+    """As NeCo and open-hummingbird-eval: 0 is no pixel's truth and counts 0 in the mean."""
+    trees.ade20k(tree)
+    results = tvseg_bench.run(
+        "baseline/pixels",
+        "retrieval:hummingbird",
+        "ade20k,ade20k-151",
+        output=tmp_path / "run",
+        data_root=tree.root,
+        overrides={
+            "protocol.retrieval.size": 32,
+            "protocol.retrieval.score_size": 32,
+            "protocol.retrieval.k": 3,
+        },
+    ).results
+    assert [result.status for result in results] == ["ok", "ok"]
+    for result, classes in zip(results, (150, 151), strict=True):
+        assert result.metrics["miou"].value == pytest.approx(sum(result.per_class.iou) / classes)
+        assert 0 < result.metrics["miou"].value < 0.02
