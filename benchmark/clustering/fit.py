@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,10 +135,14 @@ def fit_stream(
 
 
 def label_frames(
-    frames: interface.Floating, centers: interface.Floating, size: tuple[int, int], pool: Workers
-) -> NDArray[np.int32]:
-    """Return the nearest of centers [K, D] for every pixel of frames, [F, H, W]."""
-    labels = np.empty((len(frames), *size), np.int32)
+    frames: interface.Floating,
+    centers: interface.Floating,
+    size: tuple[int, int],
+    pool: Workers,
+    dtype: np.dtype[Any],
+) -> NDArray[np.integer[Any]]:
+    """Return the nearest of centers [K, D] for every pixel of frames, [F, H, W] of that type."""
+    labels: NDArray[np.integer[Any]] = np.empty((len(frames), *size), dtype)
     shift = centers.mean(0, dtype=np.float64)
     blocks = blocks_of(frames, size, shift)
 

@@ -57,6 +57,15 @@ def write_labels(
 
 
 @compiled(**FINITE)
+def fill_cell(labels: Array, extent: Array, cell: int, column: int) -> None:
+    """Write one column to all pixels of a cell in labels [H, W]."""
+    top, left, rows, cols = extent[cell, 0], extent[cell, 1], extent[cell, 2], extent[cell, 3]
+    for y in range(top, top + rows):
+        for x in range(left, left + cols):
+            labels[y, x] = column
+
+
+@compiled(**FINITE)
 def visit_cells(
     scores: Scores, width: int, won: Array, columns: Array, corners: Array, pattern: Array,
     extent: Array, first: Array, tx: Scores, ty: Scores, txy: Scores, moments: Scores,
@@ -78,7 +87,9 @@ def visit_cells(
         found[0] = winner
         if winner != won[b] or winner != won[c] or winner != won[d]:
             n = contenders(scores, width, a, b, c, d, won, found)
-        if n == 1 and not len(labels):
+        if n == 1 and len(labels):
+            fill_cell(labels, extent, cell, columns[found[0]])
+        elif n == 1:
             best += add_pixels(scores, weights, tally, a, b, c, d, winner, m, mx, my, mxy)
         elif n == 2 and not len(labels):
             best += split_between_two(
@@ -128,7 +139,7 @@ def assign_frames(
         most = max(most, first[i + 1] - first[i])
     value = np.empty(most, features.dtype)
     label = np.zeros(most, np.int32)
-    nothing = np.empty((0, 0), np.int32)
+    nothing = np.empty((0, 0), labels.dtype)
     best = 0.0
     width = padded
     scores = wide

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from tvseg_bench.benchmark.clustering import interface, torch_backend
 from tvseg_bench.benchmark.clustering.fit import fit_frames, fit_stream, label_frames
@@ -79,7 +79,7 @@ def kmeans_upsampled(
             fit = _fit_on_device(frames, height_width, settings, init, device, pool)
         centers = fit.centers.astype(frames.dtype)
         if labels == "pixels":
-            maps = _label(frames, centers, height_width, device, pool)
+            maps = _label(frames, centers, height_width, device, pool, np.dtype(np.int32))
     return replace(fit, centers=centers, labels=maps)
 
 
@@ -118,10 +118,14 @@ def assign_upsampled(
     features: interface.Features,
     centers: interface.Floating,
     size: tuple[int, int],
-) -> NDArray[np.int32]:
-    """Return the nearest of centers [K, D] for every upsampled pixel, int32 [F, H, W].
+    dtype: DTypeLike = np.int32,
+) -> NDArray[Any]:
+    """Return the nearest of centers [K, D] for every upsampled pixel, [F, H, W].
 
     The lowest one on ties. Works frame by frame: one frame at a time gives the same labels.
+
+    Args:
+        dtype: of the labels, an integer type that holds K.
 
     Raises:
         ModelError: features of another shape than [F, h, w, D], or with NaN or infinity.
@@ -131,7 +135,8 @@ def assign_upsampled(
     height_width = interface.check_size(size)
     interface.check_centers("centers", centers, "k", frames.shape[3])
     with workers() as pool:
-        return _label(frames, centers, height_width, interface.device_of(features), pool)
+        device = interface.device_of(features)
+        return _label(frames, centers, height_width, device, pool, np.dtype(dtype))
 
 
 def _device(features: interface.Features, backend: Backend) -> str | None:
@@ -149,10 +154,11 @@ def _label(
     size: tuple[int, int],
     device: str | None,
     pool: Workers,
-) -> NDArray[np.int32]:
+    dtype: np.dtype[Any],
+) -> NDArray[Any]:
     if device is not None:
-        return torch_backend.label(frames, centers, size, device)
-    return label_frames(frames, centers, size, pool)
+        return torch_backend.label(frames, centers, size, device).astype(dtype, copy=False)
+    return label_frames(frames, centers, size, pool, dtype)
 
 
 def _fit_on_device(

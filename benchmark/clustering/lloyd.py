@@ -21,6 +21,7 @@ from tvseg_bench.benchmark.clustering.upsampling import CellTables, cell_tables
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+Labels = NDArray[np.integer[Any]]
 FRAMES = 4
 """Frames of a block. A constant, so that sums are grouped alike whatever the threads."""
 _NO_LABELS = np.empty((0, 0, 0), np.int32)
@@ -90,7 +91,7 @@ def columns(centers: Floating, dtype: np.dtype[Any]) -> Floating:
 
 
 def _pass(
-    block: FrameBlock, centers: Floating, sums: Floats, counts: Counts, labels: NDArray[np.int32]
+    block: FrameBlock, centers: Floating, sums: Floats, counts: Counts, labels: Labels
 ) -> float:
     """Fill labels, or sums and counts; see `frame_kernels.assign_frames`."""
     from tvseg_bench.benchmark.clustering.frame_kernels import assign_frames
@@ -159,8 +160,6 @@ def lloyd(
     return reached
 
 
-def label_block(
-    block: FrameBlock | UnpreparedBlock, centers: Floating, labels: NDArray[np.int32]
-) -> None:
+def label_block(block: FrameBlock | UnpreparedBlock, centers: Floating, labels: Labels) -> None:
     """Write the best of centers [K, D] for the pixels of a block to labels [f, H, W]."""
     _pass(block.prepared(), centers, np.zeros((0, 0)), np.zeros(0, np.int64), labels)

@@ -8,8 +8,7 @@ pixels by class and punishes what is wrongly given to one: a constant map gets a
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -17,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
-from tvseg_bench.benchmark.metrics.contingency import Counts, contingency
-from tvseg_bench.benchmark.metrics.matching import Match
+from tvseg_bench.benchmark.metrics.contingency import Counts
+from tvseg_bench.benchmark.metrics.matching import UNMATCHED, Match
 from tvseg_bench.benchmark.types import VOID
 
 Map: TypeAlias = NDArray[np.integer[Any]]
-Runs: TypeAlias = NDArray[np.uint8]
 
 Windows = Literal["all", "vspw"]
 """Which windows of a clip count. all: each of the T - C + 1. vspw: all but the last, and none
@@ -82,101 +80,135 @@ def consistency(
     if any(not 1 <= length <= LONGEST for length in lengths):
         raise UsageError(f"windows of {list(lengths)} frames; each has 1 to {LONGEST}")
     order = sorted(set(lengths))
-    frames = list(_frames(truth, clusters, match, order, void))
-    counted = frames if windows == "all" else frames[:-1]
+    found = _count(truth, clusters, match, order, windows, void)
     return {
-        length: _consistency(counted[length - 1 :], level)
-        for level, length in enumerate(order, start=1)
+        length: _consistency(found, length, level) for level, length in enumerate(order, start=1)
     }
 
 
 @dataclass(frozen=True, eq=False)
-class _Frame:
-    """Pixels of the windows that end with one frame; level i = the i shortest lengths fit."""
+class _Held:
+    """Pixels by how long they have had their label; level i = the i shortest lengths fit."""
 
     labels: Counts
     """[C] true labels."""
-    static: Counts
-    """[C, levels + 1] pixels by true label, and by how long they have had it."""
-    stable: Counts
-    """[levels + 1] pixels by how long they have had true label and cluster."""
     given: Counts
-    """[P] matched labels: the columns of `kept`, a label in several of them."""
-    level: Counts
-    """[P] how long the pixels of a column have had true and matched label."""
+    """[P] labels that clusters stand for."""
+    right: Counts
+    """[C] position of each true label among `given`, -1 where it is none of them."""
+    static: Counts
+    """[T, C, levels + 1] pixels of each frame by true label, and by how long they have had it."""
+    stable: Counts
+    """[T, levels + 1] pixels by how long they have had true label and cluster."""
+    correct: Counts
+    """[T, levels + 1] pixels by how long their true label has been the one that is given."""
     kept: Counts
-    """[C, P] pixels."""
-
-    @property
-    def hits(self) -> Counts:
-        """[C, P] pixels whose matched label is the true one."""
-        return np.where(self.labels[:, None] == self.given, self.kept, 0)
+    """[C, P, levels + 1] pixels of all frames by how long they have had true and given label."""
 
 
-def _frames(
+def _count(
     truth: Sequence[Map],
     clusters: Sequence[Map],
     match: Match,
     lengths: Sequence[int],
+    windows: Windows,
     void: int | None,
-) -> Iterator[_Frame]:
-    """Yield what every frame adds."""
-    n, top = len(lengths) + 1, lengths[-1]
-    level_of = np.searchsorted(lengths, np.arange(top + 1), side="right").astype(np.uint8)
-    named = _runs((match.apply(c) for c in clusters), top)
-    for (true, run), (_, id_run), (label, label_run) in zip(
-        _runs(truth, top), _runs(clusters, top), named, strict=True
-    ):
-        static = run if void is None else run * (true != void)
-        by_truth = contingency(true, level_of[static], void=None, clusters=range(n))
-        stable = np.bincount(level_of[np.minimum(static, id_run)].ravel(), minlength=n)
-        codes = label * n + level_of[np.minimum(static, label_run)]
-        kept = contingency(true, codes, void=None)
-        yield _Frame(
-            by_truth.labels,
-            by_truth.table,
-            stable,
-            kept.clusters // n,
-            kept.clusters % n,
-            kept.table,
+) -> _Held:
+    """Read every pixel once; what ends with a frame that no window ends with is not counted."""
+    if [t.shape for t in truth] != [c.shape for c in clusters] or len({*map(np.shape, truth)}) > 1:
+        raise UsageError(
+            "the maps of a clip differ in shape or number; expected T maps [H, W] each"
         )
+    counted = len(truth) - (windows == "vspw")
+    (labels, true), (names, ids) = _coded(truth[:counted]), _coded(clusters[:counted])
+    given = np.unique([UNMATCHED, *match.assigned])
+    n, top = len(lengths) + 1, lengths[-1]
+    at = np.searchsorted(given, labels).clip(max=len(given) - 1)
+    found = _Held(
+        labels=labels,
+        given=given,
+        right=np.where(given[at] == labels, at, -1),
+        static=np.zeros((len(true), len(labels), n), np.int64),
+        stable=np.zeros((len(true), n), np.int64),
+        correct=np.zeros((len(true), n), np.int64),
+        kept=np.zeros((len(labels), len(given), n), np.int64),
+    )
+    _add_frames(
+        found,
+        true,
+        ids,
+        label_of=np.searchsorted(given, match.apply(names)),
+        void=-1 if void is None or void not in labels else int(np.searchsorted(labels, void)),
+        level_of=np.searchsorted(lengths, np.arange(top + 1), side="right"),
+    )
+    return found
 
 
-def _runs(maps: Iterable[Map], cap: int) -> Iterator[tuple[Map, Runs]]:
-    """Yield each map, and for how many frames, up to `cap`, each pixel has had its label."""
-    before: Map | None = None
-    run: Runs = np.zeros((), np.uint8)
-    for frame in maps:
-        run = np.zeros(frame.shape, np.uint8) if before is None else run * (frame == before)
-        run += run < cap
-        before = frame
-        yield frame, run
+def _coded(maps: Sequence[Map]) -> tuple[Counts, list[Map]]:
+    """Return ids, ascending, and the maps with the positions of ids in place of the ids."""
+    if all(ids.dtype == np.uint8 for ids in maps):
+        return np.arange(256), list(maps)
+    known = np.unique(np.concatenate([np.unique(ids) for ids in maps])).astype(np.int64)
+    narrow = np.uint8 if len(known) <= 256 else np.uint32
+    return known, [np.searchsorted(known, ids).astype(narrow) for ids in maps]
 
 
-def _consistency(frames: Sequence[_Frame], level: int) -> Consistency:
-    """Put the windows of one length together."""
-    static = np.array([f.static[:, level:].sum() for f in frames], np.float64)
-    stable = np.array([f.stable[level:].sum() for f in frames], np.float64)
-    correct = np.array([f.hits[:, f.level >= level].sum() for f in frames], np.float64)
-    share = np.full((2, len(frames)), np.nan)
-    np.divide([stable, correct], static, out=share, where=static > 0)
-    return Consistency(share[0], share[1], _iou(frames, level))
+def _add_frames(
+    found: _Held,
+    truth: Sequence[Map],
+    ids: Sequence[Map],
+    label_of: Counts,
+    void: int,
+    level_of: Counts,
+) -> None:
+    """Count coded maps; the arguments are those of `counting.count_held`."""
+    from tvseg_bench.benchmark.metrics.counting import count_held, flat, repeated_one, words
+
+    kind = np.uint8 if all(m.dtype == np.uint8 for m in (*truth, *ids)) else np.uint32
+    pixels = truth[0].size if truth else 0
+    runs = np.zeros((3, -(-pixels // 8) * 8), kind)
+    shared = (
+        runs,
+        runs.view(np.uint64),
+        repeated_one(runs),
+        label_of,
+        found.right,
+        void,
+        level_of,
+    )
+    before: tuple[Map, ...] = ()
+    for t, (true, given) in enumerate(zip(truth, ids, strict=True)):
+        row, row_p = flat(true.astype(kind, copy=False)), flat(given.astype(kind, copy=False))
+        now = (row, words(row), row_p, words(row_p))
+        last = before or now
+        sums = (found.static[t], found.stable[t], found.correct[t], found.kept)
+        arguments: tuple[Any, ...] = (*now[:2], *last[:2], *now[2:], *last[2:], *shared, *sums)
+        count_held(*arguments)
+        before = now
 
 
-def _iou(frames: Sequence[_Frame], level: int) -> float | None:
-    true, hits, given = Counter[int](), Counter[int](), Counter[int]()
-    for frame in frames:
-        fits = frame.level >= level
-        _add(true, frame.labels, frame.static[:, level:].sum(axis=1))
-        _add(hits, frame.labels, frame.hits[:, fits].sum(axis=1))
-        _add(given, frame.given[fits], frame.kept[:, fits].sum(axis=0))
-    labels = [label for label, pixels in true.items() if pixels]
-    if len(labels) < 2:
+def _consistency(found: _Held, length: int, level: int) -> Consistency:
+    """Put the windows of one length together: those that end with the frames from `length` on."""
+    kept = found.static[length - 1 :, :, level:].sum(axis=(1, 2)).astype(np.float64)
+    stable = found.stable[length - 1 :, level:].sum(axis=1)
+    correct = found.correct[length - 1 :, level:].sum(axis=1)
+    share = np.full((2, len(kept)), np.nan)
+    np.divide([stable, correct], kept, out=share, where=kept > 0)
+    return Consistency(share[0], share[1], _iou(found, length, level))
+
+
+def _iou(found: _Held, length: int, level: int) -> float | None:
+    """Return the mean over the labels in the order in which they appear."""
+    frames = found.static[length - 1 :]
+    true = frames[:, :, level:].sum(axis=(0, 2))
+    appears = frames.any(axis=2)
+    first = np.argmax(appears, axis=0) if len(frames) else np.zeros(len(true), np.int64)
+    order = np.argsort(first, kind="stable")
+    order = order[true[order] > 0]
+    if len(order) < 2:
         return None
-    iou = [hits[label] / (true[label] + given[label] - hits[label]) for label in labels]
-    return float(np.mean(iou))
-
-
-def _add(sums: Counter[int], labels: Counts, pixels: Counts) -> None:
-    for label, count in zip(labels.tolist(), pixels.tolist(), strict=True):
-        sums[label] += count
+    kept = found.kept[:, :, level:].sum(axis=2)
+    right = found.right[order]
+    hits = np.where(right < 0, 0, kept[order, right])
+    given = np.where(right < 0, 0, kept.sum(axis=0)[right])
+    return float(np.mean(hits / (true[order] + given - hits)))

@@ -6,7 +6,7 @@ pixels are read exactly once and tables of frames and clips add up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -63,7 +63,7 @@ class Contingency:
         r, r_known = _positions(self.labels, rows)
         c, c_known = _positions(self.clusters, columns)
         table = np.zeros((len(rows), len(columns)), np.int64)
-        table[np.ix_(r[r_known], c[c_known])] = self.table[np.ix_(r_known, c_known)]
+        table[r[r_known][:, None], c[c_known]] = self.table[r_known][:, c_known]
         return Contingency(rows, columns, table)
 
 
@@ -121,13 +121,33 @@ def merge(tables: Iterable[Contingency]) -> Contingency:
         ([0, 1, 2], [0, 5], [[1, 0], [2, 0], [0, 1]])
     """
     parts = list(tables)
+    if len(parts) == 1:
+        return parts[0]
     labels = _ascending(np.concatenate([_NONE, *(p.labels for p in parts)]))
     clusters = _ascending(np.concatenate([_NONE, *(p.clusters for p in parts)]))
     table = np.zeros((len(labels), len(clusters)), np.int64)
     for part in parts:
         rows = np.searchsorted(labels, part.labels)
-        table[np.ix_(rows, np.searchsorted(clusters, part.clusters))] += part.table
+        table[rows[:, None], np.searchsorted(clusters, part.clusters)] += part.table
     return Contingency(labels, clusters, table)
+
+
+def stacked(tables: Sequence[Contingency]) -> tuple[Counts, Counts, Counts]:
+    """Return labels [C], clusters [K] and pixels [T, C, K] of tables with common rows and columns.
+
+    Example:
+        >>> parts = [contingency(np.array([0]), np.array([4])), contingency([1, 1], [2, 4])]
+        >>> labels, clusters, counts = stacked(parts)
+        >>> labels.tolist(), clusters.tolist(), counts.tolist()
+        ([0, 1], [2, 4], [[[0, 1], [0, 0]], [[0, 0], [1, 1]]])
+    """
+    labels = _ascending(np.concatenate([_NONE, *(t.labels for t in tables)]))
+    clusters = _ascending(np.concatenate([_NONE, *(t.clusters for t in tables)]))
+    counts = np.zeros((len(tables), len(labels), len(clusters)), np.int64)
+    for t, table in enumerate(tables):
+        rows = np.searchsorted(labels, table.labels)
+        counts[t, rows[:, None], np.searchsorted(clusters, table.clusters)] = table.table
+    return labels, clusters, counts
 
 
 _NONE: Counts = np.zeros(0, np.int64)
@@ -186,12 +206,20 @@ def _renumber(ids: Ids, low: int, span: int) -> tuple[Counts, Ids]:
 
 def _histogram(truth: Ids, low: int, rows: int, predicted: Ids, low_p: int, cols: int) -> Counts:
     """Count the pairs (truth - low, predicted - low_p) in a table [rows, cols]."""
-    from tvseg_bench.benchmark.metrics.counting import LANES, count_pairs
+    from tvseg_bench.benchmark.metrics import counting
 
-    lanes: Counts = np.zeros((LANES, rows * cols), np.int64)
-    count_pairs(truth, low, predicted, low_p, cols, lanes)
-    table: Counts = lanes.sum(0).reshape(rows, cols)
-    return table
+    if truth.dtype == predicted.dtype == np.uint8:
+        true, pred = counting.flat(truth), counting.flat(predicted)
+        table: Counts = np.zeros(rows * cols, np.int64)
+        counting.count_spans(
+            *(true, counting.words(true), low, pred, counting.words(pred), low_p),
+            *(cols, counting.repeated_one(true), table),
+        )
+        return table.reshape(rows, cols)
+    lanes: Counts = np.zeros((counting.LANES, rows * cols), np.int64)
+    counting.count_pairs(truth, low, predicted, low_p, cols, lanes)
+    summed: Counts = lanes.sum(0).reshape(rows, cols)
+    return summed
 
 
 def _ascending(ids: ArrayLike) -> Counts:
@@ -200,7 +228,10 @@ def _ascending(ids: ArrayLike) -> Counts:
 
 def _positions(ids: Counts, among: Counts) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Return where each id stands in `among`, and which of them do."""
-    return np.searchsorted(among, ids), np.isin(ids, among)
+    at = np.searchsorted(among, ids)
+    if not among.size:
+        return at, np.zeros(len(ids), np.bool_)
+    return at, among[np.minimum(at, among.size - 1)] == ids
 
 
 def _refuse_outsiders(kind: str, found: Counts, allowed: ArrayLike | None) -> None:

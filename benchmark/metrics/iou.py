@@ -72,10 +72,12 @@ def class_counts(c: Contingency, m: Match) -> ClassCounts:
         >>> counts.tp.tolist(), counts.fp.tolist(), counts.fn.tolist()
         ([9, 5], [0, 1], [7, 2])
     """
-    known, source = np.intersect1d(m.clusters, c.clusters, return_indices=True)[:2]
-    if known.size != c.clusters.size:
-        raise UsageError("the match was made for another table: it lacks clusters of this one")
-    assigned = m.assigned[source]
+    assigned = m.assigned
+    if not np.array_equal(m.clusters, c.clusters):
+        known, source = np.intersect1d(m.clusters, c.clusters, return_indices=True)[:2]
+        if known.size != c.clusters.size:
+            raise UsageError("the match was made for another table: it lacks clusters of this one")
+        assigned = m.assigned[source]
     is_label = assigned[None, :] == c.labels[:, None]
     tp = np.where(is_label, c.table, 0).sum(axis=1)
     predicted = np.where(is_label, c.table.sum(axis=0), 0).sum(axis=1)
@@ -157,9 +159,14 @@ def mean_iou(
         >>> mean_iou(counts, classes=[7]) is None
         True
     """
-    averaged = set(counts.labels.tolist() if classes is None else classes) - set(exclude)
-    chosen = counts.select(averaged)
-    rows = np.stack([chosen.tp, chosen.fp, chosen.fn])
+    if classes is None:
+        kept = np.ones(len(counts.labels), np.bool_)
+        for label in exclude:
+            kept &= counts.labels != label
+        rows = np.stack([counts.tp, counts.fp, counts.fn])[:, kept]
+    else:
+        chosen = counts.select(set(classes) - set(exclude))
+        rows = np.stack([chosen.tp, chosen.fp, chosen.fn])
     # without the others, so that no zero between them moves the rounding of the sum
     rows = rows[:, counted_classes(rows, absent_class)]
     mean = float(mean_over_classes(rows, absent_class))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tvseg_bench.benchmark.metrics.contingency import Contingency, Counts, merge
+from tvseg_bench.benchmark.metrics.contingency import Contingency, Counts, stacked
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,10 @@ def persistence(frames: Sequence[Contingency]) -> dict[int, Persistence]:
         >>> persistence([half, half, more])
         {7: Persistence(overlap=0.75, dominant=0.8)}
     """
-    whole = merge(frames)
-    counts = np.stack([f.select(whole.labels, whole.clusters).table for f in frames])
+    labels, _, counts = stacked(frames)
     return {
         int(label): _persistence(counts[:, row])
-        for row, label in enumerate(whole.labels)
+        for row, label in enumerate(labels)
         if counts[:, row].any()
     }
 

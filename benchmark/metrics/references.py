@@ -6,8 +6,7 @@ as a model's clusters, for a frame, a clip or a data set.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +20,7 @@ Counted = Literal["labels", "all"]
 
 def patch_grid_oracle(
     truth: ArrayLike, grid: tuple[int, int], void: int = VOID
-) -> NDArray[np.int64]:
+) -> NDArray[np.integer]:
     """Pool the truth by majority to a patch grid and bring it back to full size.
 
     The best that one label per patch can do: a bound of every model that decides patch by patch.
@@ -44,10 +43,14 @@ def patch_grid_oracle(
         >>> patch_grid_oracle(truth, (1, 2)).tolist()
         [[1, 1, 2, 2], [1, 1, 2, 2]]
     """
-    cells, pixels = _pooled(np.asarray(truth), grid, void)
+    true = np.asarray(truth)
+    pixels = _pooled(true, grid, void)
     labels = np.full(grid[0] * grid[1], void, np.int64)
     labels[pixels.clusters] = _majority(pixels)
-    return labels.take(cells)
+    narrow = np.uint8 if true.dtype == np.uint8 and 0 <= void < 256 else np.int64
+    down, across = _cells(true.shape[0], grid[0]), _cells(true.shape[1], grid[1])
+    pooled: NDArray[Any] = labels.astype(narrow).reshape(grid)
+    return pooled.take(across, axis=1).take(down, axis=0)
 
 
 def oracle_table(
@@ -66,7 +69,7 @@ def oracle_table(
         >>> oracle_table(np.array([[1, 1, 2, 255], [1, 2, 2, 255]]), (1, 2)).table.tolist()
         [[3, 0], [1, 2]]
     """
-    _, pixels = _pooled(np.asarray(truth), grid, None)
+    pixels = _pooled(np.asarray(truth), grid, None)
     known = pixels.select(labels=pixels.labels[pixels.labels != void])
     chosen = np.full(len(pixels.clusters), void, np.int64)
     covered = known.table.any(axis=0)
@@ -80,26 +83,26 @@ def oracle_table(
     return Contingency(rows.labels, clusters[seen], table[:, seen])
 
 
-def _pooled(
-    labels: NDArray[np.integer], grid: tuple[int, int], void: int | None
-) -> tuple[NDArray[np.integer], Contingency]:
-    """Return the cell of each pixel, and how many pixels of each label a cell holds."""
+def _pooled(labels: NDArray[np.integer], grid: tuple[int, int], void: int | None) -> Contingency:
+    """Return how many pixels of each label, `void` left out, each cell of the grid holds."""
     if labels.ndim != 2:
         raise UsageError(f"truth has the shape {labels.shape}; expected one frame [H, W]")
     if min(grid) < 1:
         raise UsageError(f"the patch grid is {grid[0]} x {grid[1]}; it needs at least one cell")
-    cells = _cell_map((labels.shape[0], labels.shape[1]), grid)
-    return cells, contingency(labels, cells, void=void)
+    down, across = _cells(labels.shape[0], grid[0]) * grid[1], _cells(labels.shape[1], grid[1])
+    if labels.dtype != np.uint8:  # ids may be of any size
+        return contingency(labels, down[:, None] + across, void=void)
+    from tvseg_bench.benchmark.metrics.counting import count_cells, present
 
-
-@lru_cache(maxsize=16)
-def _cell_map(size: tuple[int, int], grid: tuple[int, int]) -> NDArray[np.integer]:
-    """Return the cell of each pixel, [H, W]; kept, as the frames of a clip share it."""
-    narrow = np.min_scalar_type(grid[0] * grid[1])
-    cells = _cells(size[0], grid[0])[:, None] * grid[1] + _cells(size[1], grid[1])
-    cells = cells.astype(narrow)
-    cells.setflags(write=False)
-    return cells
+    occurs = present(labels)
+    ids, cells = np.flatnonzero(occurs), np.arange(grid[0] * grid[1])
+    table = np.zeros((len(ids), len(cells)), np.int64)
+    if labels.size:
+        rows = np.cumsum(occurs) - 1
+        count_cells(np.ascontiguousarray(labels), rows, down, across, table)
+    table = table[ids != void]
+    seen = table.any(axis=0)
+    return Contingency(ids[ids != void], cells[seen], table[:, seen])
 
 
 def _majority(pixels: Contingency) -> NDArray[np.int64]:

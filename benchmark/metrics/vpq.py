@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.benchmark.metrics.contingency import Contingency, Counts, contingency
+from tvseg_bench.benchmark.metrics.contingency import (
+    Contingency,
+    Counts,
+    contingency,
+    stacked,
+)
 
 NOTHING = 0
 """The id of a pixel that belongs to no segment."""
+_CELLS = 1 << 20
+"""Cells of the tables of windows that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -96,49 +103,91 @@ def tube_quality(
             f"truth has the shape {true.shape}, predicted {pred.shape} and a window {length} "
             "frames; expected one [T, H, W] for both and a window of 1..T frames"
         )
+    frames = [contingency(t, p, void=None) for t, p in zip(true, pred, strict=True)]
+    return counted_quality(frames, category, predicted_category, length, crowd)
+
+
+def counted_quality(
+    frames: Sequence[Contingency],
+    category: Mapping[int, int],
+    predicted_category: Mapping[int, int],
+    length: int,
+    crowd: Collection[int] = (),
+) -> dict[int, ClassQuality]:
+    """Do what `tube_quality` does, given the pixels of each frame by true and predicted id.
+
+    Raises:
+        UsageError: An id has no class, or the window does not fit.
+
+    Example:
+        >>> frame = Contingency(np.array([1]), np.array([7]), np.array([[4]]))
+        >>> counted_quality([frame, frame], {1: 3}, {7: 3}, length=2)
+        {3: ClassQuality(iou=1.0, tp=1, fp=0, fn=0)}
+    """
+    if not 1 <= length <= len(frames):
+        raise UsageError(
+            f"a window of {length} frames does not fit in {len(frames)}; expected 1..T frames"
+        )
+    nothing = Contingency(np.array([NOTHING]), np.array([NOTHING]), np.zeros((1, 1), np.int64))
+    labels, clusters, counts = stacked([nothing, *frames])
+    sums = counts.cumsum(axis=0)  # of all frames before
+    classes = _classes("true", labels, category)
+    classes_p = _classes("predicted", clusters, predicted_category)
     kinds = sorted({*category.values(), *predicted_category.values()})
     quality = {kind: ClassQuality() for kind in kinds}
-    for start in range(len(true) - length + 1):
-        window = slice(start, start + length)
-        table = contingency(true[window], pred[window], void=None)
-        table = table.select(
-            labels=np.union1d(table.labels, NOTHING), clusters=np.union1d(table.clusters, NOTHING)
-        )
-        classes = _classes("true", table.labels, category)
-        classes_p = _classes("predicted", table.clusters, predicted_category)
-        for kind, sums in _window(table, classes, classes_p, crowd, kinds):
-            quality[kind] += sums
+    many = max(1, _CELLS // (len(labels) * len(clusters)))
+    for start in range(0, len(frames) - length + 1, many):
+        part = sums[start : start + many + length]
+        windows = _Windows(part[length:] - part[:-length], labels, classes, classes_p, crowd)
+        for kind in kinds:
+            quality[kind] = windows.added(quality[kind], kind)
     return quality
 
 
-def _window(
-    table: Contingency,
-    classes: Counts,
-    classes_p: Counts,
-    crowd: Collection[int],
-    kinds: list[int],
-) -> Iterator[tuple[int, ClassQuality]]:
-    """Yield the sums by class of one window; row and column 0 of the table are no segment."""
-    shared = table.table
-    area, area_p = shared.sum(axis=1), shared.sum(axis=0)
-    on_void = shared[table.labels == NOTHING][0]
-    iou = shared / np.maximum(area[:, None] + area_p - shared - on_void, 1)
-    is_crowd = np.isin(table.labels, list(crowd))
-    same = classes[:, None] == classes_p
-    matched = (iou > 0.5) & same & ((classes != _NONE) & ~is_crowd)[:, None]
-    missed = (classes != _NONE) & ~is_crowd & ~matched.any(axis=1)
-    excused = on_void + (shared * (same & is_crowd[:, None])).sum(axis=0)
-    invented = (classes_p != _NONE) & ~matched.any(axis=0) & (2 * excused <= area_p)
-    for kind in kinds:
-        mine = matched & (classes == kind)[:, None]
-        yield (
-            kind,
-            ClassQuality(
-                float(iou[mine].sum()),
-                int(mine.sum()),
-                int((invented & (classes_p == kind)).sum()),
-                int((missed & (classes == kind)).sum()),
-            ),
+class _Windows:
+    """Tubes in some windows; row and column of NOTHING are no segment.
+
+    Args:
+        shared: [W, R, C] pixels of each window by true and predicted id.
+        labels: [R] true ids.
+        classes: [R] their classes.
+        classes_p: [C] classes of the predicted ids.
+    """
+
+    def __init__(
+        self,
+        shared: Counts,
+        labels: Counts,
+        classes: Counts,
+        classes_p: Counts,
+        crowd: Collection[int],
+    ) -> None:
+        self.classes, self.classes_p = classes, classes_p
+        area, area_p = shared.sum(axis=2), shared.sum(axis=1)
+        on_void = shared[:, labels == NOTHING][:, 0]
+        union = area[:, :, None] + area_p[:, None] - shared - on_void[:, None]
+        self.iou = shared / np.maximum(union, 1)
+        is_crowd = np.isin(labels, list(crowd))
+        same = classes[:, None] == classes_p
+        self.matched = (self.iou > 0.5) & same & ((classes != _NONE) & ~is_crowd)[:, None]
+        known = (classes != _NONE) & ~is_crowd
+        self.missed = (area > 0) & known & ~self.matched.any(axis=2)
+        excused = on_void + (shared * (same & is_crowd[:, None])).sum(axis=1)
+        known_p = (area_p > 0) & (classes_p != _NONE)
+        self.invented = known_p & ~self.matched.any(axis=1) & (2 * excused <= area_p)
+
+    def added(self, before: ClassQuality, kind: int) -> ClassQuality:
+        """Return the sums of one class with those of every window, window by window."""
+        mine, mine_p = self.classes == kind, self.classes_p == kind
+        iou, matched = self.iou[:, mine][:, :, mine_p], self.matched[:, mine][:, :, mine_p]
+        total = before.iou
+        for window in np.flatnonzero(matched.any(axis=(1, 2))):
+            total += float(iou[window][matched[window]].sum())
+        return ClassQuality(
+            total,
+            before.tp + int(matched.sum()),
+            before.fp + int(self.invented[:, mine_p].sum()),
+            before.fn + int(self.missed[:, mine].sum()),
         )
 
 

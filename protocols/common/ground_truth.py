@@ -94,10 +94,12 @@ def distinct(masks: Sequence[Labels]) -> set[int]:
         >>> sorted(distinct([np.array([[0, 3]]), np.array([[255, 0]])]))
         [0, 3, 255]
     """
+    from tvseg_bench.benchmark.metrics.counting import present
+
     found: set[int] = set()
     for mask in masks:
         if mask.dtype == np.uint8:
-            found.update(np.flatnonzero(np.bincount(mask.ravel(), minlength=256)).tolist())
+            found.update(np.flatnonzero(present(mask)).tolist())
         else:
             found.update(np.unique(mask).tolist())
     return found

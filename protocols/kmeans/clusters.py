@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from tvseg_bench.benchmark.evaluation import SharedCache
 from tvseg_bench.protocols.common.resize import resize_nearest
 from tvseg_bench.protocols.kmeans import KMeansConfig
 from tvseg_bench.protocols.kmeans.projection import Tokens
+
+_FRAMES = 16
+"""Frames that are labelled together."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,25 @@ class FittedClusters:
 
     def maps(
         self, tokens: Tokens, sizes: Iterable[tuple[int, ...]]
-    ) -> Iterator[NDArray[np.int32]]:
+    ) -> Iterator[NDArray[np.integer[Any]]]:
         """Yield the labels of one frame after the other, each at its size (H, W)."""
         nearest = self.config.upsample == "labels-nearest"
-        for frame, wanted in zip(tokens, sizes, strict=True):
-            height, width = frame.shape[:2] if nearest else wanted
-            labels = clustering.assign_upsampled(frame[None], self.centers, (height, width))[0]
-            yield resize_nearest(labels, wanted, "upper-left") if nearest else labels
+        narrow = np.min_scalar_type(len(self.centers))
+        for part, wanted in _alike(tokens, sizes):
+            height, width = part.shape[1:3] if nearest else wanted
+            maps = clustering.assign_upsampled(part, self.centers, (height, width), narrow)
+            for labels in maps:
+                yield resize_nearest(labels, wanted, "upper-left") if nearest else labels
+
+
+def _alike(
+    tokens: Tokens, sizes: Iterable[tuple[int, ...]]
+) -> Iterator[tuple[Tokens, tuple[int, ...]]]:
+    """Yield some frames in a row that are wanted at one size, and that size."""
+    frames = zip(tokens, sizes, strict=True)
+    for size, group in groupby(frames, key=lambda frame: frame[1]):
+        while some := [frame for frame, _ in islice(group, _FRAMES)]:
+            yield np.stack(some), size
 
 
 def _fit_size(tokens: Tokens, config: KMeansConfig) -> tuple[int, int]:

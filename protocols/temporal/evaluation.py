@@ -38,7 +38,7 @@ from tvseg_bench.benchmark.errors import DataError, NotApplicableError
 from tvseg_bench.benchmark.evaluation import Needs, RunContext, SharedCache, UnitOutcome
 from tvseg_bench.benchmark.metrics.references import constant_map, patch_grid_oracle
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
-from tvseg_bench.protocols.common.ground_truth import distinct, label_kind
+from tvseg_bench.protocols.common.ground_truth import label_kind
 from tvseg_bench.protocols.common.scoring import average, mean, score_unit
 from tvseg_bench.protocols.kmeans.clusters import cluster_unit
 from tvseg_bench.protocols.kmeans.evaluation import KMeansUnits
@@ -125,7 +125,7 @@ class Temporal:
         run.recorder.on_begin("clip", kind, HEADLINE)
         shared = run.shared or SharedCache(limit=0)
         for clip, tokens in projected(features, self.config, "clip", shared):
-            yield self._clip(clip, tokens, kind, dataset, run)
+            yield self._clip(clip, tokens, kind, dataset, run, shared)
 
     def combine(self, rows: Sequence[MeasuredClip], dataset: Dataset) -> Score:
         """Average over the clips that have a score, or over all their windows.
@@ -157,30 +157,33 @@ class Temporal:
         kind: LabelKind,
         dataset: Dataset,
         run: RunContext,
+        shared: SharedCache,
     ) -> MeasuredClip:
         """Cluster and measure one clip."""
         config = self.config
-        truth = clip_truth(clip, kind, config, dataset.card.background)
-        present = distinct(truth.labels)
-        scored = present if config.void == "class" else present - {VOID}
+        truth = clip_truth(clip, kind, config, dataset.card.background, shared)
+        scored = truth.present if config.void == "class" else truth.present - {VOID}
         if note := _why_unscored(clip, scored, config):
             return MeasuredClip(_sample(clip, dict.fromkeys(METRICS), note))
-        counted = present if config.k_labels == "all" else present - {VOID}
+        counted = truth.present if config.k_labels == "all" else truth.present - {VOID}
         k = config.clusters(len(counted), "clip", dataset.card.name)
-        maps = [
-            self._maps(tokens, truth, k, run.seed + again, clip, run.shared)
-            for again in range(1 + config.reseeds)
-        ]
+
+        def maps_of(seed: int) -> list[Map]:
+            found = cluster_unit(tokens, k, seed, config, clip.clip.name, shared)
+            return list(found.maps(tokens, [mask.shape for mask in truth.labels]))
+
+        maps = maps_of(run.seed)
         grid = (tokens.shape[1], tokens.shape[2])
         candidates: dict[str, Sequence[Map]] = {
-            MODEL: maps[0],
-            CONSTANT: [constant_map(true) for true in truth.labels],
+            MODEL: maps,
+            CONSTANT: [constant_map(truth.labels[0])] * len(truth.labels),
             ORACLE: [patch_grid_oracle(true, grid) for true in truth.labels],
         }
         measured = {name: measures.measure(truth, ids, config) for name, ids in candidates.items()}
-        _record(run.recorder, clip, tokens, truth, maps[0], measured[MODEL])
+        _record(run.recorder, clip, tokens, truth, maps, measured[MODEL])
         measured[MODEL].metrics["seed_ari"] = mean(
-            measures.agreement(truth, maps[0], other) for other in maps[1:]
+            measures.agreement(truth, maps, maps_of(run.seed + again))
+            for again in range(1, 1 + config.reseeds)
         )
         measured[CONSTANT].metrics["seed_ari"] = 1.0
         self._add_miou(measured, dataset.card.background)
@@ -205,22 +208,6 @@ class Temporal:
                 f"{dataset.clips[0].name!r}, nor one of another clip; fix "
                 "protocol.temporal.flow_dir"
             )
-
-    def _maps(
-        self,
-        tokens: Tokens,
-        truth: ClipTruth,
-        k: int,
-        seed: int,
-        clip: ClipFeatures,
-        shared: SharedCache | None,
-    ) -> list[Map]:
-        """Return the cluster map of every frame for one seed."""
-        found = cluster_unit(tokens, k, seed, self.config, clip.clip.name, shared)
-        small = np.min_scalar_type(k)
-        return [
-            labels.astype(small) for labels in found.maps(tokens, [m.shape for m in truth.labels])
-        ]
 
     def _add_miou(self, measured: Mapping[str, measures.Measured], background: int | None) -> None:
         """Add the mean IoUs of `kmeans-clip`."""
@@ -277,7 +264,7 @@ def _record(
     recorder.on_unit(clip, range(len(maps)), found.match, outcome=outcome)
 
 
-def _why_unscored(clip: ClipFeatures, scored: set[int], config: TemporalConfig) -> str:
+def _why_unscored(clip: ClipFeatures, scored: frozenset[int], config: TemporalConfig) -> str:
     """Return why a clip has no score, empty if it has one."""
     if len(clip.frames) < 2:
         return "a single frame"

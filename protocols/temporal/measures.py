@@ -15,7 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.metrics.consistency import consistency
-from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
+from tvseg_bench.benchmark.metrics.contingency import (
+    Contingency,
+    contingency,
+    merge,
+    stacked,
+)
 from tvseg_bench.benchmark.metrics.davis_jf import statistics
 from tvseg_bench.benchmark.metrics.flow import NOWHERE, flow_consistency, warped_table
 from tvseg_bench.benchmark.metrics.iou import class_counts, mean_iou
@@ -27,7 +32,7 @@ from tvseg_bench.benchmark.metrics.tubes import (
     matched_table,
     tube_iou,
 )
-from tvseg_bench.benchmark.metrics.vpq import mean_quality, tube_quality
+from tvseg_bench.benchmark.metrics.vpq import counted_quality, mean_quality
 from tvseg_bench.benchmark.types import VOID
 from tvseg_bench.protocols.common.scoring import mean
 from tvseg_bench.protocols.temporal import LENGTHS, VPQ_LENGTHS, TemporalConfig
@@ -67,7 +72,7 @@ def measure(truth: ClipTruth, clusters: Sequence[Map], config: TemporalConfig) -
     found = match(whole, config.matching, config.unmatched)
     windows, metrics = _windows(truth, clusters, found, config)
     metrics |= _over_time(frames, found, config)
-    metrics |= _objects(truth, clusters, config)
+    metrics |= _objects(truth, _of_tubes(truth, clusters, frames), config)
     metrics["largest_cluster"] = float(whole.table.sum(axis=0).max() / whole.table.sum())
     return Measured(metrics, whole, frames, found, windows)
 
@@ -131,17 +136,30 @@ def _miou(table: Contingency, found: Match, config: TemporalConfig) -> float:
     return math.nan if value is None else value
 
 
+def _of_tubes(
+    truth: ClipTruth, clusters: Sequence[Map], frames: Sequence[Contingency]
+) -> Sequence[Contingency]:
+    """Return the pixels of each frame by object and cluster.
+
+    Args:
+        frames: The same by label, which serve where objects are the labels.
+    """
+    if truth.tubes is not truth.labels:
+        pairs = zip(truth.tubes, clusters, strict=True)
+        return [contingency(true, ids, void=VOID) for true, ids in pairs]
+    if truth.void == VOID:
+        return frames
+    return [table.select(labels=table.labels[table.labels != VOID]) for table in frames]
+
+
 def _objects(
-    truth: ClipTruth, clusters: Sequence[Map], config: TemporalConfig
+    truth: ClipTruth, frames: Sequence[Contingency], config: TemporalConfig
 ) -> dict[str, float | None]:
     """Return how objects keep their clusters, raw and matched to them."""
     names = ("persistence", "dominant", "tube_iou", "aq", "stq", "vpq")
     out: dict[str, float | None] = dict.fromkeys(names)
     if not truth.things:
         return out
-    frames = [
-        contingency(true, ids, void=VOID) for true, ids in zip(truth.tubes, clusters, strict=True)
-    ]
     followed = persistence([table.select(labels=sorted(truth.things)) for table in frames])
     out["persistence"] = mean(one.overlap for one in followed.values())
     out["dominant"] = mean(one.dominant for one in followed.values())
@@ -152,7 +170,7 @@ def _objects(
     out["aq"] = association_quality(table, truth.things)
     if truth.source == "instance":
         out["stq"] = _stq(table, truth, out["aq"])
-        out["vpq"] = _vpq(truth, clusters, found)
+        out["vpq"] = _vpq(truth, frames, found)
     return out
 
 
@@ -163,28 +181,37 @@ def _stq(table: Contingency, truth: ClipTruth, aq: float | None) -> float | None
     return None if aq is None or iou is None else math.sqrt(aq * iou)
 
 
-def _vpq(truth: ClipTruth, clusters: Sequence[Map], found: Match) -> float | None:
+def _vpq(truth: ClipTruth, frames: Sequence[Contingency], found: Match) -> float | None:
     """Return the mean over window lengths of VPQ of the classes of objects, within 0..1.
 
     The background is a segment but no class that counts: it would be most of the mean.
     """
     ids = np.array(sorted(truth.class_of))
     category = {i + 1: truth.class_of[label] for i, label in enumerate(ids.tolist())}
-    true = np.stack([_segments(mask, ids) for mask in truth.tubes])
-    given = np.stack([_segments(found.apply(c), ids) for c in clusters])
-    given[true == 0] = 0
+    segments = _segments(frames, ids, found)
     classes = sorted({truth.class_of[i] for i in truth.things})
     return mean(
-        mean_quality(tube_quality(true, given, category, category, length), classes).pq
+        mean_quality(counted_quality(segments, category, category, length), classes).pq
         for length in VPQ_LENGTHS
-        if length <= len(true)
+        if length <= len(frames)
     )
 
 
-def _segments(labels: Map, ids: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
+def _segments(
+    frames: Sequence[Contingency], ids: NDArray[np.integer[Any]], found: Match
+) -> list[Contingency]:
+    """Return pixels by true and given segment: ids are numbered from 1; 0 is none of them."""
+    labels, clusters, counts = stacked(frames)
+    given = _numbered(found.apply(clusters), ids)
+    names = np.unique(given)
+    by_segment = counts @ (given[:, None] == names).astype(np.int64)
+    return [Contingency(_numbered(labels, ids), names, table) for table in by_segment]
+
+
+def _numbered(labels: Map, ids: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Number the ids from 1; 0 is what is none of them."""
     at = np.searchsorted(ids, labels).clip(max=len(ids) - 1)
-    return np.where(ids[at] == labels, at + 1, 0).astype(np.int32)
+    return np.where(ids[at] == labels, at + 1, 0).astype(np.int64)
 
 
 def flow_scores(
@@ -214,5 +241,11 @@ def agreement(truth: ClipTruth, first: Sequence[Map], second: Sequence[Map]) -> 
     """Return the adjusted Rand index of two clusterings of a clip, void left out."""
     from tvseg_bench.benchmark.metrics.rand_index import adjusted_rand_index
 
-    pairs = zip(_without_void(first, truth), second, strict=True)
-    return adjusted_rand_index(merge(contingency(a, b, void=NOWHERE) for a, b in pairs))
+    nowhere = 1 + max((int(ids.max()) for ids in first), default=0)
+    kind = np.min_scalar_type(nowhere)
+    tables = []
+    for true, ids, other in zip(truth.labels, first, second, strict=True):
+        void = np.zeros((), np.bool_) if truth.void is None else true == truth.void
+        kept = np.where(void, kind.type(nowhere), ids.astype(kind)) if void.any() else ids
+        tables.append(contingency(kept, other, void=nowhere))
+    return adjusted_rand_index(merge(tables))

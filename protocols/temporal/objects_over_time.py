@@ -10,8 +10,9 @@ import numpy as np
 
 from tvseg_bench.benchmark.data.files.flow_files import FlowFolder
 from tvseg_bench.benchmark.errors import DataError
+from tvseg_bench.benchmark.evaluation import SharedCache
 from tvseg_bench.benchmark.types import VOID
-from tvseg_bench.protocols.common.ground_truth import distinct, read_truth
+from tvseg_bench.protocols.common.ground_truth import present_in, shared_truth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,10 +33,12 @@ class ClipTruth:
 
     labels: Sequence[Labels]
     """[H, W] ids that clusters are matched to."""
+    present: frozenset[int]
+    """Those that occur."""
     void: int | None
     """The label that no score counts; None where void is a class of its own."""
     tubes: Sequence[Labels]
-    """[H, W] ids of objects; VOID never counts."""
+    """[H, W] ids of objects; VOID never counts. The very `labels` where they are equal to them."""
     source: TubeSource
     things: frozenset[int]
     """The ids of objects: all but background and void."""
@@ -51,21 +54,30 @@ class ClipTruth:
 
 
 def clip_truth(
-    clip: ClipFeatures, kind: LabelKind, config: TemporalConfig, background: int | None
+    clip: ClipFeatures,
+    kind: LabelKind,
+    config: TemporalConfig,
+    background: int | None,
+    shared: SharedCache | None = None,
 ) -> ClipTruth:
     """Read the truth of a clip.
 
     Args:
         background: The semantic id that is no object, None where all are.
+        shared: Where masks are that were read before.
 
     Raises:
         DataError: The masks of the clip differ in size.
     """
-    labels = read_truth(clip, kind, config.labels, config.score_size, config.mask_resize)
+    shared = shared or SharedCache(limit=0)
+    size, resize = config.score_size, config.mask_resize
+    read = shared_truth(clip, kind, config.labels, size, resize, shared)
+    labels = [frame.mask for frame in read]
     source: TubeSource = "semantic" if clip.clip.instance is None else "instance"
-    tubes = labels
+    objects, tubes = read, labels
     if source == "instance" and kind != "instance":
-        tubes = read_truth(clip, "instance", "card", config.score_size, config.mask_resize)
+        objects = shared_truth(clip, "instance", "card", size, resize, shared)
+        tubes = [frame.mask for frame in objects]
     for t, mask in zip((*clip.frames, *clip.frames), (*labels, *tubes), strict=True):
         if mask.shape != labels[0].shape:
             raise DataError(
@@ -74,10 +86,13 @@ def clip_truth(
                 f"{labels[0].shape[1]}; type protocol.temporal.score_size=224 to bring them to one"
             )
     nothing = 0 if source == "instance" else background
-    ids = distinct(tubes) - {VOID}
-    things = frozenset(ids - {nothing})
+    if all(map(np.array_equal, tubes, labels)):
+        tubes = labels
+    ids = present_in(objects) - {VOID}
+    things = ids - {nothing}
     return ClipTruth(
         labels=labels,
+        present=present_in(read),
         void=None if config.void == "class" else VOID,
         tubes=tubes,
         source=source,

@@ -93,7 +93,7 @@ class LabelMap:
     def __init__(self, ids: Mapping[int, int]) -> None:
         self.ids = dict(ids)
         bytes_ = range(256)
-        self._known = np.array([value in self.ids for value in bytes_])
+        self._known = bytes(value for value in bytes_ if value in self.ids)
         self._table = self._numbers([self.ids.get(value, VOID) for value in bytes_])
 
     def _numbers(self, ids: list[int]) -> Labels:
@@ -103,14 +103,17 @@ class LabelMap:
     def apply(self, values: Labels) -> tuple[Labels, tuple[int, ...]]:
         """Return ids [H, W], VOID where a value has none, and these values in ascending order."""
         if values.dtype == np.uint8:
-            known = self._known.take(values)
-            unknown = () if known.all() else np.unique(values[~known]).tolist()
-            return self._table.take(values), tuple(unknown)
+            stored = values.tobytes()
+            unknown = tuple(sorted(set(stored.translate(None, self._known))))
+            if self._table.dtype != np.uint8:
+                return self._table.take(values), unknown
+            replaced = bytearray(stored).translate(self._table.tobytes())
+            return np.frombuffer(replaced, np.uint8).reshape(values.shape), unknown
         distinct, inverse = np.unique(values, return_inverse=True)
         present = distinct.tolist()
         ids = self._numbers([self.ids.get(value, VOID) for value in present])
-        unknown = [value for value in present if value not in self.ids]
-        return ids.take(inverse.reshape(values.shape)), tuple(unknown)
+        unknown = tuple(value for value in present if value not in self.ids)
+        return ids.take(inverse.reshape(values.shape)), unknown
 
 
 class AsStored(LabelMap):

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from tvseg_bench.benchmark import clustering
 from tvseg_bench.benchmark.errors import DataError, NotApplicableError
-from tvseg_bench.benchmark.evaluation import RunContext
+from tvseg_bench.benchmark.evaluation import RunContext, SharedCache
 from tvseg_bench.benchmark.metrics.consistency import consistency
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.registry import protocols
@@ -347,3 +348,35 @@ def test_the_score_makes_a_result(clips: Any) -> None:
     result = from_score(key, score, card=card, provenance=made, metrics=cards)
     assert result.headline == "vc8_iou"
     assert result.metrics["vc2"].value == score.metrics["vc2"]
+
+
+def test_clusters_and_masks_of_an_earlier_evaluation_are_not_made_again(
+    clips: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted, read = [], []
+    fit = clustering.kmeans_upsampled
+
+    def counting(*args: Any, **options: Any) -> Any:
+        fitted.append(options["seed"])
+        return fit(*args, **options)
+
+    def watched(clip: Any) -> Any:
+        def semantic(t: int) -> Any:
+            read.append(t)
+            return clip.semantic(t)
+
+        return replace(clip, semantic=semantic)
+
+    monkeypatch.setattr(clustering, "kmeans_upsampled", counting)
+    watched_clips = [replace(c, clip=watched(c.clip)) for c in clips.clips]
+    dataset = replace(clips.dataset, clips=[c.clip for c in watched_clips])
+    data = replace(clips, clips=watched_clips, dataset=dataset)
+    run, few = RunContext(shared=SharedCache()), {"n_init": 2}
+    KMeansUnits(KMEANS.model_copy(update=few), "clip").evaluate(data, run)
+    assert fitted == [0, 0]
+    score = Temporal(STANDARD.model_copy(update=FAST)).evaluate(data, run)
+    assert fitted == [0, 0, 1, 1]
+    Temporal(VSPW.model_copy(update=FAST)).evaluate(data, run)
+    assert fitted == [0, 0, 1, 1]
+    assert len(read) == sum(len(c.frames) for c in clips.clips)
+    assert score.metrics == evaluate(clips).metrics
