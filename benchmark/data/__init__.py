@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tvseg_bench.benchmark.data import cards
+from tvseg_bench.benchmark.data import cards, video_cards
 from tvseg_bench.benchmark.data.file_datasets import file_dataset
 from tvseg_bench.benchmark.registry import DatasetEntry, datasets
 
@@ -59,6 +59,12 @@ for _entry in (
     file_dataset(cards.PASCAL_VOC_2012, _lister("pascal_voc")),
     file_dataset(cards.VIP, _lister("vip")),
     file_dataset(cards.YOUTUBE_VOS_2019, _lister("youtube_vos")),
+    file_dataset(video_cards.MOSE, _lister("mose")),
+    file_dataset(video_cards.MOVI_C, _lister("movi", "inventory_c")),
+    file_dataset(video_cards.MOVI_E, _lister("movi", "inventory_e")),
+    file_dataset(video_cards.VIPSEG, _lister("vipseg")),
+    file_dataset(video_cards.VSPW, _lister("vspw")),
+    file_dataset(video_cards.YOUTUBE_VIS_2021, _lister("youtube_vis")),
     DatasetEntry(card=cards.MOVING_SHAPES, open=_moving_shapes),
 ):
     datasets.register(_entry.card.name, _entry)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tvseg_bench.benchmark.data.class_names import ade20k, cityscapes, coco_stuff
 from tvseg_bench.benchmark.data.moving_shapes.vocabulary import CATEGORIES
+from tvseg_bench.benchmark.data.video_cards import VIDEO_CARDS
 from tvseg_bench.benchmark.types import DatasetCard
 
 DAVIS_2016 = DatasetCard(
@@ -309,4 +310,6 @@ CARDS = (
     *(DAVIS_2016, DAVIS_2017, YOUTUBE_VOS_2019, PASCAL_VOC_2012, CAMVID, MOVING_SHAPES),
     *(ADE20K, ADE20K_151, CITYSCAPES, CITYSCAPES_27),
     *(COCOSTUFF_27, COCOSTUFF_171, COCOSTUFF_15, COCOTHINGS_12, NYUV2, VIP, JHMDB),
+    *(COCOSTUFF_27, COCOSTUFF_171, COCOSTUFF_15, COCOTHINGS_12),
+    *VIDEO_CARDS,
 )

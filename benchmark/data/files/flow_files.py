@@ -77,11 +77,12 @@ class FlowFolder:
         return read_flow(found, size)
 
 
-def read_flow(path: Path, size: tuple[int, int]) -> Flow:
+def read_flow(path: Path, size: tuple[int, int], name: str = "") -> Flow:
     """Read the motion of one frame from a `.flo` or `.npz` file.
 
     Args:
         size: (H, W) that it must have; nothing is read of a file that has another.
+        name: how errors call the file, default its path.
 
     Returns:
         [H, W, 2] float32 displacement (x, y) in pixels; NaN where it is unknown or occluded.
@@ -91,9 +92,11 @@ def read_flow(path: Path, size: tuple[int, int]) -> Flow:
     """
     try:
         parts = _read_npz(path, size) if path.suffix == ".npz" else _read_flo_pair(path, size)
+    except FileNotFoundError as error:
+        raise DataError(f"the flow {name or path} is not there") from error
     except UNREADABLE as error:
         raise DataError(
-            f"the flow {path} cannot be used: {error}; expected the motion of a frame of "
+            f"the flow {name or path} cannot be used: {error}; expected the motion of a frame of "
             f"{size[0]}x{size[1]} pixels (height x width)"
         ) from None
     return _masked(*parts)
