@@ -1,7 +1,7 @@
 """Large JSON label files, read an element at a time: memory is bounded whatever their size.
 
 A label file of COCO's kind is one object whose values are arrays of small objects (`videos`,
-`annotations`, `categories`). That of YouTube-VIS has hundreds of megabytes, which would take
+`annotations`, `categories`). That of YouTube-VIS holds 230,000 masks, which would take
 several gigabytes as Python objects.
 """
 

@@ -23,9 +23,7 @@ def inventory(root: Path | None, split: str | None) -> Inventory:
         UsageError: there is no such split.
     """
     folder = layout.find_root(CARD, root, ROOTS, _mismatch)
-    there = {
-        name: folder / name for name in CARD.splits if (folder / f"{name}/JPEGImages").is_dir()
-    }
+    there = layout.folders_there(folder, dict(zip(CARD.splits, IMAGES, strict=True)))
     split = layout.choose_split(CARD, split, there, str(folder))
     if split == "train" and (lack := layout.missing_part(folder, ["train/Annotations"])):
         raise DataError(f"{CARD.name} in {folder} {lack}; wanted: {CARD.archive}")

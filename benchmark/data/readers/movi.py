@@ -51,7 +51,7 @@ def inventory_e(root: Path | None, split: str | None) -> Inventory:
 
 def _inventory(card: DatasetCard, root: Path | None, split: str | None) -> Inventory:
     folder = layout.find_root(card, root, _roots(card), lambda path: _mismatch(card, path))
-    there = {name: folder / name for name in card.splits if (folder / name / FRAMES).is_dir()}
+    there = layout.folders_there(folder, {name: f"{name}/{FRAMES}" for name in card.splits})
     split = layout.choose_split(card, split, there, str(folder))
     if lack := layout.missing_part(folder, [f"{split}/{MASKS}"]):
         raise DataError(f"{card.name} in {folder} {lack}; wanted: {card.archive}")

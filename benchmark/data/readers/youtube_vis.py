@@ -7,6 +7,7 @@ data/save_ytvis2021.py).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -43,10 +44,15 @@ FORMS = {
 }
 """The arrays of a label file that are read, and what of their entries."""
 
+PLAIN_NAME = re.compile(r"[\w-][\w.-]*")
+
 MAX_FRAMES = 1 << 20
 MAX_OBJECTS = 1 << 20
 MAX_NAME = 1024
 """What is kept of a file in memory is bounded; YouTube-VIS 2021 has some 90,000 frames."""
+
+KEPT_BYTES = 1 << 20
+"""Of the text of an object whose masks are kept while the frames of its clip are read."""
 
 T = TypeVar("T")
 
@@ -78,6 +84,7 @@ class _Index:
 
     path: Path
     name: str
+    changed: int
     videos: Mapping[str, _Video]
     """By the name of the clip, in the order of the file."""
     classes: tuple[str, ...]
@@ -99,7 +106,7 @@ class _Index:
         video = self.videos[files.name]
         values = np.zeros(video.size, np.uint8)
         for i, one in enumerate(video.objects, start=1):
-            about = read_element(self.path, self.name, one.start, one.length)
+            about = self._about(one)
             try:
                 if (rle := about["segmentations"][frame]) is not None:
                     values[decode_rle(rle, video.size)] = i
@@ -108,6 +115,17 @@ class _Index:
             except DataError as error:
                 raise DataError(f"{self.name}, annotation at byte {one.start}, {error}") from error
         return StoredMask(values, "RLE")
+
+    def _about(self, one: _Object) -> Any:
+        if one.length > KEPT_BYTES:
+            return read_element(self.path, self.name, one.start, one.length)
+        return _kept(self.path, self.name, self.changed, one)
+
+
+@lru_cache(maxsize=16)
+def _kept(path: Path, name: str, changed: int, one: _Object) -> Any:
+    """Return what the file says of an object; all its frames are asked for one after the other."""
+    return read_element(path, name, one.start, one.length)
 
 
 def inventory(root: Path | None, split: str | None) -> Inventory:
@@ -172,7 +190,8 @@ def _read_index(path: Path, name: str, size: int, changed: int) -> _Index:
                 f"{name} has an entry of {found.key} at byte {found.start} that is not of the "
                 f"form {FORMS[found.key]} ({_reason(error)})"
             ) from error
-    return _Index(path, name, content.linked(), content.classes())
+    classes = content.classes()
+    return _Index(path, name, changed, content.linked(), classes)
 
 
 class _Content:
@@ -234,9 +253,9 @@ class _Content:
 
 
 def _video(about: Any, name: str) -> _Video:
-    paths = [layout.safe_parts(_text(path), name) for path in _list(about["file_names"])]
-    folders = {path[:-1] for path in paths}
-    frames = tuple(path[-1] for path in paths)
+    paths = [_text(path).rpartition("/") for path in _list(about["file_names"])]
+    folders = {path[0] for path in paths}
+    frames = tuple(path[2] for path in paths)
     size = _number(about["height"]), _number(about["width"])
     if len(folders) != 1 or len(set(frames)) < len(frames):
         raise ValueError("its frames are not different files of one folder")
@@ -244,7 +263,10 @@ def _video(about: Any, name: str) -> _Video:
         raise ValueError(
             f"its frames have {size[1]}x{size[0]} pixels, at most {MAX_PIXELS} are read"
         )
-    return _Video("/".join(*folders), frames, size)
+    for frame in (frame for frame in frames if not PLAIN_NAME.fullmatch(frame)):
+        raise ValueError(f"{frame!r:.40} is not the name of an image file")
+    folder = folders.pop()
+    return _Video("/".join(layout.safe_parts(folder, name)) if folder else "", frames, size)
 
 
 def _clip_name(video: _Video, about: Any) -> str:

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 
 from tvseg_bench.benchmark.data.diagnose import check
