@@ -169,7 +169,7 @@ def of_annotation(**changes):
     [
         (
             of_video(file_names=["../../secret/0.jpg"]),
-            "names '../../secret/0.jpg', which is not a",
+            "names '../../secret', which is not a path",
         ),
         (of_video(file_names=["e/0.jpg", "d/0.jpg"]), "frames are not different files of one fol"),
         (of_video(file_names=["e/0.jpg", "e/0.jpg"]), "frames are not different files of one fol"),
