@@ -5,6 +5,7 @@ Nothing here computes; importing this module loads neither numpy nor torch.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -82,3 +83,26 @@ class LearnedConfig(InputConfig):
     def view(self, dataset: Dataset) -> View:
         """Return the view of these data."""
         return self.shown(dataset, self.frames, self.statistics)
+
+
+def existing_folder(folder: Path | None) -> Path | None:
+    """Return a folder that a parameter names, as an error of the parameter where it is not there.
+
+    Raises:
+        ValueError: there is no such folder.
+    """
+    if folder is None:
+        return None
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}")
+    return folder
+
+
+def flow_manifest(folder: Path | None) -> str | None:
+    """Return which flow a folder holds and not where it lies: its name, and a hash of its list."""
+    if folder is None:
+        return None
+    from tvseg_bench.benchmark.data.files.flow_files import manifest
+
+    return f"{folder.resolve().name}@{manifest(folder)[:16]}"

@@ -15,7 +15,7 @@ from pydantic import Field, field_serializer, field_validator
 
 from tvseg_bench.benchmark.registry import ProtocolEntry
 from tvseg_bench.benchmark.types import MetricCard
-from tvseg_bench.protocols.common.config import mean_iou_cards
+from tvseg_bench.protocols.common.config import existing_folder, flow_manifest, mean_iou_cards
 from tvseg_bench.protocols.kmeans import KMeansConfig
 
 if TYPE_CHECKING:
@@ -47,21 +47,12 @@ class TemporalConfig(KMeansConfig):
     @field_validator("flow_dir")
     @classmethod
     def _is_there(cls, folder: Path | None) -> Path | None:
-        if folder is None:
-            return None
-        folder = folder.expanduser()
-        if not folder.is_dir():
-            raise ValueError(f"there is no folder {folder}")
-        return folder
+        return existing_folder(folder)
 
     @field_serializer("flow_dir")
     def _without_path(self, folder: Path | None) -> str | None:
         """State which flow it is and not where it lies: results hold no paths."""
-        if folder is None:
-            return None
-        from tvseg_bench.benchmark.data.files.flow_files import manifest
-
-        return f"{folder.resolve().name}@{manifest(folder)[:16]}"
+        return flow_manifest(folder)
 
 
 STANDARD = TemporalConfig()

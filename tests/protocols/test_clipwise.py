@@ -44,6 +44,7 @@ MORE: list[tuple[str, str, Mapping[str, Any]]] = [
     ("segmenter", "standard", {"scope": "frame"}),
     ("segmenter", "standard", {"scope": "clip"}),
     ("objects", "standard", {"segments": "kmeans-frame", "k": 3}),
+    ("flow", "standard", {"distance": 3, "search_radius": 1}),
 ]
 
 
@@ -67,6 +68,8 @@ def test_these_protocols_are_scored_clip_by_clip() -> None:
         "overcluster-clip",
         "temporal",
         "objects",
+        "flow",
+        "tracks",
         "propagation",
         "segmenter",
     }
@@ -76,9 +79,24 @@ def test_these_protocols_are_scored_clip_by_clip() -> None:
 def shapes() -> Dataset:
     """Five short clips of moving-shapes, of which the third shows nothing."""
     clips = [kept(generator.clip(seed, VARIETY)) for seed in range(5)]
+    clips = [replace(clip, points=points, point_names=("a", "b")) for clip in clips]
     nothing = np.zeros(VARIETY.size, np.uint8)
-    clips[2] = replace(clips[2], semantic=lambda t: nothing, instance=lambda t: nothing)
+    nowhere = np.full((*VARIETY.size, 2), np.nan, np.float32)
+    clips[2] = replace(
+        clips[2],
+        semantic=lambda t: nothing,
+        instance=lambda t: nothing,
+        flow=lambda t: nowhere,
+        points=lambda t: nowhere[0, :2],
+    )
     return replace(generator.open_dataset(), clips=clips)
+
+
+def points(t: int) -> np.ndarray:
+    """Return two points that move to the right, of which the second hides in one frame."""
+    shown = np.array([[10.0 + 5 * t, 20.0], [30.0, 40.0]], np.float32)
+    shown[1] = np.nan if t == 4 else shown[1]
+    return shown
 
 
 def kept(clip: Clip) -> Clip:
@@ -248,7 +266,7 @@ def undecodable(clip: Clip, **changes: Any) -> Clip:
     def fail(t: int) -> Any:
         raise AssertionError(f"frame {t} was read")
 
-    readers = {"image": fail, "semantic": fail, "instance": fail, "flow": fail}
+    readers = {"image": fail, "semantic": fail, "instance": fail, "flow": fail, "points": fail}
     return replace(clip, **{**readers, **changes})  # type: ignore[arg-type]
 
 
@@ -279,6 +297,10 @@ REFUSED: list[tuple[str, Mapping[str, Any], Dataset, str]] = [
     ("propagation", {}, unread(**STILL), "holds still images, and labels are carried"),
     ("propagation", {"labels": "instance"}, unread(instance=None), "has no instance masks"),
     ("objects", {}, unread(instance=None), "has no instance masks, which this protocol needs"),
+    ("flow", {}, unread(**STILL), "has more than 1 frame, and motion leads"),
+    ("flow", {}, unread(flow=None), "has no optical flow, which this protocol needs"),
+    ("tracks", {}, unread(**STILL), "holds still images, and points are followed"),
+    ("tracks", {}, unread(points=None), "has no points, which this protocol follows"),
     ("kmeans-clip", BATCHES, unread(n=1), "1 clips make no complete batch of 2"),
     ("temporal", BATCHES, unread(n=1), "1 clips make no complete batch of 2"),
     ("kmeans-dataset", BATCHES, unread(n=1), "1 clips make no complete batch of 2"),
@@ -297,7 +319,7 @@ REFUSED: list[tuple[str, Mapping[str, Any], Dataset, str]] = [
     *(
         (name, {}, unread(semantic=None, instance=None), "masks, which this protocol needs")
         for name in protocols
-        if name != "propagation"
+        if name not in ("propagation", "flow", "tracks")
     ),
     *(
         (name, {}, replace(unread(), dataset_labels=None), "no classes of the data set")
