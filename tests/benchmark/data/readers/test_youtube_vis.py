@@ -1,6 +1,7 @@
 """YouTube-VIS 2021: a label file with runs in both forms, and what strangers put into one."""
 
 import json
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def vis(tree, monkeypatch):
 
 def rewritten(vis, change):
     """Write the label file again, changed."""
-    about = content(("e", "d", "c", "b", "a"))
+    about = deepcopy(content(("e", "d", "c", "b", "a")))
     change(about)
     vis.text("train/instances.json", json.dumps(about))
 
