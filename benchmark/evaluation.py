@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class SharedCache:
     limit: int = DEFAULT_LIMIT
     used: int = 0
     _values: dict[Hashable, Any] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def __contains__(self, key: Hashable) -> bool:
         """Return whether the value is stored."""
@@ -97,9 +99,10 @@ class SharedCache:
             return stored
         value = make()
         needed = size(value)
-        if self.used + needed <= self.limit:
-            self._values[key] = value
-            self.used += needed
+        with self._lock:
+            if key not in self._values and self.used + needed <= self.limit:
+                self._values[key] = value
+                self.used += needed
         return value
 
 

@@ -43,6 +43,21 @@ def test_answers_without_heavy_imports(argv: list[str]) -> None:
     assert heavy_modules(argv, (*HEAVY, "numpy")) == "LOADED []"
 
 
+MISTAKES = [
+    ["--model", "dino/vits61"],
+    ["--model", "baseline/pixels", "--protocol", "kmeans-klip"],
+    ["--model", "baseline/pixels", "--dataset", "davis-2061"],
+    ["--model", "baseline/pixels", "protocol.kmeans-clip.kk=3"],
+]
+
+
+@pytest.mark.parametrize("argv", MISTAKES, ids=lambda argv: argv[-1])
+def test_a_mistyped_name_is_refused_without_heavy_imports(argv: list[str]) -> None:
+    code = CODE.replace("assert not code, code", "assert code == 2, code")
+    run = [sys.executable, "-c", code.format(heavy=(*HEAVY, "numpy")), "run", *argv]
+    assert subprocess.check_output(run, text=True).splitlines()[-1] == "LOADED []"
+
+
 def test_leaderboard_needs_no_torch(tmp_path: object) -> None:
     argv = ["leaderboard", "build", str(tmp_path), "--output", str(tmp_path)]
     code = CODE.replace("assert not code, code", "")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from threading import Lock
+from threading import Lock, local
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -35,7 +35,7 @@ class Workers:
     """Maps functions over items, in order, on up to `threads` threads."""
 
     def __init__(self, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._pool = ThreadPoolExecutor(threads, initializer=_alone) if threads > 1 else None
         self._ahead = 4 * threads
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
@@ -57,14 +57,37 @@ class Workers:
             self._pool.shutdown()
 
 
+class _Here(local):
+    """The workers of the block that a thread is in."""
+
+    pool: Workers | None = None
+
+
+_here = _Here()
+
+
+def _alone() -> None:
+    """Let a thread of a pool do by itself what is asked of it."""
+    _here.pool = Workers(1)
+
+
 @contextmanager
 def workers(threads: int | None = None) -> Iterator[Workers]:
-    """Give workers for the length of a block, while BLAS itself stays on one thread each."""
-    pool = Workers(threads or default_threads())
+    """Give workers for the length of a block, while BLAS itself stays on one thread each.
+
+    Within another such block they are its workers, so that many small problems share one pool, and
+    a problem that is itself one of many is solved on one thread.
+    """
+    outer = _here.pool
+    if outer is not None:
+        yield outer
+        return
+    _here.pool = pool = Workers(threads or default_threads())
     with single_blas:
         try:
             yield pool
         finally:
+            _here.pool = None
             pool.close()
 
 

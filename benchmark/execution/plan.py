@@ -117,13 +117,8 @@ def make_plan(selection: Selection) -> Plan:
     Raises:
         UsageError: a name, preset or parameter that does not exist.
     """
-    for file in selection.plugin:
-        import_file(Path(file))
-    protocols = choose_protocols(selection.protocol, selection.overrides)
+    protocols = check_names(selection)
     wanted = expand(selection.dataset, datasets)
-    for name in wanted:
-        _ = datasets[split_reference(name)[0]]
-    check_weights(selection)
     opened = {name: _open(name, selection) for name in wanted}
     setups = {
         (name, i): _Setup.of(protocol, name, dataset, selection)
@@ -150,6 +145,21 @@ def make_plan(selection: Selection) -> Plan:
                             UnavailableCell(reference, protocol.label, name, seed, trouble, away)
                         )
     return Plan(selection, tuple(cells), tuple(unavailable), tuple(elsewhere))
+
+
+def check_names(selection: Selection) -> tuple[ProtocolChoice, ...]:
+    """Return the protocols, after having looked up whatever a selection names; loads no model.
+
+    Raises:
+        UsageError: a name, preset or parameter that does not exist.
+    """
+    for file in selection.plugin:
+        import_file(Path(file))
+    protocols = choose_protocols(selection.protocol, selection.overrides)
+    for name in expand(selection.dataset, datasets):
+        _ = datasets[split_reference(name)[0]]
+    check_weights(selection)
+    return protocols
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tvseg_bench.benchmark.clustering.threads import workers
 from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.evaluation import Needs, RunContext, SharedCache
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind, Labels
     from tvseg_bench.protocols.kmeans import KMeansConfig, Scope
     from tvseg_bench.protocols.kmeans.projection import Tokens
+
+
+_Seen = tuple[Any, ...]
+"""What a recorder is shown of a frame."""
 
 
 @dataclass(frozen=True)
@@ -113,20 +118,47 @@ class KMeansUnits:
         run: RunContext,
     ) -> list[scoring.UnitResult]:
         """Return the results of the frames of a clip, or the one of the clip."""
-        n = len(truth)
-        parts = [slice(i, i + 1) for i in range(n)] if self.scope == "frame" else [slice(0, n)]
-        return [self._unit(clip, p.start, tokens[p], truth[p], dataset, run) for p in parts]
+        recorder = run.recorder
+        seen = partial(recorder.on_frame, clip)
+        if self.scope != "frame":
+            unit = self._unit(clip, tokens, truth, dataset, run, seen)
+            if unit.match is not None:
+                recorder.on_unit(clip, range(len(truth)), unit.match)
+            return [unit]
+
+        def one(t: int) -> tuple[scoring.UnitResult, list[_Seen]]:
+            shown: list[_Seen] = []
+            frame = slice(t, t + 1)
+            unit = self._unit(
+                clip, tokens[frame], truth[frame], dataset, run, lambda *it: shown.append(it), t
+            )
+            return unit, shown
+
+        units = []
+        with workers() as pool:
+            for t, (unit, shown) in enumerate(pool.map(one, range(len(truth)))):
+                for frame in shown:
+                    seen(*frame)
+                if unit.match is not None:
+                    recorder.on_unit(clip, range(t, t + 1), unit.match)
+                units.append(unit)
+        return units
 
     def _unit(
         self,
         clip: ClipFeatures,
-        start: int,
         tokens: Tokens,
         truth: Sequence[FrameTruth],
         dataset: Dataset,
         run: RunContext,
+        seen: Callable[..., object],
+        start: int = 0,
     ) -> scoring.UnitResult:
-        """Cluster and score one unit, whose first frame is the clip's frame `start`."""
+        """Cluster and score one unit, whose first frame is the clip's frame `start`.
+
+        Args:
+            seen: is shown every frame; see `_tables`.
+        """
         config = self.config
         present = present_in(truth)
         scored = present if config.void == "class" else present - {VOID}
@@ -138,11 +170,8 @@ class KMeansUnits:
         k = config.clusters(len(counted), self.scope, dataset.card.name)
         found = cluster_unit(tokens, k, run.seed, config, clip.clip.name, run.shared)
         void = None if config.void == "class" else VOID
-        seen = partial(run.recorder.on_frame, clip)
         table, oracle = _tables(tokens, truth, found, void, seen, start)
-        unit = scoring.score_unit(table, oracle, config, dataset.card.background, found.empty)
-        run.recorder.on_unit(clip, range(start, start + len(truth)), unit.match)
-        return unit
+        return scoring.score_unit(table, oracle, config, dataset.card.background, found.empty)
 
 
 @dataclass(frozen=True)
@@ -238,7 +267,7 @@ def _tables(
     truth: Sequence[FrameTruth],
     found: FittedClusters,
     void: int | None,
-    seen: Callable[[int, Labels, Labels, tuple[int, int], Contingency], None],
+    seen: Callable[[int, Labels, Labels, tuple[int, int], Contingency], object],
     start: int = 0,
 ) -> tuple[Contingency, Contingency]:
     """Return the contingency of the clusters and of the patch-grid oracle over some frames.

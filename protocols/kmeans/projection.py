@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.clustering import Moments, Projection, fit_projection
+from tvseg_bench.benchmark.clustering.threads import workers
 from tvseg_bench.benchmark.evaluation import SharedCache
 from tvseg_bench.benchmark.types import ClipFeatures, FeatureSet
 from tvseg_bench.protocols.common.feature_sets import Subset, without_tokens
@@ -71,7 +72,8 @@ def _made(
         yield from ((without_tokens(c), shared(c.tokens)) for c in features)
     elif wanted == "frame":
         for clip in features:
-            frames = [fit_projection(t, dims)(t) for t in clip.tokens]
+            with workers() as pool:
+                frames = list(pool.map(lambda t: fit_projection(t, dims)(t), clip.tokens))
             yield without_tokens(clip), np.stack(frames)
     else:
         for group in groups(features, size):

@@ -47,6 +47,9 @@ def add_arguments(parser: CommandParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the selection, with progress on stderr and tables on stdout."""
     selection = selection_of(arguments)
+    from tvseg_bench.benchmark.execution.plan import check_names
+
+    check_names(selection)  # before anything that takes seconds to load
     from tvseg_bench.benchmark.cli.json_events import json_run
     from tvseg_bench.benchmark.cli.progress import shown_run
     from tvseg_bench.benchmark.cli.score_tables import print_report

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import numpy as np
 import torch
@@ -48,3 +49,21 @@ def test_without_a_folder_to_cache_in_it_still_compiles():
     space: dict[str, object] = {}
     exec("def total(x):\n    s = 0.0\n    for v in x:\n        s += v\n    return s", space)
     assert compiled(**FINITE)(space["total"])(np.arange(5.0)) == 10.0
+
+
+def test_blocks_within_a_block_share_its_workers():
+    with workers(2) as outer:
+        with workers() as inner:
+            assert inner is outer
+        assert list(outer.map(str, [1, 2])) == ["1", "2"]  # still open
+
+        def nested(x):
+            with workers() as alone:
+                assert alone is not outer
+                return list(alone.map(lambda y: (x, y, threading.get_ident()), range(3)))
+
+        for x, rows in enumerate(outer.map(nested, range(9))):
+            assert [row[:2] for row in rows] == [(x, y) for y in range(3)]
+            assert len({thread for *_, thread in rows}) == 1
+    with workers(2) as later:
+        assert later is not outer
