@@ -24,7 +24,7 @@ from tvseg_bench.protocols.common.feature_sets import MaskedFeatures
 from tvseg_bench.protocols.common.ground_truth import distinct, label_kind, read_truth
 from tvseg_bench.protocols.foreground import ForegroundClassesConfig, communities
 from tvseg_bench.protocols.foreground.clusters import Centers, Clustered, fit_patches, label_map
-from tvseg_bench.protocols.kmeans import KMeansConfig
+from tvseg_bench.protocols.kmeans import KMeansDatasetConfig
 from tvseg_bench.protocols.kmeans.evaluation import KMeansDataset
 
 BACKGROUND = 0
@@ -257,9 +257,9 @@ def _unit(
     return scoring.score_unit(table, oracle, _kmeans_config(config), dataset.card.background)
 
 
-def _kmeans_config(config: ForegroundClassesConfig) -> KMeansConfig:
+def _kmeans_config(config: ForegroundClassesConfig) -> KMeansDatasetConfig:
     """Return the same conventions in the words of `kmeans-dataset`."""
-    return KMeansConfig(
+    return KMeansDatasetConfig(
         pca_dims=config.pca_dims,
         kmeans=config.kmeans,
         fit_size="grid-x4" if config.score_size == "gt" else config.score_size,

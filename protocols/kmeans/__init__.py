@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tvseg_bench.benchmark.registry import ProtocolEntry
 from tvseg_bench.benchmark.types import Dataset, View
@@ -130,6 +130,25 @@ class KMeansConfig(InputConfig):
         return self.k
 
 
+class KMeansDatasetConfig(KMeansConfig):
+    """Everything that moves a number of `kmeans-dataset` and `overcluster-dataset`."""
+
+    fit_split: Literal["training"] | None = None
+    """What is clustered and matched. null: the clips that are scored. training: other clips, those
+    of the data set's training split, or where there is none each half of the clips for the other;
+    K, standardisation, PCA, centres and the label of each cluster come from them, and a patch of a
+    scored clip takes the nearest centre."""
+
+    @model_validator(mode="after")
+    def _one_projection(self) -> KMeansDatasetConfig:
+        if self.fit_split and self.pca_scope == "batch" and self.pca_dims:
+            raise ValueError(
+                "fit_split=training wants one projection for the clips that are fitted and those "
+                "that are scored, not one per batch; choose pca_scope=dataset or pca_dims=0"
+            )
+        return self
+
+
 STANDARD = KMeansConfig()
 """DESIGN: aspect kept, exact, void never counted, an unmatched cluster wrong everywhere."""
 
@@ -156,8 +175,9 @@ TIMET = KMeansConfig(
 clustering.py and metrics.py of SMSD75/Timetuning at 94550b5. `k=10` is the release's default,
 `gt` the paper's."""
 
-TIMET_DATASET = TIMET.model_copy(
-    update={
+TIMET_DATASET = KMeansDatasetConfig.model_validate(
+    {
+        **TIMET.model_dump(),
         "pca_scope": "dataset",
         "fit_size": 112,
         "score_size": 112,
@@ -168,7 +188,7 @@ TIMET_DATASET = TIMET.model_copy(
 )
 """The same release, dataset-wise: 112 pixels, void dropped."""
 
-LEOPART = KMeansConfig(
+LEOPART = KMeansDatasetConfig(
     size=448,
     resize="square",
     k=500,
@@ -196,6 +216,9 @@ NECO = LEOPART.model_copy(update={"batch_clips": 32})
 OVERCLUSTER = {"k": "overcluster", "matching": "majority-precision"}
 """More clusters than classes, each taking the label it is purest in (Leopart, TimeT)."""
 
+GENERALISE = KMeansDatasetConfig(fit_split="training")
+"""`standard`, clusters and their matching fitted on other clips than are scored."""
+
 PAPER = "TimeT, ICCV 2023, arXiv 2308.11796"
 SCOPES: tuple[Scope, ...] = ("frame", "clip", "dataset")
 TITLES = {
@@ -219,7 +242,13 @@ SECONDS = {
 def register(protocols: Registry[ProtocolEntry]) -> None:
     """Add the six protocols to the registry."""
     for scope in SCOPES:
-        presets = {"standard": STANDARD, "timet": TIMET_DATASET if scope == "dataset" else TIMET}
+        presets = {"standard": STANDARD, "timet": TIMET}
+        if scope == "dataset":
+            presets = {
+                "standard": KMeansDatasetConfig(),
+                "timet": TIMET_DATASET,
+                "generalise": GENERALISE,
+            }
         title = f"{TITLES[scope]}, matched one to one"
         name = f"kmeans-{scope}"
         protocols.register(name, _entry(scope, title, presets, SECONDS[name]))
@@ -237,7 +266,9 @@ def _entry(
     def build(config: KMeansConfig) -> Evaluation:
         from tvseg_bench.protocols.kmeans.evaluation import KMeansDataset, KMeansUnits
 
-        return KMeansDataset(config) if scope == "dataset" else KMeansUnits(config, scope)
+        if isinstance(config, KMeansDatasetConfig):
+            return KMeansDataset(config)
+        return KMeansUnits(config, scope)
 
     return ProtocolEntry(
         version=2,

@@ -14,21 +14,19 @@ from typing import TYPE_CHECKING, Any
 from tvseg_bench.benchmark.clustering.threads import workers
 from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.evaluation import Needs, RunContext, SharedCache
-from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
+from tvseg_bench.benchmark.metrics.contingency import merge
 from tvseg_bench.benchmark.types import VOID, Score, View
 from tvseg_bench.protocols.common import scoring
-from tvseg_bench.protocols.common.ground_truth import (
-    FrameTruth,
-    label_kind,
-    present_in,
-    shared_truth,
-)
-from tvseg_bench.protocols.kmeans.clusters import FittedClusters, cluster_all, cluster_unit
+from tvseg_bench.protocols.common.ground_truth import FrameTruth, label_kind, present_in
+from tvseg_bench.protocols.common.splits import check_divisible
+from tvseg_bench.protocols.kmeans import generalise
+from tvseg_bench.protocols.kmeans.clusters import cluster_all, cluster_unit
 from tvseg_bench.protocols.kmeans.projection import projected
+from tvseg_bench.protocols.kmeans.tables import clip_truth, tables_of
 
 if TYPE_CHECKING:
-    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind, Labels
-    from tvseg_bench.protocols.kmeans import KMeansConfig, Scope
+    from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet
+    from tvseg_bench.protocols.kmeans import KMeansConfig, KMeansDatasetConfig, Scope
     from tvseg_bench.protocols.kmeans.projection import Tokens
 
 
@@ -81,7 +79,7 @@ class KMeansUnits:
         for clip, tokens in projected(features, config, self.scope, shared):
             if self.scope == "clip":
                 run.recorder.on_features(clip, tokens)
-            truth = _truth(clip, kind, config, shared)
+            truth = clip_truth(clip, kind, config, shared)
             yield scoring.clip_units(clip, self._units(clip, tokens, truth, dataset, run))
 
     def combine(self, rows: Sequence[scoring.ClipUnits], dataset: Dataset) -> Score:
@@ -157,7 +155,7 @@ class KMeansUnits:
         """Cluster and score one unit, whose first frame is the clip's frame `start`.
 
         Args:
-            seen: is shown every frame; see `_tables`.
+            seen: is shown every frame; see `tables_of`.
         """
         config = self.config
         present = present_in(truth)
@@ -170,33 +168,38 @@ class KMeansUnits:
         k = config.clusters(len(counted), self.scope, dataset.card.name)
         found = cluster_unit(tokens, k, run.seed, config, clip.clip.name, run.shared)
         void = None if config.void == "class" else VOID
-        table, oracle = _tables(tokens, truth, found, void, seen, start)
+        table, oracle = tables_of(tokens, truth, found, void, seen, start)
         return scoring.score_unit(table, oracle, config, dataset.card.background, found.empty)
 
 
 @dataclass(frozen=True)
 class KMeansDataset:
-    """The whole data set clustered and matched as one."""
+    """The whole data set clustered and matched as one, or by what other clips gave."""
 
-    config: KMeansConfig
+    config: KMeansDatasetConfig
 
     @property
     def needs(self) -> Needs:
         """Two passes: one fits the projection, the other applies it."""
-        return Needs(passes=2)
+        return Needs(training=self.config.fit_split is not None, passes=2)
 
     def view(self, dataset: Dataset) -> View:
         """Return what the model is shown."""
         return self.config.view(dataset)
 
     def check_dataset(self, dataset: Dataset) -> None:
-        """Raise NotApplicableError where no labels are shared by the clips or all are dropped."""
+        """Raise NotApplicableError where no labels are shared by the clips, all are dropped, or
+        there are none to fit on."""
         label_kind(dataset, "dataset", self.config.labels)
         check_batches(dataset, self.config)
+        if self.config.fit_split is not None:
+            check_divisible(dataset)
 
     def evaluate(self, features: FeatureSet, run: RunContext) -> Score:
         """Cluster all pixels of all clips together, match once, score once."""
         self.check_dataset(features.dataset)
+        if self.config.fit_split is not None:
+            return generalise.evaluate(features, self.config, run)
         dataset, config = features.dataset, self.config
         kind = label_kind(dataset, "dataset", config.labels)
         clips: list[ClipFeatures] = []
@@ -206,7 +209,7 @@ class KMeansDataset:
         run.recorder.on_begin("dataset", kind)
         for clip, reduced in projected(features, config, "dataset", shared):
             run.recorder.on_features(clip, reduced)
-            present |= present_in(_truth(clip, kind, config, shared))
+            present |= present_in(clip_truth(clip, kind, config, shared))
             clips.append(clip)
             tokens.append(reduced)
         if len(present - {VOID}) < 2:
@@ -219,9 +222,9 @@ class KMeansDataset:
         found = cluster_all(tokens, k, run.seed, config, dataset.card.name)
         tables, oracles = [], []
         for clip, reduced in zip(clips, tokens, strict=True):
-            truth = _truth(clip, kind, config, shared)
+            truth = clip_truth(clip, kind, config, shared)
             seen = partial(run.recorder.on_frame, clip)
-            table, oracle = _tables(reduced, truth, found, VOID, seen)
+            table, oracle = tables_of(reduced, truth, found, VOID, seen)
             tables.append(table)
             oracles.append(oracle)
         whole = scoring.score_unit(
@@ -252,33 +255,3 @@ def check_batches(dataset: Dataset, config: KMeansConfig) -> None:
             f"{n} clips make no complete batch of {config.batch_clips}, which "
             "this preset wants; override last_batch=keep"
         )
-
-
-def _truth(
-    clip: ClipFeatures, kind: LabelKind, config: KMeansConfig, shared: SharedCache
-) -> Sequence[FrameTruth]:
-    """Return the ground truth of a clip's frames."""
-    how = (kind, config.labels, config.score_size, config.mask_resize)
-    return shared_truth(clip, *how, shared)
-
-
-def _tables(
-    tokens: Tokens,
-    truth: Sequence[FrameTruth],
-    found: FittedClusters,
-    void: int | None,
-    seen: Callable[[int, Labels, Labels, tuple[int, int], Contingency], object],
-    start: int = 0,
-) -> tuple[Contingency, Contingency]:
-    """Return the contingency of the clusters and of the patch-grid oracle over some frames.
-
-    Each frame, numbered from `start` on, is shown to `seen`.
-    """
-    rows, cols = tokens.shape[1:3]
-    clusters, oracle = [], []
-    maps = found.maps(tokens, (true.mask.shape for true in truth))
-    for t, (labels, true) in enumerate(zip(maps, truth, strict=True), start):
-        clusters.append(contingency(true.mask, labels, void=void))
-        oracle.append(true.oracle((rows, cols), "all" if void is None else "labels"))
-        seen(t, labels, true.mask, (rows, cols), clusters[-1])
-    return merge(clusters), merge(oracle)
