@@ -352,7 +352,8 @@ class Score:
     frames: Sequence[UnitScore] = ()
     resample: Literal["mean", "counts"] = "mean"
     """How the interval over clips is made: mean of the clips' values, or the metric recomputed
-    from the summed `counts` of other choices of clips."""
+    from the summed `counts` of other choices of clips; a metric that the rows hold themselves is
+    their mean all the same."""
     per_class: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """`labels`, `names`, `iou`, `support` (pixels)."""
     references: Mapping[str, float | None] = field(default_factory=dict)

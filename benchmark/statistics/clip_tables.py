@@ -106,13 +106,14 @@ def table(
 
     Args:
         facts: its range, and whether the background counts.
-        resample: of the Score: how the metric is made of the rows.
+        resample: of the Score: how the metric is made of the rows. With `counts`, a metric that
+            the rows have values of is their mean all the same.
         background: label that belongs to no object, None where every class counts.
     """
-    if resample == "counts":
+    scored = [(c.clip, c.metrics[metric]) for c in clips if c.metrics.get(metric) is not None]
+    if resample == "counts" and not scored:
         left_out = background if facts.background == "left-out" else None
         return replace(count_table(clips, left_out), lowest=facts.lowest, highest=facts.highest)
-    scored = [(c.clip, c.metrics[metric]) for c in clips if c.metrics.get(metric) is not None]
     values = np.array([v for _, v in scored], np.float64)
     return MeanTable(tuple(name for name, _ in scored), values, facts.lowest, facts.highest)
 

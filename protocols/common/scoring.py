@@ -109,7 +109,10 @@ class ClipUnits:
         n_frames = len(self.frames)
         if not of_frames:
             return self.units[0].sample(self.clip, None, n_frames)
-        metrics = {m: mean(unit.metrics[m] for unit in self.units) for m in METRICS}
+        metrics = {
+            m: mean(unit.metrics.get(m) for unit in self.units)
+            for m in names_in(unit.metrics for unit in self.units)
+        }
         note = "" if metrics["miou"] is not None else "no frame holds two classes"
         return UnitScore(clip=self.clip, n_frames=n_frames, metrics=metrics, note=note)
 
@@ -270,7 +273,10 @@ def units_score(
     every = [unit for row in rows for unit in row.units]
     counts = (unit.class_counts for unit in every)
     return Score(
-        metrics={m: average([c.metrics[m] for c in clips], step) for m in METRICS},
+        metrics={
+            m: average([c.metrics.get(m) for c in clips], step)
+            for m in names_in(clip.metrics for clip in clips)
+        },
         clips=clips,
         frames=frames,
         references=average_rows([row.units for row in rows], step),
@@ -282,6 +288,16 @@ def units_score(
             **details,
         },
     )
+
+
+def names_in(numbers: Iterable[Mapping[str, float | None]]) -> list[str]:
+    """Return the names of numbers in the order in which they are met, each once.
+
+    Example:
+        >>> names_in([{"miou": None}, {"miou": 0.5, "position_r2": 0.1}])
+        ['miou', 'position_r2']
+    """
+    return list(dict.fromkeys(name for one in numbers for name in one))
 
 
 def mean(values: Iterable[float | None]) -> float | None:
@@ -304,7 +320,8 @@ def average(values: Sequence[float | None], step: int) -> float | None:
 
 def average_rows(rows: Sequence[Sequence[UnitRow]], step: int) -> dict[str, float | None]:
     """Return the reference scores of the clips' units, averaged as the metrics are."""
-    names = [f"{r}/{m}" for r in ("constant", "oracle") for m in METRICS]
+    always = dict.fromkeys(f"{r}/{m}" for r in ("constant", "oracle") for m in METRICS)
+    names = names_in([always, *(unit.references for units in rows for unit in units)])
     return {
         name: average([mean(u.references.get(name) for u in units) for units in rows], step)
         for name in names

@@ -52,7 +52,7 @@ def score_classes(
     if config.grouping == "kmeans":
         masked = MaskedFeatures(features, [chosen[ids] for ids in found.labels])
         alone = replace(run, shared=None)  # others want the features unmasked
-        score = KMeansDataset(_kmeans_config(config)).evaluate(masked, alone)
+        score = KMeansDataset(_kmeans_config(config), diagnosed=False).evaluate(masked, alone)
         return replace(score, details={**score.details, **details})
     dataset = features.dataset
     kind = label_kind(dataset, "dataset", "card")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from tvseg_bench.benchmark.registry import ProtocolEntry
-from tvseg_bench.benchmark.types import Dataset, View
+from tvseg_bench.benchmark.types import Dataset, MetricCard, View
 from tvseg_bench.protocols.common.config import InputConfig, mean_iou_cards
 
 if TYPE_CHECKING:
@@ -227,6 +227,21 @@ TITLES = {
     "dataset": "k-means over the whole data set",
 }
 
+POSITION_METRICS = ("position_r2", "position_r2_clusters")
+"""How much of the features, and of the clusters, a quadratic of the patch's place explains."""
+
+
+def position_cards(clip_score: Literal["own", "mean-of-frames"]) -> dict[str, MetricCard]:
+    """Return the cards of `POSITION_METRICS`."""
+    titles = (
+        "share of the variance of the clustered features that a quadratic of the place explains",
+        "share of the variance of cluster membership that a quadratic of the place explains",
+    )
+    return {
+        name: MetricCard(title=title, higher_is_better=False, clip_score=clip_score)
+        for name, title in zip(POSITION_METRICS, titles, strict=True)
+    }
+
 
 SECONDS = {
     "kmeans-frame": 0.047,
@@ -270,15 +285,16 @@ def _entry(
             return KMeansDataset(config)
         return KMeansUnits(config, scope)
 
+    clip_score: Literal["own", "mean-of-frames"] = "mean-of-frames" if scope == "frame" else "own"
     return ProtocolEntry(
         version=2,
         title=title,
         paper=PAPER,
         presets=presets,
         build=build,
-        metrics=mean_iou_cards(
-            "counts" if scope == "dataset" else "mean",
-            "mean-of-frames" if scope == "frame" else "own",
-        ),
+        metrics={
+            **mean_iou_cards("counts" if scope == "dataset" else "mean", clip_score),
+            **position_cards(clip_score),
+        },
         seconds_per_frame=seconds_per_frame,
     )

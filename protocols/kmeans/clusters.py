@@ -41,6 +41,18 @@ class FittedClusters:
             for labels in maps:
                 yield resize_nearest(labels, wanted, "upper-left") if nearest else labels
 
+    def patches(self, tokens: Tokens) -> NDArray[np.integer[Any]]:
+        """Return the nearest centre [T, rows, cols] of every patch."""
+        narrow = np.min_scalar_type(len(self.centers))
+        rows, cols = tokens.shape[1:3]
+        parts = [
+            clustering.assign_upsampled(
+                tokens[t : t + _FRAMES], self.centers, (rows, cols), narrow
+            )
+            for t in range(0, len(tokens), _FRAMES)
+        ]
+        return np.concatenate(parts)
+
 
 def _alike(
     tokens: Tokens, sizes: Iterable[tuple[int, ...]]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 from tvseg_bench.benchmark.clustering.threads import workers
@@ -21,6 +22,7 @@ from tvseg_bench.protocols.common.ground_truth import FrameTruth, label_kind, pr
 from tvseg_bench.protocols.common.splits import check_divisible
 from tvseg_bench.protocols.kmeans import generalise
 from tvseg_bench.protocols.kmeans.clusters import cluster_all, cluster_unit
+from tvseg_bench.protocols.kmeans.position import placed, with_position, with_unit_position
 from tvseg_bench.protocols.kmeans.projection import projected
 from tvseg_bench.protocols.kmeans.tables import clip_truth, tables_of
 
@@ -169,7 +171,8 @@ class KMeansUnits:
         found = cluster_unit(tokens, k, run.seed, config, clip.clip.name, run.shared)
         void = None if config.void == "class" else VOID
         table, oracle = tables_of(tokens, truth, found, void, seen, start)
-        return scoring.score_unit(table, oracle, config, dataset.card.background, found.empty)
+        unit = scoring.score_unit(table, oracle, config, dataset.card.background, found.empty)
+        return with_unit_position(unit, placed(tokens, truth, found, sorted(present)))
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,8 @@ class KMeansDataset:
     """The whole data set clustered and matched as one, or by what other clips gave."""
 
     config: KMeansDatasetConfig
+    diagnosed: bool = True
+    """Whether the metrics of position are given beside the others."""
 
     @property
     def needs(self) -> Needs:
@@ -220,13 +225,15 @@ class KMeansDataset:
         counted = present if config.k_labels == "all" else present - {VOID}
         k = config.clusters(len(counted), "dataset", dataset.card.name)
         found = cluster_all(tokens, k, run.seed, config, dataset.card.name)
-        tables, oracles = [], []
+        tables, oracles, places = [], [], []
         for clip, reduced in zip(clips, tokens, strict=True):
             truth = clip_truth(clip, kind, config, shared)
             seen = partial(run.recorder.on_frame, clip)
             table, oracle = tables_of(reduced, truth, found, VOID, seen)
             tables.append(table)
             oracles.append(oracle)
+            if self.diagnosed:
+                places.append(placed(reduced, truth, found, sorted(present)))
         whole = scoring.score_unit(
             merge(tables),
             merge(oracles),
@@ -238,9 +245,12 @@ class KMeansDataset:
         for clip in clips:
             run.recorder.on_unit(clip, range(len(clip.frames)), whole.match)
         paired = zip(clips, tables, strict=True)
-        return scoring.counted_score(
+        score = scoring.counted_score(
             whole, paired, kind, dataset.classes, empty_clusters=whole.empty
         )
+        if not places:
+            return score
+        return with_position(score, places, config.averaged, reduce(add, places))
 
 
 def check_batches(dataset: Dataset, config: KMeansConfig) -> None:

@@ -25,6 +25,7 @@ from tvseg_bench.protocols.common.ground_truth import label_kind, present_in
 from tvseg_bench.protocols.common.splits import folds
 from tvseg_bench.protocols.common.supervised import two_or_more
 from tvseg_bench.protocols.kmeans.clusters import FittedClusters, cluster_all
+from tvseg_bench.protocols.kmeans.position import Placed, placed, with_position
 from tvseg_bench.protocols.kmeans.projection import fit
 from tvseg_bench.protocols.kmeans.tables import clip_truth, tables_of
 
@@ -37,6 +38,17 @@ if TYPE_CHECKING:
     from tvseg_bench.protocols.kmeans.projection import Tokens
 
 OURS, CONSTANT, ORACLE = "", "constant/", "oracle/"
+
+
+@dataclass(frozen=True, eq=False)
+class CountedClip:
+    """What is kept of a scored clip."""
+
+    clip: ClipFeatures
+    """Without tokens."""
+    tables: dict[str, Contingency]
+    """Its pixels by true and predicted label: ours, the constant map's and the oracle's."""
+    place: Placed
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,7 @@ def evaluate(features: FeatureSet, config: KMeansDatasetConfig, run: RunContext)
     if kept < len(features):
         features = Subset(features, tuple(range(kept)))
     run.recorder.on_begin("dataset", kind)
-    counted: dict[int, tuple[ClipFeatures, dict[str, Contingency]]] = {}
+    counted: dict[int, CountedClip] = {}
     learnt = []
     for fold in folds(features, run.training, run.seed):
         label_kind(fold.train.dataset, "dataset", config.labels)
@@ -160,8 +172,8 @@ def _count(
     kind: LabelKind,
     config: KMeansDatasetConfig,
     run: RunContext,
-) -> tuple[ClipFeatures, dict[str, Contingency]]:
-    """Return a clip without tokens, and its pixels by true and predicted label."""
+) -> CountedClip:
+    """Label the pixels of a clip and count them."""
     tokens, slim = found.project(clip), without_tokens(clip)
     run.recorder.on_features(slim, tokens)
     truth = clip_truth(clip, kind, config, SharedCache(limit=0))
@@ -173,11 +185,12 @@ def _count(
         name: relabelled(table, completed(found.matches[name], table.clusters, config))
         for name, table in tables.items()
     }
-    return slim, labelled
+    place = placed(tokens, truth, found.clusters, sorted(present_in(truth)))
+    return CountedClip(slim, labelled, place)
 
 
 def _score(
-    rows: Sequence[tuple[ClipFeatures, dict[str, Contingency]]],
+    rows: Sequence[CountedClip],
     kind: LabelKind,
     classes: Sequence[str],
     background: int | None,
@@ -189,7 +202,7 @@ def _score(
     named = range(len(classes)) if config.absent_class == "zero" else None
     found = {}
     for name in (OURS, CONSTANT, ORACLE):
-        table = merge(tables[name] for _, tables in rows)
+        table = merge(row.tables[name] for row in rows)
         as_is = Match(table.clusters, table.clusters)
         counts = class_counts(table, as_is)
         metrics = scoring.mean_ious(counts, config.absent_class, background, named)
@@ -206,5 +219,8 @@ def _score(
         match=as_is,
         table=table,
     )
-    clips = [(clip, tables[OURS]) for clip, tables in rows]
-    return scoring.counted_score(whole, clips, kind, classes, training=source, learnt=list(learnt))
+    clips = [(row.clip, row.tables[OURS]) for row in rows]
+    score = scoring.counted_score(
+        whole, clips, kind, classes, training=source, learnt=list(learnt)
+    )
+    return with_position(score, [row.place for row in rows], config.averaged, together=None)
