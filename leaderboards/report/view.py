@@ -14,6 +14,7 @@ from tvseg_bench.leaderboards.report.charts import scatter
 from tvseg_bench.leaderboards.report.classes import difference, per_class
 from tvseg_bench.leaderboards.report.clip_view import clip_view, legend
 from tvseg_bench.leaderboards.report.contingency import of_data_set
+from tvseg_bench.leaderboards.report.decay_view import decay_charts
 from tvseg_bench.leaderboards.summary import summaries
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def _section(section: Section, material: ReportContent) -> dict[str, Any]:
         "hidden": len([m for m in section.models if m.recording]) - len(section.illustrated),
         "legend": legend(section, recording),
         "whole": of_data_set(section.illustrated),
+        "decay": decay_charts(section.models),
         "classes": _classes(section),
         "without": section.without,
     }

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LENGTHS = (2, 4, 8, 16)
 """Frames of the windows of VC."""
+DISTANCES = (1, 2, 4, 8, 16, 32)
+"""Frames between the two of a pair, of which `details.decay` holds scores."""
 VPQ_LENGTHS = (1, 2, 3, 4)
 """Frames of the windows of VPQ, those of Cityscapes-VPS."""
 

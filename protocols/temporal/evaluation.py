@@ -43,13 +43,14 @@ from tvseg_bench.protocols.common.scoring import average, mean, score_unit
 from tvseg_bench.protocols.kmeans.clusters import cluster_unit
 from tvseg_bench.protocols.kmeans.evaluation import KMeansUnits
 from tvseg_bench.protocols.kmeans.projection import projected
-from tvseg_bench.protocols.temporal import LENGTHS, METRICS, measures
+from tvseg_bench.protocols.temporal import LENGTHS, METRICS, decay, measures
 from tvseg_bench.protocols.temporal.objects_over_time import ClipTruth, clip_truth, motion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tvseg_bench.benchmark.evaluation import Recorder
+    from tvseg_bench.benchmark.metrics.matching import Match
     from tvseg_bench.benchmark.types import ClipFeatures, Dataset, FeatureSet, LabelKind
     from tvseg_bench.protocols.kmeans.projection import Tokens
     from tvseg_bench.protocols.temporal import TemporalConfig
@@ -76,6 +77,8 @@ class MeasuredClip:
     """Clusters that hold a pixel which is not void."""
     source: str = ""
     """What its objects are, see `ClipTruth.source`."""
+    decay: dict[str, list[float | None]] = field(default_factory=dict)
+    """Scores at each of `DISTANCES`, see `decay`; those of the oracle by its prefix."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,7 @@ class Temporal:
             k=k,
             used=len(measured[MODEL].table.clusters),
             source=truth.source,
+            decay=_decay(truth, candidates, measured),
         )
 
     def _check_flow(self, dataset: Dataset) -> None:
@@ -245,6 +249,24 @@ class Temporal:
                 out[metric] = mean(v for row in scored for v in row.windows[prefix][metric])
             out["flip_rate"] = None if out["vc2"] is None else 1 - out["vc2"]
         return out
+
+
+def _decay(
+    truth: ClipTruth,
+    candidates: Mapping[str, Sequence[Map]],
+    measured: Mapping[str, measures.Measured],
+) -> dict[str, list[float | None]]:
+    """Return the scores of the model and of the oracle by the distance of frames."""
+    pairs: dict[str, tuple[Sequence[Map], Match]] = {}
+    for name in (MODEL, ORACLE):
+        found = measured[name].match
+        assert found is not None
+        pairs[name] = (candidates[name], found)
+    curves = decay.pixel_curves(truth.labels, pairs, truth.void)
+    followed = {
+        name + decay.PERSISTENCE: decay.persistence_curve(measured[name].things) for name in pairs
+    }
+    return {**curves, **followed}
 
 
 def _record(
@@ -308,4 +330,5 @@ def _details(rows: Sequence[MeasuredClip], kind: LabelKind) -> dict[str, Any]:
         "clusters": mean(float(row.k) for row in scored),
         "clusters_used": mean(float(row.used) for row in scored),
         "clips_with_flow": sum(row.sample.metrics["flow_consistency"] is not None for row in rows),
+        "decay": decay.averaged([row.decay for row in scored]),
     }

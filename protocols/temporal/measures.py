@@ -57,6 +57,8 @@ class Measured:
     """The labels of the clusters."""
     windows: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     """Metric -> its value in every window; NaN where a window has no score."""
+    things: Sequence[Contingency] = ()
+    """Pixels of each frame by object and cluster, without the background."""
 
 
 def measure(truth: ClipTruth, clusters: Sequence[Map], config: TemporalConfig) -> Measured:
@@ -72,9 +74,11 @@ def measure(truth: ClipTruth, clusters: Sequence[Map], config: TemporalConfig) -
     found = match(whole, config.matching, config.unmatched)
     windows, metrics = _windows(truth, clusters, found, config)
     metrics |= _over_time(frames, found, config)
-    metrics |= _objects(truth, _of_tubes(truth, clusters, frames), config)
+    tubes = _of_tubes(truth, clusters, frames)
+    things = [table.select(labels=sorted(truth.things)) for table in tubes]
+    metrics |= _objects(truth, tubes, things, config)
     metrics["largest_cluster"] = float(whole.table.sum(axis=0).max() / whole.table.sum())
-    return Measured(metrics, whole, frames, found, windows)
+    return Measured(metrics, whole, frames, found, windows, things)
 
 
 def _windows(
@@ -153,14 +157,17 @@ def _of_tubes(
 
 
 def _objects(
-    truth: ClipTruth, frames: Sequence[Contingency], config: TemporalConfig
+    truth: ClipTruth,
+    frames: Sequence[Contingency],
+    things: Sequence[Contingency],
+    config: TemporalConfig,
 ) -> dict[str, float | None]:
     """Return how objects keep their clusters, raw and matched to them."""
     names = ("persistence", "dominant", "tube_iou", "aq", "stq", "vpq")
     out: dict[str, float | None] = dict.fromkeys(names)
     if not truth.things:
         return out
-    followed = persistence([table.select(labels=sorted(truth.things)) for table in frames])
+    followed = persistence(things)
     out["persistence"] = mean(one.overlap for one in followed.values())
     out["dominant"] = mean(one.dominant for one in followed.values())
     whole = merge(frames)
