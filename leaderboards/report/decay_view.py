@@ -30,15 +30,16 @@ def decay_charts(models: Sequence[ReportedModel]) -> list[dict[str, Any]]:
         return []
     distances = found[0][1]
     alike = [(name, curves) for name, own, curves in found if own == distances][:MOST_MODELS]
-    places = range(len(distances))
-    middles = [100 * (2 * i + 1) / (2 * len(distances)) for i in places]
+    reached = max((_reach(curve) for _, curves in alike for curve in curves.values()), default=0)
+    distances, places = distances[:reached], range(reached)
+    middles = [100 * (2 * i + 1) / (2 * reached) for i in places]
     charts = []
     for score, title in SCORES.items():
         lines = [(name, curves[score]) for name, curves in alike if score in curves]
         oracle = alike[0][1].get(f"oracle/{score}")
         if oracle is not None:
             lines.append((ORACLE, oracle))
-        lines = [line for line in lines if any(v is not None for v in line[1])]
+        lines = [(name, curve[:reached]) for name, curve in lines if _reach(curve)]
         chart = timeline(lines, places, middles) if lines else None
         if chart is not None:
             charts.append({"title": title, "distances": distances, **chart})
@@ -58,6 +59,11 @@ def _curves(model: ReportedModel) -> tuple[list[int], Curves] | None:
     shares = {name: _shares(values) for name, values in curves.items()}
     known = {name: v for name, v in shares.items() if v is not None and len(v) == len(apart)}
     return (apart, known) if len(apart) == len(distances) else None
+
+
+def _reach(curve: Sequence[float | None]) -> int:
+    """Return how many distances there are up to the last that has a value."""
+    return max((i for i, v in enumerate(curve, 1) if v is not None), default=0)
 
 
 def _shares(values: Any) -> list[float | None] | None:

@@ -43,6 +43,15 @@ def test_a_line_for_each_model_and_one_for_the_oracle() -> None:
     assert chart["marks"] == pytest.approx([166.7, 500.0, 833.3], abs=0.1)
 
 
+def test_the_axis_ends_with_the_last_value() -> None:
+    found = {"distances": [1, 2, 4, 8, 16], "curves": {"kept": [1, 0.5, 0.5, None, None]}}
+    (chart,) = decay_charts([model("a", found)])
+    assert chart["distances"] == [1, 2, 4]
+    assert chart["marks"][-1] == pytest.approx(833.3, abs=0.1)
+    found["curves"] = {"kept": [1, None, None, None, None]}
+    assert decay_charts([model("a", found)]) == [], "a point is no curve"
+
+
 def test_other_distances_have_no_common_axis() -> None:
     other = {"distances": [1, 3, 9], "curves": {"kept": [0.1, 0.1, 0.1]}}
     (chart,) = decay_charts([model("a", curves(kept=[0.5, 0.5, 0.5])), model("b", other)])
