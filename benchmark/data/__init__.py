@@ -6,6 +6,7 @@ reader is imported when its data set is opened.
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -30,10 +31,10 @@ def _lister(reader: str, function: str = "inventory") -> Lister:
     return listing
 
 
-def _moving_shapes(root: Path | None, split: str | None) -> Dataset:
+def _moving_shapes(version: int, root: Path | None, split: str | None) -> Dataset:
     from tvseg_bench.benchmark.data.moving_shapes.generator import open_dataset
 
-    return open_dataset(root, split)
+    return open_dataset(root, split, version)
 
 
 def _folder(path: str) -> DatasetEntry:
@@ -65,7 +66,11 @@ for _entry in (
     file_dataset(video_cards.VIPSEG, _lister("vipseg")),
     file_dataset(video_cards.VSPW, _lister("vspw")),
     file_dataset(video_cards.YOUTUBE_VIS_2021, _lister("youtube_vis")),
-    DatasetEntry(card=cards.MOVING_SHAPES, open=_moving_shapes),
 ):
     datasets.register(_entry.card.name, _entry)
+for _card in (cards.MOVING_SHAPES_1, cards.MOVING_SHAPES_2):
+    datasets.register(
+        _card.name if _card is cards.MOVING_SHAPES else f"{_card.name}@{_card.version}",
+        DatasetEntry(card=_card, open=partial(_moving_shapes, _card.version)),
+    )
 datasets.scheme("folder", _folder)

@@ -10,10 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tvseg_bench.benchmark.data.moving_shapes.fixed_point import ONE, cosine, sine
-from tvseg_bench.benchmark.data.moving_shapes.outlines import OUTLINES, REACH, Pose, coverage
+from tvseg_bench.benchmark.data.moving_shapes.outlines import (
+    OUTLINES,
+    REACH,
+    Local,
+    Pose,
+    coverage,
+)
 from tvseg_bench.benchmark.data.moving_shapes.scene import Light, Scene, Size, Thing
 from tvseg_bench.benchmark.data.moving_shapes.texture import paint
-from tvseg_bench.benchmark.types import Flow, Image
+from tvseg_bench.benchmark.types import Depth, Flow, Image
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.int32]
@@ -23,16 +29,27 @@ Window = tuple[slice, slice]
 def render_image(scene: Scene, t: int) -> Image:
     """Return the image of frame t, [H, W, 3] RGB uint8."""
     xs, ys = _centres(scene.size)
-    backdrop = scene.backdrop
-    canvas = paint(backdrop.surface, scene.noise, backdrop.motion.pose(t).local(xs, ys))
+    canvas = _painted(scene.backdrop, scene, t, scene.backdrop.motion.pose(t).local(xs, ys))
     for thing in scene.things:
         pose = thing.motion.pose(t)
         window = _window(pose, scene.size)
         points = pose.local(xs[:, window[1]], ys[window[0]])
         share = coverage(OUTLINES[thing.category](*points.uv), pose.radius)
         below = canvas[:, window[0], window[1]]
-        below += (paint(thing.surface, scene.noise, points) - below) * share >> 8
+        below += (_painted(thing, scene, t, points) - below) * share >> 8
     return np.ascontiguousarray(_lit(canvas, scene.light, t).transpose(1, 2, 0))
+
+
+def _painted(thing: Thing, scene: Scene, t: int, points: Local) -> Words:
+    """Return the colours [3, ...] of a thing in frame t: one face, or on the way to the other."""
+    turned = min(max(thing.turn.at(t), 0), 256)
+    if thing.back is None or turned == 0:
+        return paint(thing.surface, scene.noise, points)
+    behind = paint(thing.back, scene.noise, points)
+    if turned == 256:
+        return behind
+    before = paint(thing.surface, scene.noise, points)
+    return before + ((behind - before) * turned >> 8)
 
 
 def render_instance(scene: Scene, t: int) -> NDArray[np.uint8]:
@@ -66,6 +83,14 @@ def render_flow(scene: Scene, t: int) -> Flow:
         moved = np.stack([dx[seen], dy[seen]], axis=1).astype(np.float32) / np.float32(ONE)
         flow[rows[seen], cols[seen]] = moved
     return flow
+
+
+def render_depth(scene: Scene, t: int) -> Depth:
+    """Return the distance [H, W] of what is seen at each pixel's centre, exact in float32."""
+    distances = [body.distance for body in (scene.backdrop, *scene.things)]
+    table = np.array(distances, np.float32) / np.float32(ONE)
+    depth: Depth = table[render_instance(scene, t)]
+    return depth
 
 
 def _centres(size: Size) -> tuple[Ints, Ints]:
@@ -111,7 +136,7 @@ def _lit(canvas: Words, light: Light, t: int) -> NDArray[np.uint8]:
     to_bottom = (ys - height * ONE // 2) * (slope * sine(heading) >> 30) // reach
     gain = (light.gain.at(t) + to_right + to_bottom).astype(np.int32)
     for plane, tint in zip(canvas, light.tint, strict=True):
-        plane *= gain * tint >> 12
+        plane *= gain * tint.at(t) >> 12
         plane >>= 12
         plane += light.offset.at(t)
     return np.clip(canvas, 0, 255).astype(np.uint8)

@@ -17,6 +17,18 @@ CATEGORY_LOOKS: dict[str, tuple[int, tuple[str, str]]] = {
 Hues spread over more than a third of the circle around the middle, so that they hint at a
 category but do not determine it; the texture family, or the outline, does."""
 
+FACES: dict[str, tuple[str, str]] = {
+    "disc": ("dots", "stripes"),
+    "square": ("checker", "blotches"),
+    "triangle": ("lattice", "scales"),
+    "star": ("zigzag", "rounds"),
+    "ring": ("bricks", "waves"),
+    "cross": ("gingham", "veins"),
+    "crescent": ("ramps", "blocks"),
+    "hexagon": ("mesh", "ribbons"),
+}
+"""Category -> its two faces in version 2; each pattern is one category's."""
+
 CATEGORIES = tuple(CATEGORY_LOOKS)
 """Semantic ids 1..8, in this order; 0 is the background."""
 

@@ -7,14 +7,19 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from tvseg_bench.benchmark.data.folder.video_clips import VIDEO_SUFFIXES, VideoPool, video_clip
-from tvseg_bench.benchmark.data.moving_shapes.generator import FIRST_FREE_SEED, make_dataset
+from tvseg_bench.benchmark.data.moving_shapes.generator import (
+    FIRST_FREE_SEED,
+    VERSION,
+    VERSIONS,
+    make_dataset,
+)
 from tvseg_bench.benchmark.errors import DataError, UsageError, did_you_mean
 from tvseg_bench.benchmark.execution.selection import split_reference
 from tvseg_bench.benchmark.registry import datasets
 from tvseg_bench.benchmark.types import Clip, Dataset
 
 SHAPES = "moving-shapes?"
-_SHAPES_KEYS = ("clips", "frames", "height", "width", "first")
+_SHAPES_KEYS = ("clips", "frames", "height", "width", "first", "things", "version")
 
 
 def open_clips(
@@ -80,16 +85,30 @@ def _open(name: str, data_root: Path | None) -> tuple[list[Clip], str]:
 
 def _shapes(query: str) -> Dataset:
     """Return generated clips, none of which evaluation shows."""
-    values = {"clips": 400, "frames": 8, "height": 224, "width": 288, "first": FIRST_FREE_SEED}
+    values = {
+        "clips": 400,
+        "frames": 8,
+        "height": 224,
+        "width": 288,
+        "first": FIRST_FREE_SEED,
+        "things": 0,
+        "version": VERSION,
+    }
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key not in _SHAPES_KEYS:
             raise UsageError(did_you_mean("key of moving-shapes", key, _SHAPES_KEYS))
         if not value.isdecimal() or not int(value):
             raise UsageError(f"moving-shapes?{key}={value}: expected a number above 0")
         values[key] = int(value)
-    first = values["first"]
+    first, things, version = values["first"], values["things"], values["version"]
+    if version not in VERSIONS:
+        raise UsageError(
+            f"moving-shapes?version={version}: there are {' and '.join(map(str, VERSIONS))}"
+        )
     return make_dataset(
         range(first, first + values["clips"]),
+        version=version,
         n_frames=values["frames"],
         size=(values["height"], values["width"]),
+        things=(things, things) if things else None,
     )

@@ -25,7 +25,8 @@ def temporal_loss(
 
     Args:
         scores: [B, h, w, K] cosines.
-        target: [B, h, w] prototypes, whole numbers within 0..K - 1.
+        target: [B, h, w] prototypes, whole numbers within 0..K - 1; or [B, h, w, K] shares in
+            them, which sum to 1 and take the place of the one that is certain.
         temperature: τ, above 0.
         weight: [B, h, w] what each patch's cost is multiplied with; the mean stays one over all
             patches.
@@ -38,7 +39,9 @@ def temporal_loss(
         0.6931
     """
     logits = scores.flatten(0, -2) / temperature
-    cost = cross_entropy(logits, target.flatten(), reduction="none")
+    soft = target.dim() == scores.dim()
+    wanted = target.flatten(0, -2).to(logits.dtype) if soft else target.flatten()
+    cost = cross_entropy(logits, wanted, reduction="none")
     return (cost if weight is None else cost * weight.flatten()).mean()
 
 

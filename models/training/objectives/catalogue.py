@@ -10,7 +10,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from tvseg_bench.benchmark.errors import UsageError, did_you_mean
-from tvseg_bench.models.training.objectives import contrast, mosic, selfdistil, timet
+from tvseg_bench.models.training.objectives import (
+    contrast,
+    instances,
+    mosic,
+    selfdistil,
+    timet,
+)
 from tvseg_bench.models.training.objectives.objective_types import Objective
 
 
@@ -34,6 +40,9 @@ OBJECTIVES: Mapping[str, ObjectiveEntry] = MappingProxyType(
         ),
         "selfdistil": ObjectiveEntry(
             selfdistil.SelfDistilConfig, selfdistil.SelfDistil, selfdistil.PRESETS
+        ),
+        "instances": ObjectiveEntry(
+            instances.InstanceConfig, instances.InstanceObjective, instances.PRESETS
         ),
         "mosic": ObjectiveEntry(mosic.MoSiCConfig, mosic.MoSiCObjective, mosic.PRESETS),
     }

@@ -6,6 +6,7 @@ at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -59,11 +60,18 @@ class TunedClipFeatures:
     """(h, w)."""
 
 
-def clip_features(backbone: TrainableBackbone, images: Tensor) -> TunedClipFeatures:
+Tuned = Callable[[Tensor, tuple[int, int]], Tensor]
+"""What `TrainableBackbone.tuned` does."""
+
+
+def clip_features(
+    backbone: TrainableBackbone, images: Tensor, teacher: Tuned | None = None
+) -> TunedClipFeatures:
     """Run a backbone over clips, each block once over each frame.
 
     Args:
         images: [B, T, 3, H, W].
+        teacher: who makes `all`, last frames included; None = the backbone itself.
 
     Raises:
         UsageError: Clips of fewer than 2 frames.
@@ -81,6 +89,9 @@ def clip_features(backbone: TrainableBackbone, images: Tensor) -> TunedClipFeatu
     # with gradient first: autocast may keep the weights that it cast, and older releases of torch
     # keep them without gradient where there was none
     last: Tensor = backbone.tuned(state[:, -1], grid)
+    if teacher is not None:
+        seen = teacher(state.flatten(0, 1), grid)
+        return TunedClipFeatures(state, seen.view(b, t, *seen.shape[1:]), last, grid)
     with torch.no_grad():
         earlier: Tensor = backbone.tuned(state[:, :-1].flatten(0, 1), grid)
     shape = (b, t - 1, *last.shape[1:])

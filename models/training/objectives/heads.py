@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from tvseg_bench.benchmark.errors import UsageError
+
 PUBLISHED_HIDDEN = (1024, 1024, 512)
 PUBLISHED_OUT = 256
 
@@ -44,6 +46,26 @@ class Prototypes(nn.Module):
     def __init__(self, k: int, dim: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(normalize(torch.randn(k, dim), dim=1))
+
+    @torch.no_grad()
+    def start_at(self, rows: Tensor) -> None:
+        """Become the k-means centres of the directions of rows [N, D], always the same ones.
+
+        Raises:
+            UsageError: fewer rows than prototypes.
+        """
+        from sklearn.cluster import KMeans
+
+        k = len(self.weight)
+        if len(rows) < k:
+            raise UsageError(
+                f"{len(rows)} patches cannot be divided into {k} clusters to start from; "
+                "choose fewer objective.prototypes or a larger recipe.batch"
+            )
+        directions = normalize(rows.float(), dim=1).cpu().numpy()
+        centres = KMeans(k, n_init=1, random_state=0).fit(directions).cluster_centers_
+        self.weight.copy_(torch.from_numpy(centres))
+        self.normalise()
 
     @torch.no_grad()
     def normalise(self) -> None:

@@ -13,6 +13,7 @@ exp_time_tuning_v2.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -20,7 +21,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from tvseg_bench.models.training.losses.collectives import process_group
+from tvseg_bench.benchmark.errors import UsageError
+from tvseg_bench.models.training.losses.collectives import gathered, process_group
 from tvseg_bench.models.training.losses.feature_queue import FeatureQueue, drawn_rows
 from tvseg_bench.models.training.losses.sinkhorn import sinkhorn
 from tvseg_bench.models.training.losses.temporal_loss import temporal_loss, usage
@@ -28,6 +30,7 @@ from tvseg_bench.models.training.objectives import heads
 from tvseg_bench.models.training.objectives.foreground_patches import foreground_masks
 from tvseg_bench.models.training.objectives.forwarder import (
     ForwarderConfig,
+    Tuned,
     TunedClipFeatures,
     clip_features,
     forwarded,
@@ -50,6 +53,11 @@ class TimeTConfig(ForwarderConfig):
     """When prototypes are brought back to length 1. after-step: TimeT. before-step: TimeT_clean,
     whose last step leaves them as the optimiser did."""
 
+    start: Literal["random", "features"] = "random"
+    """Head and prototypes at first. random: drawn, as published. features: the head's bias makes
+    the projections of the first step's patches 0 on average, and the prototypes are their k-means
+    centres; so the first targets say already what the features hold."""
+
     epsilon: float = Field(default=0.05, gt=0)
     """Weight of the entropy in Sinkhorn's assignment."""
     iterations: int = Field(default=10, ge=0)
@@ -59,15 +67,26 @@ class TimeTConfig(ForwarderConfig):
     all their frames, of which the first ones are then used (TimeT_clean)."""
     temperature: float = Field(default=0.1, gt=0)
     """Of the cross-entropy."""
+    targets: Literal["hard", "soft"] = "hard"
+    """What arrives at the last frame. hard: of each patch the largest share, as published. soft:
+    all shares."""
+    carrying: Literal["forwarder", "in-place", "one-frame"] = "forwarder"
+    """How targets get to the last frame. forwarder: along the clip, TimeT. in-place: those of the
+    first frame stay where they are. one-frame: the last frame is assigned itself, without time.
+    The last two are there to be compared with."""
 
     teacher: Literal["none", "ema"] = "ema"
     """Who assigns the first frames. none: the student. ema: an exponential mean of the tuned part
     of the backbone, of head and prototypes."""
+    carried_by: Literal["student", "teacher"] = "student"
+    """Whose features the Feature Forwarder compares. student: those of this step, as published.
+    teacher: those of the teacher, who also sees the last frames then."""
     ema_orientation: Orientation = "corrected"
     """published: the momentum weighs the student, as released. corrected: it weighs the
     teacher."""
     ema_momentum: float = Field(default=0.995, ge=0, le=1)
-    """At the first step; rises to `ema_final` as a cosine."""
+    """At the first step; goes to `ema_final` as a cosine. 1 at both = the teacher stays what the
+    student was before the first step."""
     ema_final: float = Field(default=1.0, ge=0, le=1)
     """Momentum at the end of the run."""
 
@@ -101,6 +120,8 @@ PRESETS: Mapping[str, TimeTConfig] = MappingProxyType(
 class TimeTObjective(nn.Module):
     """Head, prototypes, and what may stand beside them: a teacher, a queue."""
 
+    started: Tensor
+
     def __init__(self, config: TimeTConfig, dim: int) -> None:
         super().__init__()
         self.config = config
@@ -109,6 +130,11 @@ class TimeTObjective(nn.Module):
         self.teacher = Teacher(config.ema_orientation) if config.teacher == "ema" else None
         self.queue = FeatureQueue(config.queue, config.out) if config.queue else None
         self.rule = config.rule()
+        if config.carried_by == "teacher" and self.teacher is None:
+            raise UsageError(
+                "objective.carried_by=teacher needs a teacher; add objective.teacher=ema"
+            )
+        self.register_buffer("started", torch.tensor(config.start == "random"))
 
     def forward(self, backbone: Any, batch: ClipBatch) -> StepLoss:
         """Return the loss of a step.
@@ -118,7 +144,10 @@ class TimeTObjective(nn.Module):
         """
         if self.config.normalise == "before-step":
             self.prototypes.normalise()
-        clips = clip_features(backbone, batch.images)
+        teacher = self._teacher(backbone) if self.config.carried_by == "teacher" else None
+        clips = clip_features(backbone, batch.images, teacher)
+        if not self.started:
+            self._start(clips.all[:, 0].flatten(0, 2))
         projected = self.head(clips.last)  # with gradient first, as in `clip_features`
         masks = self._masks(backbone, clips)
         source = self._sources(backbone, clips, masks)
@@ -132,17 +161,22 @@ class TimeTObjective(nn.Module):
 
         Args:
             features: [B, T, h, w, D] of the backbone, for the Feature Forwarder.
-            source: [B, T', h, w, d] projections to be assigned, those of first frames first; T'
-                is 1 or T. No gradient flows.
+            source: [B, T', h, w, d] projections to be assigned, those of first frames first (of
+                the last where `carrying` is one-frame); T' is 1 or T. No gradient flows.
             projected: [B, h, w, d] projections of the last frames; with gradient.
             mask: [B, h, w] 1 where a patch of the last frames is foreground, else 0; the
                 projections of `source` are masked already.
         """
-        target = forwarded(features, self.assign(source), self.rule).argmax(-1)
+        assigned = self.assign(source)
+        if self.config.carrying == "forwarder":
+            assigned = forwarded(features, assigned, self.rule)
+        target = assigned.argmax(-1)
+        shares = assigned / assigned.sum(-1, keepdim=True)
+        wanted = target if self.config.targets == "hard" else shares
         if mask is not None:
             projected = projected * mask[..., None]
         scores = self.prototypes(projected)
-        value = temporal_loss(scores, target, temperature=self.config.temperature, weight=mask)
+        value = temporal_loss(scores, wanted, temperature=self.config.temperature, weight=mask)
         agreement = (scores.detach().argmax(-1) == target).float().mean()
         stats = usage(target, self.config.prototypes, process_group())
         return StepLoss(value=value, stats={**stats, "agreement": agreement})
@@ -187,13 +221,30 @@ class TimeTObjective(nn.Module):
     def _sources(self, backbone: Any, clips: TunedClipFeatures, masks: Tensor | None) -> Tensor:
         """Return the projections that are assigned, [B, T', h, w, d]."""
         frames = slice(0, 1 if self.config.assigned == "first-frames" else None)
+        if self.config.carrying == "one-frame":
+            frames = slice(-1, None)
         features = clips.all[:, frames]
         if self.teacher is None:
             source: Tensor = self.head(features)
         else:
-            seen = self.teacher.tuned(backbone, clips.state[:, frames].flatten(0, 1), clips.grid)
-            source = self.teacher.run("head", self.head, seen.view(features.shape))
+            if self.config.carried_by == "student":
+                state = clips.state[:, frames].flatten(0, 1)
+                features = self.teacher.tuned(backbone, state, clips.grid).view(features.shape)
+            source = self.teacher.run("head", self.head, features)
         return source if masks is None else source * masks[:, frames, ..., None]
+
+    def _teacher(self, backbone: Any) -> Tuned | None:
+        teacher = self.teacher
+        return None if teacher is None else partial(teacher.tuned, backbone)
+
+    @torch.no_grad()
+    def _start(self, features: Tensor) -> None:
+        """Fit head and prototypes to features [N, D] of this process and all others."""
+        features = gathered(features, process_group())
+        last: Any = self.head[-1]
+        last.bias -= self.head(features).mean(0)
+        self.prototypes.start_at(self.head(features))
+        self.started.fill_(True)
 
     def _masks(self, backbone: Any, clips: TunedClipFeatures) -> Tensor | None:
         if self.config.foreground == "none":

@@ -21,6 +21,17 @@ OBJECTIVES: dict[str, tuple[str, dict[str, Any]]] = {
     "mosic": ("mosic", {"prototypes": 5}),
     "visible": ("mosic", {"prototypes": 5, "counted": "visible", "loss": "symmetric"}),
     "contrast": ("contrast", {}),
+    "instances": ("instances", {"hidden": 12, "view": 16}),
+    "started": (
+        "timet",
+        {
+            "prototypes": 5,
+            "start": "features",
+            "targets": "soft",
+            "teacher": "ema",
+            "carried_by": "teacher",
+        },
+    ),
 }
 
 
@@ -38,6 +49,9 @@ class Backbone(nn.Module):
     def tuned(self, state: Tensor, grid: tuple[int, int]) -> Tensor:
         return state + torch.tanh(self.block(state))
 
+    def forward(self, images: Tensor) -> Tensor:
+        return self.tuned(self.frozen(images), self.grid(*images.shape[-2:]))
+
     def grid(self, height: int, width: int) -> tuple[int, int]:
         return height // 4, width // 4
 
@@ -48,7 +62,7 @@ def part(rank: int, world: int) -> ClipBatch:
     images = torch.randn(4, 3, 3, 16, 16, generator=dice).chunk(world)[rank]
     tracks = torch.rand(4, 3, 7, 2, generator=dice).chunk(world)[rank] * 16
     visible = (torch.rand(4, 3, 7, generator=dice) < 0.6).chunk(world)[rank]
-    names = [str(i) for i in range(len(images))]
+    names = [str(rank * len(images) + i) for i in range(len(images))]
     frames = [(0, 1, 2)] * len(images)
     return ClipBatch(images=images, names=names, frames=frames, tracks=tracks, visible=visible)
 
@@ -59,7 +73,7 @@ def results(rank: int, world: int) -> dict[str, Tensor]:
     for label, (name, changes) in OBJECTIVES.items():
         torch.manual_seed(0)
         entry, backbone = objective_entry(name), Backbone()
-        objective: Any = entry.build(entry.config(**SMALL, **changes), backbone.dim)
+        objective: Any = entry.build(entry.config(**{**SMALL, **changes}), backbone.dim)
         result = objective(backbone, part(rank, world))
         result.value.backward()
         named = [*objective.named_parameters(), *backbone.named_parameters()]

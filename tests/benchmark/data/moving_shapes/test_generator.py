@@ -14,27 +14,40 @@ from hypothesis import strategies as st
 from tvseg_bench.benchmark.data.moving_shapes import generator, vocabulary
 from tvseg_bench.benchmark.data.moving_shapes.fixed_point import ONE, Wave
 from tvseg_bench.benchmark.data.moving_shapes.render import (
+    render_depth,
     render_flow,
     render_image,
     render_instance,
 )
-from tvseg_bench.benchmark.data.moving_shapes.scene import Light, ObjectPath, draw_scene
+from tvseg_bench.benchmark.data.moving_shapes.scene import Light, ObjectPath
 from tvseg_bench.benchmark.errors import DataError, UsageError
 from tvseg_bench.benchmark.registry import datasets
 
 VAL_PIXELS = "c5697292a208434a9aa8c09579fcb21ec17dc2d22b85b4ee724486650a68862d"
 VAL_MANIFEST = "5da656e0f5530418a4c0b0a08963f26920ff484041debf0c3f75c07a588bf19e"
-SMALL = generator.Variety(size=(96, 128), n_frames=4)
+SMALL = generator.Variety(version=2, size=(96, 128), n_frames=4)
+SECOND = generator.VERSIONS[2][1]["val"][1]
+SECOND_SEEDS = generator.VERSIONS[2][1]["val"][0]
 seeds = st.integers(0, 2**40)
 
 
 @pytest.fixture(scope="module")
 def val():
-    """The evaluation clips, each rendered once: (clip, images, instances, flows)."""
-    rendered = []
-    for clip in generator.open_dataset().clips:
+    """The first evaluation clips, each rendered once: (clip, images, instances, flows)."""
+    return rendered(generator.open_dataset(version=2), 16)
+
+
+@pytest.fixture(scope="module")
+def first_val():
+    """Those of version 1."""
+    return rendered(generator.open_dataset(version=1), 12)
+
+
+def rendered(dataset, n):
+    found = []
+    for clip in dataset.clips[:n]:
         times = range(clip.n_frames)
-        rendered.append(
+        found.append(
             (
                 clip,
                 np.stack([clip.image(t) for t in times]),
@@ -42,13 +55,11 @@ def val():
                 np.stack([clip.flow(t) for t in times[:-1]]),
             )
         )
-    return rendered
+    return found
 
 
-def scene_of(seed: int, size=(96, 128)):
-    return draw_scene(
-        seed, size, vocabulary.CATEGORIES, vocabulary.TEXTURES, vocabulary.BACKGROUNDS
-    )
+def scene_of(seed: int, size=(96, 128), version=2):
+    return replace(SECOND, size=size, version=version).scene(seed)
 
 
 def still(motion: ObjectPath) -> ObjectPath:
@@ -61,22 +72,29 @@ def still(motion: ObjectPath) -> ObjectPath:
 # ------------------------------------------------------------------- the frozen pixels
 
 
-def test_the_evaluation_clips_are_the_published_ones_to_the_last_bit(val):
+def digest_of(clips):
     digest = hashlib.sha256()
-    for clip, images, instances, flows in val:
+    for clip, images, instances, flows in clips:
         semantic = np.stack([clip.semantic(t) for t in range(clip.n_frames)])
         words = np.nan_to_num(flows * ONE, nan=-(2.0**30)).astype("<i8")
         for array in (images, instances, semantic, words):
             digest.update(f"{array.shape}{array.dtype.str}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
-    assert digest.hexdigest() == VAL_PIXELS
-    assert generator.open_dataset().manifest_sha256 == VAL_MANIFEST
+    return digest.hexdigest()
+
+
+def test_the_evaluation_clips_are_the_published_ones_to_the_last_bit(first_val):
+    assert digest_of(first_val) == VAL_PIXELS
+    opened = generator.open_dataset(version=1)
+    assert opened.manifest_sha256 == VAL_MANIFEST
+    assert (opened.card.name, opened.card.version, len(opened.clips)) == ("moving-shapes", 1, 12)
+    assert opened.clips[0].depth is None
 
 
 def test_a_frame_is_the_same_in_any_order_from_any_thread_and_after_pickling(val):
     clip, images, instances, _ = val[0]
-    again = pickle.loads(pickle.dumps(generator.open_dataset().clips[0]))
-    order = [7, 0, 3, 7, 1, 9, 0]
+    again = pickle.loads(pickle.dumps(generator.open_dataset(version=2).clips[0]))
+    order = [7, 0, 3, 7, 1, 5, 0]
     with ThreadPoolExecutor(4) as pool:
         got = list(pool.map(again.image, order))
         ids = list(pool.map(again.instance, order))
@@ -100,31 +118,53 @@ def test_seeds_differ():
 # ------------------------------------------------------------------ what val is made of
 
 
-def test_every_category_texture_and_background_is_in_val(val):
-    counts = dict.fromkeys(range(1, 9), 0)
-    clips_with = dict.fromkeys(range(1, 9), 0)
-    for clip, _, instances, _ in val:
-        ids = set(np.unique(instances)) - {0}
-        assert ids == set(clip.categories), "every object is seen at some time"
-        assert 3 <= len(ids) <= 5
-        assert 2 <= len(set(clip.categories.values())) <= 4
-        for category in clip.categories.values():
-            counts[category] += 1
-        for category in set(clip.categories.values()):
-            clips_with[category] += 1
-    assert min(counts.values()) >= 4
-    assert min(clips_with.values()) >= 3
-    scenes = [scene_of(seed) for seed in generator.SPLITS["val"][0]]
-    worn = {thing.surface.pattern for scene in scenes for thing in scene.things}
-    assert worn == set(vocabulary.TEXTURES)
-    assert {s.backdrop.surface.pattern for s in scenes} == set(vocabulary.BACKGROUNDS)
+def test_every_category_texture_and_background_is_in_val():
+    scenes = [SECOND.scene(seed) for seed in SECOND_SEEDS]
+    kinds = [{thing.category for thing in scene.things} for scene in scenes]
+    for category in vocabulary.CATEGORIES:
+        assert sum(category in shown for shown in kinds) >= 8
+    for scene in scenes:
+        assert 2 <= len(scene.things) <= 4
+        for thing in scene.things:
+            assert (thing.surface.pattern, thing.back.pattern) == vocabulary.FACES[thing.category]
+    grounds = {b.pattern for s in scenes for b in (s.backdrop.surface, s.backdrop.back)}
+    assert grounds == set(vocabulary.BACKGROUNDS)
 
 
-def test_background_is_in_every_frame_and_never_all_of_it(val):
-    for _, _, instances, _ in val:
-        share = (instances == 0).mean(axis=(1, 2))
-        assert share.min() > 0.3
-        assert share.max() < 0.95
+def test_every_texture_is_one_categorys():
+    assert sorted(chain(*vocabulary.FACES.values())) == sorted(vocabulary.TEXTURES)
+
+
+def test_things_and_ground_share_the_frame(val):
+    shares = np.array([(instances == 0).mean(axis=(1, 2)) for _, _, instances, _ in val])
+    assert shares.min() > 0.15
+    assert shares.max() < 0.9
+    assert 0.40 < shares.mean() < 0.55
+
+
+def test_a_thing_shows_both_faces_in_a_clip(val):
+    """Over eight frames most things change more than half of their look."""
+    changes = []
+    for seed in SECOND_SEEDS:
+        scene = SECOND.scene(seed)
+        for body in (scene.backdrop, *scene.things):
+            shares = [min(max(body.turn.at(t), 0), 256) for t in range(8)]
+            changes.append(max(shares) - min(shares))
+    assert np.median(changes) > 160
+    assert np.mean(np.array(changes) > 128) > 0.6
+
+
+def test_what_is_in_front_is_nearer(val):
+    for seed, (clip, _, instances, _) in zip(SECOND_SEEDS, val, strict=False):
+        scene = SECOND.scene(seed)
+        distances = [body.distance for body in (scene.backdrop, *scene.things)]
+        assert distances == sorted(distances, reverse=True)
+        assert len(set(distances)) == len(distances)
+        depth = clip.depth(3)
+        assert depth.dtype == np.float32
+        np.testing.assert_array_equal(depth, np.float32(distances)[instances[3]] / ONE)
+        np.testing.assert_array_equal(depth, render_depth(scene, 3))
+        assert 1 <= depth.min() <= depth.max() == 8
 
 
 def test_semantic_is_the_category_of_the_instance(val):
@@ -142,13 +182,13 @@ def test_objects_leave_the_picture_and_come_back_under_the_same_id(val):
             if len(gone) and seen[: gone[0]].any():
                 left += 1
                 back += bool(seen[gone[0] :].any())
-    assert left >= 3
-    assert back >= 2
+    assert left >= 2
+    assert back >= 1
 
 
 def test_objects_hide_each_other(val):
     pairs = 0
-    for seed, (_, _, instances, _) in zip(generator.SPLITS["val"][0], val, strict=True):
+    for seed, (_, _, instances, _) in zip(SECOND_SEEDS, val, strict=False):
         scene = scene_of(seed, generator.SIZE)
         for k, thing in enumerate(scene.things[:-1], start=1):
             alone = render_instance(replace(scene, things=(thing,)), 0)
@@ -157,7 +197,7 @@ def test_objects_hide_each_other(val):
 
 
 def test_light_changes_over_time_and_over_the_picture():
-    scene = replace(scene_of(3), things=())
+    scene = replace(scene_of(3, version=1), things=())
     scene = replace(scene, backdrop=replace(scene.backdrop, motion=still(scene.backdrop.motion)))
     frames = np.stack([render_image(scene, t) for t in range(10)]).astype(int)
     assert np.ptp(frames.mean(axis=(1, 2, 3))) > 4
@@ -198,14 +238,15 @@ def test_flow_carries_every_visible_point_to_its_own_instance(val):
             around = [target[y + i, x + j] for i in range(3) for j in range(3)]
             inner = np.all(np.stack(around) == around[4], axis=0)
             assert inner.mean() > 0.8
-            np.testing.assert_array_equal(around[4][inner], instances[t][rows, cols][inner])
+            lost = around[4][inner] != instances[t][rows, cols][inner]
+            assert lost.mean() < 1e-4, "only tips thinner than a pixel fall between the centres"
 
 
 def test_flow_carries_the_texture_along():
     """Under constant light a point keeps its colour up to resampling."""
-    white = Light(Wave(4096), Wave(0), Wave(0), Wave(0), (4096, 4096, 4096))
+    white = Light(Wave(4096), Wave(0), Wave(0), Wave(0), (Wave(4096), Wave(4096), Wave(4096)))
     for seed in (1, 2, 3):
-        scene = replace(scene_of(seed, (224, 288)), light=white)
+        scene = replace(scene_of(seed, (224, 288), version=1), light=white)
         flow, old, new = render_flow(scene, 0), render_image(scene, 0), render_image(scene, 1)
         rows, cols = np.nonzero(np.isfinite(flow[..., 0]))
         x = np.floor(cols + 0.5 + flow[rows, cols, 0]).astype(int)
@@ -250,24 +291,29 @@ def test_nothing_moves_in_a_still_scene(seed):
 
 
 def test_splits_share_no_seed():
-    split_seeds = [set(chosen) for chosen, _ in generator.SPLITS.values()]
-    assert len(set(chain(*split_seeds))) == sum(map(len, split_seeds))
+    for _, splits in generator.VERSIONS.values():
+        split_seeds = [set(chosen) for chosen, _ in splits.values()]
+        assert len(set(chain(*split_seeds))) == sum(map(len, split_seeds))
 
 
-def test_training_shows_nothing_that_is_held_out():
-    opened = generator.open_dataset(None, "train")
+@pytest.mark.parametrize("version", [1, 2])
+def test_training_shows_nothing_that_is_held_out(version):
+    opened = generator.open_dataset(None, "train", version)
     held_out = {vocabulary.CATEGORIES.index(c) + 1 for c in vocabulary.HELD_OUT_CATEGORIES}
     shown = set(chain(*(clip.categories.values() for clip in opened.clips)))
     assert shown == set(range(1, 9)) - held_out
-    chosen, variety = generator.SPLITS["train"]
-    assert not set(variety.textures) & set(vocabulary.HELD_OUT_TEXTURES)
+    chosen, variety = generator.VERSIONS[version][1]["train"]
     for seed in chosen:
-        scene = draw_scene(
-            seed, variety.size, variety.categories, variety.textures, variety.backgrounds
-        )
-        worn = {thing.surface.pattern for thing in scene.things}
-        assert not worn & set(vocabulary.HELD_OUT_TEXTURES)
-        assert scene.backdrop.surface.pattern not in vocabulary.HELD_OUT_BACKGROUNDS
+        scene = variety.scene(seed)
+        worn = {face.pattern for thing in scene.things for face in faces_of(thing)}
+        grounds = {face.pattern for face in faces_of(scene.backdrop)}
+        assert not grounds & set(vocabulary.HELD_OUT_BACKGROUNDS)
+        if version == 1:
+            assert not worn & set(vocabulary.HELD_OUT_TEXTURES)
+
+
+def faces_of(thing):
+    return [thing.surface] if thing.back is None else [thing.surface, thing.back]
 
 
 def test_every_seen_category_keeps_a_texture():
@@ -275,17 +321,19 @@ def test_every_seen_category_keeps_a_texture():
         assert set(vocabulary.CATEGORY_LOOKS[category][1]) & set(vocabulary.SEEN_TEXTURES)
 
 
-def test_the_registry_opens_val_with_the_card():
-    opened = datasets["moving-shapes"].open(None, None)
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_registry_opens_val_of_each_version_with_its_card(version):
+    alone = version == generator.VERSION
+    opened = datasets["moving-shapes" if alone else f"moving-shapes@{version}"].open(None, None)
     assert opened.split == "val"
+    assert (opened.card.name, opened.card.version) == ("moving-shapes", version)
     assert opened.classes == opened.card.classes == ("background", *vocabulary.CATEGORIES)
     assert opened.dataset_labels == opened.card.dataset_labels == "semantic"
-    assert len(opened.clips) == 12
+    seeds = generator.VERSIONS[version][1]["val"][0]
+    assert [clip.name for clip in opened.clips] == [f"shapes-{seed:05d}" for seed in seeds]
     image = opened.clips[0].image(0)
     assert image.shape == (224, 288, 3)
     assert image.dtype == np.uint8
-    assert [clip.name for clip in opened.clips[:2]] == ["shapes-00104", "shapes-00105"]
-    assert opened.clips[-1].name == "shapes-00115"
 
 
 def test_training_clips_are_drawn_when_they_are_looked_at():
@@ -298,10 +346,16 @@ def test_training_clips_are_drawn_when_they_are_looked_at():
 
 def test_the_manifest_hash_tells_parameters_apart_but_not_their_order():
     def of(**changes):
-        return generator.make_dataset([1000], **changes).manifest_sha256
+        return generator.make_dataset([1000], version=2, **changes).manifest_sha256
 
-    hashes = [of(), of(n_frames=3), of(size=(64, 64)), of(categories=("disc", "star"))]
-    assert len({*hashes, generator.make_dataset([1001]).manifest_sha256}) == 5
+    hashes = [
+        of(),
+        of(n_frames=3),
+        of(size=(64, 64)),
+        of(categories=("disc", "star")),
+        of(things=(1, 1)),
+    ]
+    assert len({*hashes, generator.make_dataset([1001], version=2).manifest_sha256}) == 6
     assert of(categories=("star", "disc")) == hashes[3]
 
 
@@ -318,6 +372,8 @@ def test_the_manifest_hash_tells_parameters_apart_but_not_their_order():
         ({"seeds": [2000], "backgrounds": ()}, "at least one background"),
         ({"seeds": [2000], "size": (16, 16)}, "16 x 16"),
         ({"seeds": [2000], "size": (64, 999)}, "64 x 999"),
+        ({"seeds": [2000], "things": (0, 3)}, "not 0 to 3"),
+        ({"seeds": [2000], "things": (5, 4)}, "not 5 to 4"),
         ({"seeds": [2000], "n_frames": 0}, "1 frame or more"),
     ],
 )
@@ -331,9 +387,11 @@ def test_an_unknown_split_is_answered_with_the_known_ones():
         generator.open_dataset(None, "vall")
 
 
-@pytest.mark.parametrize(("reader", "t"), [("image", 10), ("instance", -1), ("flow", 9)])
+@pytest.mark.parametrize(
+    ("reader", "t"), [("image", 8), ("instance", -1), ("flow", 7), ("depth", 8)]
+)
 def test_a_frame_that_is_not_there_is_named(reader, t):
-    clip = generator.clip(104)
+    clip = generator.clip(104, SECOND)
     with pytest.raises(DataError, match=rf"shapes-00104: no {reader} for frame {t}, only for 0"):
         getattr(clip, reader)(t)
 

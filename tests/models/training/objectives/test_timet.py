@@ -19,6 +19,9 @@ VARIANTS: list[dict[str, Any]] = [
     {"assigned": "all-frames", "normalise": "before-step", "n_context": 6},
     {"assigned": "all-frames", "teacher": "ema", "queue": 12, "foreground": "attention"},
     {"window": "none", "topk": 1, "iterations": 0},
+    {"carrying": "in-place"},
+    {"carrying": "one-frame", "teacher": "ema"},
+    {"start": "features", "targets": "soft", "teacher": "ema", "carried_by": "teacher"},
 ]
 
 
@@ -166,3 +169,60 @@ def test_presets_are_the_published_constants() -> None:
     assert (clean.assigned, clean.n_context, clean.normalise) == ("all-frames", 6, "before-step")
     assert (published.teacher, published.ema_orientation) == ("ema", "published")
     assert PRESETS["standard"] == published.model_copy(update={"ema_orientation": "corrected"})
+
+
+def test_one_frame_targets_are_the_last_frames_own(backbone: Any) -> None:
+    """What happens before the last frame does not matter then."""
+    subject = objective(carrying="one-frame")
+    first = batch()
+    other = batch(seed=2)
+    images = torch.cat([other.images[:, :-1], first.images[:, -1:]], dim=1)
+    mixed = ClipBatch(images=images, names=first.names, frames=first.frames)
+    assert subject(backbone, mixed).value == subject(backbone, first).value
+    carried = objective()
+    assert carried(backbone, mixed).value != carried(backbone, first).value
+
+
+def test_targets_in_place_do_not_depend_on_the_frames_between(backbone: Any) -> None:
+    subject = objective(carrying="in-place")
+    first = batch()
+    images = first.images.clone()
+    images[:, 1] = batch(seed=2).images[:, 1]
+    mixed = ClipBatch(images=images, names=first.names, frames=first.frames)
+    assert subject(backbone, mixed).value == subject(backbone, first).value
+
+
+def test_a_start_at_the_features_divides_them(backbone: Any) -> None:
+    """From the first step on every prototype has patches, in projections around 0."""
+    subject = objective(start="features", hidden=())
+    result = subject(backbone, batch())
+    assert result.stats["empty"] == 0
+    clips = backbone.tuned(backbone.frozen(batch().images[:, 0]), (4, 6))
+    torch.testing.assert_close(
+        subject.head(clips).flatten(0, 2).mean(0), torch.zeros(6), atol=1e-5, rtol=0
+    )
+    before = subject.prototypes.weight.clone()
+    subject(backbone, batch(seed=5))
+    assert torch.equal(before, subject.prototypes.weight), "only the first step starts anything"
+
+
+def test_a_teacher_of_momentum_1_stays_the_start(backbone: Any) -> None:
+    fixed = {"teacher": "ema", "ema_momentum": 1.0, "ema_final": 1.0, "start": "features"}
+    subject = objective(**fixed, carried_by="teacher", targets="soft")
+    subject(backbone, batch())
+    teacher = subject.teacher
+    assert teacher is not None
+    kept = {name: tensor.clone() for name, tensor in teacher.named_buffers()}
+    train(subject, backbone, range(3))
+    for name, tensor in teacher.named_buffers():
+        torch.testing.assert_close(tensor, kept[name])
+
+
+def test_a_teacher_is_needed_to_carry_by_it() -> None:
+    with pytest.raises(UsageError, match=r"add objective\.teacher=ema"):
+        objective(carried_by="teacher")
+
+
+def test_too_few_patches_to_start_from_are_said_so(backbone: Any) -> None:
+    with pytest.raises(UsageError, match=r"choose fewer objective\.prototypes"):
+        objective(start="features", prototypes=500)(backbone, batch())
