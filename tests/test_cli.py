@@ -267,7 +267,9 @@ def test_data_status_check_and_path(clips: Path, capsys: pytest.CaptureFixture[s
 def test_info_of_a_protocol_tells_its_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "temporal"]) == EXIT["ok"]
     printed = capsys.readouterr().out
-    assert re.search(r"^flip_rate +0\.\.1 +lower +share of pixels", printed, flags=re.MULTILINE)
+    assert re.search(
+        r"^flip_rate +0\.\.1 +share +lower +share of pixels", printed, flags=re.MULTILINE
+    )
     assert main(["info", "temporal", "--json"]) == EXIT["ok"]
     card = json.loads(capsys.readouterr().out)
     assert next(iter(card["metrics"])) == card["headline"]

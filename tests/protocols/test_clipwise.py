@@ -31,7 +31,7 @@ from tvseg_bench.protocols.common.scoring import UnitRow
 
 PATCH = 16
 CELL = "0123456789abcdef"
-VARIETY = generator.Variety(size=(64, 96), n_frames=9)
+VARIETY = replace(generator.EVERYTHING, size=(64, 96), n_frames=9)
 FAST = {"n_init": 1, "max_iter": 5, "reseeds": 1, "radius": 3, "batch_clips": 2}
 BATCHES = {"pca_scope": "batch", "last_batch": "drop", "average": "batches"}
 PRESETS = [(name, preset) for name in protocols for preset in protocols[name].presets]

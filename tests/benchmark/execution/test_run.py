@@ -62,7 +62,8 @@ def test_a_cell_leaves_a_result_its_rows_and_the_grid(toy_grid: Grid, tmp_path: 
     assert result.protocol.params["matching"] == "hungarian-iou"
     assert result.provenance.packages["torch"]
     assert set(result.references) == {
-        f"{r}/{m}" for r in ("constant", "oracle") for m in ("miou", "miou_fg")
+        *(f"{r}/{m}" for r in ("constant", "oracle") for m in ("miou", "miou_fg")),
+        "oracle/position_r2_clusters",
     }
     assert 0.5 < (result.metrics["miou"].value or 0) <= 1
     assert result.metrics["miou"].ci95 is not None
