@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from tvseg_bench.protocols.common.linear_probe import fit_logistic
 from tvseg_bench.protocols.linear import LEOPART
-from tvseg_bench.protocols.linear.probe import fit_logistic
 from tvseg_bench.protocols.linear.train_probe import ProbeHead, descend
 from tvseg_bench.protocols.retrieval.neighbours import nearest, normalised
 

@@ -20,7 +20,7 @@ from tvseg_bench.benchmark.data.files.flow_files import FlowFolder
 from tvseg_bench.benchmark.devices import resolve_device
 from tvseg_bench.benchmark.errors import DataError, NotApplicableError
 from tvseg_bench.benchmark.evaluation import Needs, RunContext, UnitOutcome
-from tvseg_bench.benchmark.metrics.endpoint import (
+from tvseg_bench.benchmark.metrics.distances import (
     Sums,
     endpoint_metrics,
     endpoint_sums,

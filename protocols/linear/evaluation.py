@@ -22,6 +22,13 @@ from tvseg_bench.benchmark.statistics.intervals import mean_and_sd
 from tvseg_bench.benchmark.types import VOID, ClipFeatures, Dataset, FeatureSet, Score, View
 from tvseg_bench.protocols.common.ground_truth import distinct
 from tvseg_bench.protocols.common.labelled_patches import Patches, collect, training_truth
+from tvseg_bench.protocols.common.linear_probe import (
+    Probe,
+    ProbeFit,
+    conditioned,
+    fit_logistic,
+    folded,
+)
 from tvseg_bench.protocols.common.resize import resize_nearest
 from tvseg_bench.protocols.common.supervised import (
     TrainingClips,
@@ -32,7 +39,6 @@ from tvseg_bench.protocols.common.supervised import (
 )
 from tvseg_bench.protocols.linear import LinearConfig
 from tvseg_bench.protocols.linear.frame_store import FrameStore
-from tvseg_bench.protocols.linear.probe import Probe, ProbeFit, conditioned, fit_logistic, folded
 from tvseg_bench.protocols.linear.sliding_window import slide
 from tvseg_bench.protocols.linear.train_probe import train_probe
 

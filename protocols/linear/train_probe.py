@@ -19,10 +19,10 @@ from torch import nn
 
 from tvseg_bench.benchmark.clustering.upsampling import Axis
 from tvseg_bench.benchmark.errors import ModelError
+from tvseg_bench.protocols.common.linear_probe import Probe
 from tvseg_bench.protocols.common.patch_labels import label_positions
 from tvseg_bench.protocols.linear import LinearConfig
 from tvseg_bench.protocols.linear.frame_store import FrameStore
-from tvseg_bench.protocols.linear.probe import Probe
 
 Batch = Sequence[tuple[NDArray[Any], NDArray[Any]]]
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tvseg_bench.benchmark.devices import resolve_device
 from tvseg_bench.benchmark.errors import NotApplicableError
 from tvseg_bench.benchmark.evaluation import Needs, RunContext, UnitOutcome
-from tvseg_bench.benchmark.metrics.endpoint import within_thresholds
+from tvseg_bench.benchmark.metrics.distances import within_thresholds
 from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.propagation.propagate import PropagationRule, Propagator
 from tvseg_bench.benchmark.types import Score, UnitScore, View

@@ -120,5 +120,6 @@ def test_no_masks(grid: Callable[..., dict[str, Result]]) -> None:
             "segmenter": "brings no clusters",
             "flow": "no optical flow",
             "tracks": "no points",
+            "depth": "no depth",
         }
         assert others.get(name, "mask") in (result.reason or ""), (name, result.reason)

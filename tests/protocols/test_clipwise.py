@@ -267,6 +267,7 @@ def undecodable(clip: Clip, **changes: Any) -> Clip:
         raise AssertionError(f"frame {t} was read")
 
     readers = {"image": fail, "semantic": fail, "instance": fail, "flow": fail, "points": fail}
+    readers["depth"] = fail
     return replace(clip, **{**readers, **changes})  # type: ignore[arg-type]
 
 
@@ -301,6 +302,7 @@ REFUSED: list[tuple[str, Mapping[str, Any], Dataset, str]] = [
     ("flow", {}, unread(flow=None), "has no optical flow, which this protocol needs"),
     ("tracks", {}, unread(**STILL), "holds still images, and points are followed"),
     ("tracks", {}, unread(points=None), "has no points, which this protocol follows"),
+    ("depth", {}, unread(depth=None), "has no depth, which this protocol needs"),
     ("kmeans-clip", BATCHES, unread(n=1), "1 clips make no complete batch of 2"),
     ("temporal", BATCHES, unread(n=1), "1 clips make no complete batch of 2"),
     ("kmeans-dataset", BATCHES, unread(n=1), "1 clips make no complete batch of 2"),
@@ -308,7 +310,7 @@ REFUSED: list[tuple[str, Mapping[str, Any], Dataset, str]] = [
     ("foreground-classes", {}, unread({"background": None}), "none is background"),
     *(
         (name, {}, unread({"training": ()}, n=1), "holds 1 clip and has no training split")
-        for name in ("linear", "retrieval")
+        for name in ("linear", "retrieval", "depth")
     ),
     (
         "foreground",
@@ -319,7 +321,7 @@ REFUSED: list[tuple[str, Mapping[str, Any], Dataset, str]] = [
     *(
         (name, {}, unread(semantic=None, instance=None), "masks, which this protocol needs")
         for name in protocols
-        if name not in ("propagation", "flow", "tracks")
+        if name not in ("propagation", "flow", "tracks", "depth")
     ),
     *(
         (name, {}, replace(unread(), dataset_labels=None), "no classes of the data set")

@@ -36,6 +36,7 @@ def clips(features: Callable[..., Any], moving_blocks: Any) -> Any:
     made = features([moving_blocks(4, order) for order in ([1, 2], [2, 1], [1, 2], [2, 1])])
     still, places = np.zeros((48, 48, 2), np.float32), np.array([[9.0, 9.0], [30.0, 20.0]])
     more = {"flow": lambda t: still, "points": lambda t: places, "point_names": ("a", "b")}
+    more["depth"] = lambda t: np.linspace(1, 5, 48 * 48, dtype=np.float32).reshape(48, 48)
     held = [replace(f, clip=replace(f.clip, instance=f.clip.semantic, **more)) for f in made.clips]
     dataset = replace(made.dataset, clips=[f.clip for f in held])
     return replace(made, clips=held, dataset=dataset)
@@ -92,8 +93,10 @@ def test_cards_that_depart_from_a_share_where_more_is_better() -> None:
     }
     assert all(card.title for card in cards.values())
     unbounded = {name for name, card in cards.items() if card.highest != 1}
-    assert unbounded == {name for name, card in cards.items() if card.unit != "share"}
-    assert unbounded == {name for name in cards if name.startswith("flow/epe")}
+    relative = {"depth/abs_rel"}
+    assert unbounded - relative == {n for n, card in cards.items() if card.unit != "share"}
+    errors = {name for name in cards if name.startswith("flow/epe")}
+    assert unbounded == errors | {"depth/rmse"} | relative
     signed = {"temporal/drift", "temporal/seed_ari", "objects/fg_ari", "objects/fg_ari_frame"}
     assert {name for name, card in cards.items() if card.lowest != 0} == signed
     smaller = unbounded | {

@@ -25,7 +25,12 @@ from tvseg_bench.benchmark.metrics.boundary import boundary_f
 from tvseg_bench.benchmark.metrics.consistency import Consistency, consistency
 from tvseg_bench.benchmark.metrics.contingency import Contingency, contingency, merge
 from tvseg_bench.benchmark.metrics.davis_jf import region_j, semi_supervised, unsupervised
-from tvseg_bench.benchmark.metrics.endpoint import endpoint_metrics, endpoint_sums
+from tvseg_bench.benchmark.metrics.distances import (
+    depth_metrics,
+    depth_sums,
+    endpoint_metrics,
+    endpoint_sums,
+)
 from tvseg_bench.benchmark.metrics.flow import NOWHERE, flow_consistency, warped_table
 from tvseg_bench.benchmark.metrics.iou import accuracy, class_counts, mean_iou
 from tvseg_bench.benchmark.metrics.matching import Match, Matching, Unmatched, match
@@ -153,6 +158,11 @@ def _endpoint(truth: Clip, predicted: Clip) -> np.ndarray:
     return np.sum([endpoint_sums(p, t) for p, t in zip(given, moved, strict=True)], axis=0)
 
 
+def _depth(truth: Clip, predicted: Clip) -> np.ndarray:
+    """Sums of errors of depth, one more than an id says."""
+    return depth_sums(predicted + 1.0, np.where(truth == VOID, np.nan, truth + 1.0))
+
+
 def _jf(scored: Any) -> np.ndarray:
     return np.asarray((scored.j + scored.f) / 2)
 
@@ -199,8 +209,10 @@ METRICS = [
     Metric("vc 2 iou", "consistency", lambda t, p: _vc(t, p).iou, lambda parts: parts[0]),
     Metric("flow", "flow", _flow, lambda parts: flow_consistency(merge(chain(*parts))),
            relabelled="any", perfect=lambda truth: np.repeat(truth[:1], T, axis=0)),
-    Metric("flow within 1 px", "endpoint", _endpoint,
+    Metric("flow within 1 px", "distances", _endpoint,
            lambda parts: endpoint_metrics(np.sum(parts, axis=0))["within_1"], **OBJECTS),
+    Metric("depth delta 1", "distances", _depth,
+           lambda parts: depth_metrics(np.sum(parts, axis=0))["delta_1"], **OBJECTS),
 ]  # fmt: skip
 
 quick = settings(max_examples=15, deadline=None)

@@ -1,4 +1,4 @@
-"""How far from where it should be does a point end? Errors of motion and of tracked points."""
+"""How far from the truth is an estimate? Errors of motion, of tracked points and of depth."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ BANDS = (1.0, 10.0, 40.0)
 """Pixels of true displacement that divide the bands; 10 and 40 are Sintel's."""
 WITHIN = (1.0, 3.0, 5.0)
 """Pixels of error up to which a pixel counts as found."""
+RATIO = 1.25
+"""Ratio of estimated and true depth, or of true and estimated, below which a pixel is right."""
 
 
 def endpoint_sums(estimate: ArrayLike, truth: ArrayLike) -> Sums:
@@ -138,6 +140,71 @@ def within_thresholds(
     return {
         name: float((known <= limit).mean()) if known.size else None
         for name, limit in thresholds.items()
+    }
+
+
+def depth_sums(estimate: ArrayLike, truth: ArrayLike) -> Sums:
+    """Add up the errors of a map of depth over the pixels whose true depth is known.
+
+    The sums of several frames add up; `depth_metrics` makes numbers of them.
+
+    Args:
+        estimate: [H, W], finite.
+        truth: [H, W] in the same unit, above 0; NaN where nothing is known.
+
+    Returns:
+        [4] pixels, summed squares of the difference, summed differences over the true depth,
+        pixels of which the larger of both depths is less than `RATIO` times the smaller.
+
+    Raises:
+        UsageError: the shapes differ.
+
+    Example:
+        >>> depth_sums([[2.0, 3.0, 9.0]], [[2.0, 2.0, np.nan]]).tolist()
+        [2.0, 1.0, 0.5, 1.0]
+    """
+    given, true = np.asarray(estimate, np.float32), np.asarray(truth, np.float32)
+    if given.shape != true.shape:
+        raise UsageError(
+            f"the estimated depth has the shape {given.shape}, the true one {true.shape}; "
+            "bring both to one size"
+        )
+    known = ~np.isnan(true)
+    d, t = given[known], true[known]
+    error = np.abs(d - t)
+    right = np.maximum(d, t) < RATIO * np.minimum(d, t)
+    return np.array(
+        [
+            t.size,
+            np.square(error).sum(dtype=np.float64),
+            (error / t).sum(dtype=np.float64),
+            np.count_nonzero(right),
+        ],
+        np.float64,
+    )
+
+
+def depth_metrics(sums: Sums) -> dict[str, float | None]:
+    """Return the numbers of some frames from their summed `depth_sums`.
+
+    Returns:
+        `rmse`, the root of the mean squared difference, in the unit of the depth; `abs_rel`, the
+        mean difference over the true depth; `delta_1`, the share of pixels whose ratio is less
+        than 1.25. None where no depth is known.
+
+    Source: Eigen, Puhrsch & Fergus, Depth Map Prediction from a Single Image, 2014.
+
+    Example:
+        >>> depth_metrics(np.array([4.0, 16.0, 1.0, 3.0]))
+        {'rmse': 2.0, 'abs_rel': 0.25, 'delta_1': 0.75}
+    """
+    pixels, squares, relative, right = sums.tolist()
+    if not pixels:
+        return {"rmse": None, "abs_rel": None, "delta_1": None}
+    return {
+        "rmse": float(np.sqrt(squares / pixels)),
+        "abs_rel": relative / pixels,
+        "delta_1": right / pixels,
     }
 
 

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tvseg_bench.benchmark.clustering import fit_projection
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.protocols.linear.probe import Probe, conditioned, fit_logistic, folded
+from tvseg_bench.protocols.common.linear_probe import Probe, conditioned, fit_logistic, folded
 
 DECAY = 0.05
 

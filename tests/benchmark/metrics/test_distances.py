@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tvseg_bench.benchmark.errors import UsageError
-from tvseg_bench.benchmark.metrics.endpoint import (
+from tvseg_bench.benchmark.metrics.distances import (
     endpoint_metrics,
     endpoint_sums,
     grid_mean,
