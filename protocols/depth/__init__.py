@@ -40,7 +40,9 @@ class DepthConfig(InputConfig):
     multinomial logistic regression; the depth is their mean."""
     l2: float = Field(default=1e-2, gt=0)
     """Penalty l2 / 2 of the squared weights on features that are standardised per dimension; the
-    bias goes free. Half the mean squared error, or the cross-entropy, stands beside it."""
+    bias goes free. Half the mean squared error, or the cross-entropy, stands beside it. Of 1e-4,
+    1e-3, 1e-2 and 1e-1 the least RMSE of `regression` on moving-shapes@2 with an untrained
+    ViT-S/16."""
     bins: int = Field(default=256, ge=2, le=1024)
     """Depths of `bins`, from `min_depth` to `max_depth`."""
     bin_spacing: Literal["linear", "log"] = "linear"
@@ -73,7 +75,7 @@ STANDARD = DepthConfig()
 """Ours: ridge regression of the mean depth of each patch, solved exactly from all patches, and
 bilinear upsampling; every pixel of known depth below 10 is scored."""
 
-DINOV2 = DepthConfig(size=480, crop="eigen", targets="bins", upsample=4)
+DINOV2 = DepthConfig(size=480, crop="eigen", targets="bins", upsample=4, l2=1e-3)
 """As DINOv2 describes it for NYU Depth v2 (arXiv 2304.07193; dinov2/eval/depth): 256 depths
 spread evenly over 0.001 to 10 metres, scores upsampled by 4, Eigen's crop. The class token beside
 each patch is left out, as features here are of patches alone. Probabilities are a softmax fitted

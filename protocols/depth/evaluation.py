@@ -165,7 +165,7 @@ def _check_depth(dataset: Dataset) -> None:
     if any(clip.depth is None for clip in dataset.clips[:1]):
         raise NotApplicableError(
             f"{dataset.card.name}:{dataset.split} has no depth, which this protocol needs; "
-            "choose a data set with depth, such as nyuv2"
+            "choose a data set with depth, such as nyuv2 or moving-shapes@2"
         )
 
 
