@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from tvseg_bench.benchmark.data.moving_shapes import motion
 from tvseg_bench.benchmark.data.moving_shapes.fixed_point import ONE, TURN, Draws, Wave
 from tvseg_bench.benchmark.data.moving_shapes.scene import (
     NOISE_SIZE,
@@ -35,7 +36,7 @@ def draw_scene(
     draws = Draws(seed)
     table = draws.table(NOISE_SIZE, NOISE_SIZE)
     light = _draw_light(draws)
-    backdrop = Thing("background", _draw_camera(draws, size), _draw_ground(draws, backgrounds))
+    backdrop = Thing("background", motion.camera(draws, size), _draw_ground(draws, backgrounds))
     count = draws.between(3, 5)
     visitor = draws.between(-3, count - 1)
     kinds = draws.sample(categories, min(draws.between(2, 4), count, len(categories)))
@@ -43,84 +44,21 @@ def draw_scene(
     taken: list[tuple[int, int]] = []
     things = []
     for k, kind in enumerate(draws.sample(kinds, count)):
-        motion = _draw_visit(draws, size) if k == visitor else _draw_path(draws, size, taken)
-        things.append(Thing(kind, motion, _draw_cover(draws, kind, textures)))
+        path = _draw_visit(draws, size) if k == visitor else _draw_path(draws, size, taken)
+        things.append(Thing(kind, path, _draw_cover(draws, kind, textures)))
     return Scene(size, backdrop, tuple(things), light, table)
-
-
-# ----------------------------------------------------------------------------- motion
-
-
-def _share(size: Size, thousandths: int) -> int:
-    """A part of the short side, Q16 pixels."""
-    return min(size) * ONE * thousandths // 1000
-
-
-def _swing(draws: Draws, centre: int, speed: int) -> Wave:
-    """A wave of 16 to 40 frames that moves `speed` per frame where it is fastest."""
-    period = draws.between(16, 40)
-    amplitude = speed * period * 10430 >> 16  # 10430 / 65536 = 1 / 2π
-    return Wave(centre, amplitude, TURN // period, draws.below(TURN))
-
-
-def _swing_by(draws: Draws, centre: int, amplitude: int) -> Wave:
-    return Wave(centre, amplitude, TURN // draws.between(16, 40), draws.below(TURN))
 
 
 def _draw_path(draws: Draws, size: Size, taken: list[tuple[int, int]]) -> ObjectPath:
     """A path in the frame, around the roomiest of a few places; notes it in `taken`."""
-
-    def room(place: tuple[int, int]) -> int:
-        return min(((place[0] - x) ** 2 + (place[1] - y) ** 2 for x, y in taken), default=0)
-
-    height, width = size
-    tries = [(draws.between(170, 830), draws.between(200, 800)) for _ in range(5)]
-    x, y = max(((width * ONE * a // 1000, height * ONE * b // 1000) for a, b in tries), key=room)
-    taken.append((x, y))
-    radius = _share(size, draws.between(175, 270))
-    return ObjectPath(
-        x=_swing(draws, x, _share(size, draws.between(6, 36))),
-        y=_swing(draws, y, _share(size, draws.between(6, 36))),
-        radius=_swing_by(draws, radius, radius * draws.between(5, 18) // 100),
-        angle=Wave(draws.below(TURN)),
-        spin=draws.sign() * draws.below(TURN // 40),
-    )
+    place = motion.roomiest(draws, size, taken, 5, (170, 830), (200, 800))
+    radius = motion.share(size, draws.between(175, 270))
+    return motion.path_around(draws, size, place, radius, (6, 36))
 
 
 def _draw_visit(draws: Draws, size: Size) -> ObjectPath:
-    """A path that leaves the frame over one side and comes back some ten frames later."""
-    height, width = size
-    radius = _share(size, draws.between(170, 210))
-    far = draws.below(2)
-    across = draws.below(2)
-    edge = (height if across else width) * ONE * far
-    start = -TURN * draws.between(0, 24) // 100
-    out = radius * 27 // 20 * (2 * far - 1)
-    leave = Wave(edge, out, TURN // draws.between(14, 18), start)
-    middle = (width if across else height) * ONE * draws.between(250, 750) // 1000
-    along = _swing(draws, middle, _share(size, draws.between(6, 24)))
-    return ObjectPath(
-        x=along if across else leave,
-        y=leave if across else along,
-        radius=Wave(radius),
-        angle=Wave(draws.below(TURN)),
-        spin=draws.sign() * draws.below(TURN // 40),
-    )
-
-
-def _draw_camera(draws: Draws, size: Size) -> ObjectPath:
-    """A slow pan, zoom and roll of the backdrop; its radius is a fifth of the short side."""
-    height, width = size
-    unit = _share(size, 200)
-    return ObjectPath(
-        x=_swing(draws, width * ONE // 2, _share(size, draws.between(2, 12))),
-        y=_swing(draws, height * ONE // 2, _share(size, draws.between(2, 12))),
-        radius=_swing_by(draws, unit, unit * draws.between(2, 8) // 100),
-        angle=_swing(draws, draws.below(TURN), draws.below(TURN // 200)),
-    )
-
-
-# --------------------------------------------------------------------- looks and light
+    """A path that leaves the frame and comes back some ten frames later."""
+    return motion.visit(draws, size, motion.share(size, draws.between(170, 210)), (14, 18))
 
 
 def _draw_cover(draws: Draws, category: str, textures: Collection[str]) -> Surface:
@@ -167,10 +105,10 @@ def _draw_ground(draws: Draws, backgrounds: Sequence[str]) -> Surface:
 def _draw_light(draws: Draws) -> Light:
     """Light that swells and fades, with a gradient that swings about."""
     return Light(
-        gain=_swing_by(draws, draws.between(3600, 4300), draws.between(200, 600)),
-        slope=_swing_by(draws, draws.between(200, 700), draws.between(100, 400)),
-        heading=_swing_by(draws, draws.below(TURN), draws.between(TURN // 16, TURN // 6)),
-        offset=_swing_by(draws, draws.between(-8, 12), draws.between(0, 10)),
+        gain=motion.swing_by(draws, draws.between(3600, 4300), draws.between(200, 600)),
+        slope=motion.swing_by(draws, draws.between(200, 700), draws.between(100, 400)),
+        heading=motion.swing_by(draws, draws.below(TURN), draws.between(TURN // 16, TURN // 6)),
+        offset=motion.swing_by(draws, draws.between(-8, 12), draws.between(0, 10)),
         tint=(
             Wave(draws.between(3850, 4350)),
             Wave(draws.between(3850, 4350)),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from tvseg_bench.benchmark.data.moving_shapes import motion
 from tvseg_bench.benchmark.data.moving_shapes.fixed_point import ONE, TURN, Draws, Wave
 from tvseg_bench.benchmark.data.moving_shapes.scene import (
     NOISE_SIZE,
@@ -39,17 +40,18 @@ def draw_scene(
     categories: Sequence[str],
     textures: Collection[str],
     backgrounds: Sequence[str],
-    things: tuple[int, int] = (2, 4),
+    things: tuple[int, int],
 ) -> Scene:
-    """Draw the scene of one clip: 2 to 4 things of as many of the categories given.
+    """Draw the scene of one clip: things of 2 to 4 of the categories given.
 
-    In about a third of the clips one of them leaves the frame and comes back.
+    In about a quarter of the clips one of them leaves the frame and comes back some six frames
+    later.
     """
     draws = Draws(seed)
     table = draws.table(NOISE_SIZE, NOISE_SIZE)
     light = _draw_light(draws)
     count = draws.between(*things)
-    breadth = BREADTHS.get(count, MANY)
+    breadth, rim = BREADTHS.get(count, MANY)
     visitor = draws.between(-8, count - 1) if count > 1 else -1
     kinds = draws.sample(categories, min(draws.between(2, 4), count, len(categories)))
     kinds = [kinds[k % len(kinds)] for k in range(count)]
@@ -60,96 +62,21 @@ def draw_scene(
         # the first is the farthest; each has its own slab of the way to the camera
         distance = 7 * ONE - (6 * ONE * k + draws.below(4 * ONE)) // count
         if k == visitor:
-            motion = _draw_visit(draws, size, distance, breadth)
+            path = motion.visit(
+                draws, size, _draw_radius(draws, size, distance, breadth), (12, 16)
+            )
         else:
-            motion = _draw_path(draws, size, distance, breadth, taken)
-        drawn.append(_draw_thing(draws, kind, motion, distance, textures))
+            place = motion.roomiest(draws, size, taken, 6, (rim, 1000 - rim), (rim, 1000 - rim))
+            radius = _draw_radius(draws, size, distance, breadth)
+            path = motion.path_around(draws, size, place, radius, (8, 26))
+        drawn.append(_draw_thing(draws, kind, path, distance, textures))
     return Scene(size, backdrop, tuple(drawn), light, table)
 
 
-# ----------------------------------------------------------------------------- motion
-
-
-def _share(size: Size, thousandths: int) -> int:
-    """A part of the short side, Q16 pixels."""
-    return min(size) * ONE * thousandths // 1000
-
-
-def _swing(draws: Draws, centre: int, speed: int) -> Wave:
-    """A wave of 16 to 40 frames that moves `speed` per frame where it is fastest."""
-    period = draws.between(16, 40)
-    amplitude = speed * period * 10430 >> 16  # 10430 / 65536 = 1 / 2π
-    return Wave(centre, amplitude, TURN // period, draws.below(TURN))
-
-
-def _swing_by(draws: Draws, centre: int, amplitude: int) -> Wave:
-    return Wave(centre, amplitude, TURN // draws.between(16, 40), draws.below(TURN))
-
-
-def _draw_radius(draws: Draws, size: Size, distance: int, breadth: tuple[int, int]) -> int:
+def _draw_radius(draws: Draws, size: Size, distance: int, breadth: int) -> int:
     """Nearer things look larger: by two thirds from the farthest to the nearest."""
     near = draws.between(420, 540) * (11 * ONE - distance) // (9 * ONE)
-    return _share(size, near * breadth[0] // 100)
-
-
-def _draw_path(
-    draws: Draws, size: Size, distance: int, breadth: tuple[int, int], taken: list[tuple[int, int]]
-) -> ObjectPath:
-    """A path in the frame, around the roomiest of a few places; notes it in `taken`."""
-
-    def room(place: tuple[int, int]) -> int:
-        return min(((place[0] - x) ** 2 + (place[1] - y) ** 2 for x, y in taken), default=0)
-
-    height, width = size
-    # the larger a thing, the nearer to the middle
-    _, rim = breadth
-    tries = [(draws.between(rim, 1000 - rim), draws.between(rim, 1000 - rim)) for _ in range(6)]
-    x, y = max(((width * ONE * a // 1000, height * ONE * b // 1000) for a, b in tries), key=room)
-    taken.append((x, y))
-    radius = _draw_radius(draws, size, distance, breadth)
-    return ObjectPath(
-        x=_swing(draws, x, _share(size, draws.between(8, 26))),
-        y=_swing(draws, y, _share(size, draws.between(8, 26))),
-        radius=_swing_by(draws, radius, radius * draws.between(5, 18) // 100),
-        angle=Wave(draws.below(TURN)),
-        spin=draws.sign() * draws.below(TURN // 40),
-    )
-
-
-def _draw_visit(draws: Draws, size: Size, distance: int, breadth: tuple[int, int]) -> ObjectPath:
-    """A path that leaves the frame over one side and comes back some six frames later."""
-    height, width = size
-    radius = _draw_radius(draws, size, distance, breadth)
-    far = draws.below(2)
-    across = draws.below(2)
-    edge = (height if across else width) * ONE * far
-    start = -TURN * draws.between(0, 24) // 100
-    out = radius * 27 // 20 * (2 * far - 1)
-    leave = Wave(edge, out, TURN // draws.between(12, 16), start)
-    middle = (width if across else height) * ONE * draws.between(250, 750) // 1000
-    along = _swing(draws, middle, _share(size, draws.between(6, 24)))
-    return ObjectPath(
-        x=along if across else leave,
-        y=leave if across else along,
-        radius=Wave(radius),
-        angle=Wave(draws.below(TURN)),
-        spin=draws.sign() * draws.below(TURN // 40),
-    )
-
-
-def _draw_camera(draws: Draws, size: Size) -> ObjectPath:
-    """A slow pan, zoom and roll of the backdrop; its radius is a fifth of the short side."""
-    height, width = size
-    unit = _share(size, 200)
-    return ObjectPath(
-        x=_swing(draws, width * ONE // 2, _share(size, draws.between(2, 12))),
-        y=_swing(draws, height * ONE // 2, _share(size, draws.between(2, 12))),
-        radius=_swing_by(draws, unit, unit * draws.between(2, 8) // 100),
-        angle=_swing(draws, draws.below(TURN), draws.below(TURN // 200)),
-    )
-
-
-# --------------------------------------------------------------------- looks and light
+    return motion.share(size, near * breadth // 100)
 
 
 def _draw_turn(draws: Draws) -> Wave:
@@ -158,23 +85,26 @@ def _draw_turn(draws: Draws) -> Wave:
 
 
 def _draw_thing(
-    draws: Draws, category: str, motion: ObjectPath, distance: int, textures: Collection[str]
+    draws: Draws, category: str, path: ObjectPath, distance: int, textures: Collection[str]
 ) -> Thing:
     """A thing and its faces; one of the two colours of each is near the hue of the thing."""
     hue, value = draws.below(1536), draws.between(90, 200)
     faces = [
-        _draw_cover(draws, name, hue + draws.between(-HUE, HUE), value)
+        _draw_surface(draws, name, (230, 360), hue + draws.between(-HUE, HUE), value)
         for name in FACES[category]
         if name in textures
     ]
     back = faces[1] if len(faces) > 1 else None
-    return Thing(category, motion, faces[0], back, _draw_turn(draws), distance)
+    return Thing(category, path, faces[0], back, _draw_turn(draws), distance)
 
 
-def _draw_cover(draws: Draws, pattern: str, hue: int, value: int) -> Surface:
+def _draw_surface(
+    draws: Draws, pattern: str, density: tuple[int, int], hue: int, value: int
+) -> Surface:
+    """A pattern of so many hundredths of periods per radius, in two colours."""
     return Surface(
         pattern=pattern,
-        along=pattern_axes(draws.below(TURN), draws.between(230, 360)),
+        along=pattern_axes(draws.below(TURN), draws.between(*density)),
         shift=(draws.below(NOISE_SIZE * ONE), draws.below(NOISE_SIZE * ONE)),
         colours=_draw_colours(draws, hue, value),
         grain=draws.between(20, 50),
@@ -195,10 +125,13 @@ def _draw_backdrop(draws: Draws, size: Size, backgrounds: Sequence[str]) -> Thin
     """The ground, which turns into another, coarser than things are."""
     hue, value = draws.below(1536), draws.between(90, 200)
     patterns = draws.sample(backgrounds, min(2, len(backgrounds)))
-    grounds = [_draw_ground(draws, p, hue + draws.between(-HUE, HUE), value) for p in patterns]
+    grounds = [
+        _draw_surface(draws, name, (80, 130), hue + draws.between(-HUE, HUE), value)
+        for name in patterns
+    ]
     return Thing(
         category="background",
-        motion=_draw_camera(draws, size),
+        motion=motion.camera(draws, size),
         surface=grounds[0],
         back=grounds[1] if len(grounds) > 1 else None,
         turn=_draw_turn(draws),
@@ -206,27 +139,16 @@ def _draw_backdrop(draws: Draws, size: Size, backgrounds: Sequence[str]) -> Thin
     )
 
 
-def _draw_ground(draws: Draws, pattern: str, hue: int, value: int) -> Surface:
-    return Surface(
-        pattern=pattern,
-        along=pattern_axes(draws.below(TURN), draws.between(80, 130)),
-        shift=(draws.below(NOISE_SIZE * ONE), draws.below(NOISE_SIZE * ONE)),
-        colours=_draw_colours(draws, hue, value),
-        grain=draws.between(20, 50),
-        grain_rate=draws.between(7, 12) * ONE,
-    )
-
-
 def _draw_light(draws: Draws) -> Light:
     """Light and tint that swell and fade, nearly the same all over the frame."""
     return Light(
-        gain=_swing_by(draws, draws.between(3500, 4200), draws.between(300, 700)),
-        slope=_swing_by(draws, 0, draws.between(0, 200)),
-        heading=Wave(draws.below(TURN), 0, 0, 0),
-        offset=_swing_by(draws, draws.between(-8, 12), draws.between(0, 12)),
+        gain=motion.swing_by(draws, draws.between(3500, 4200), draws.between(300, 700)),
+        slope=motion.swing_by(draws, 0, draws.between(0, 200)),
+        heading=Wave(draws.below(TURN)),
+        offset=motion.swing_by(draws, draws.between(-8, 12), draws.between(0, 12)),
         tint=(_draw_tint(draws), _draw_tint(draws), _draw_tint(draws)),
     )
 
 
 def _draw_tint(draws: Draws) -> Wave:
-    return _swing_by(draws, draws.between(3750, 4300), draws.between(100, 350))
+    return motion.swing_by(draws, draws.between(3750, 4300), draws.between(100, 350))
