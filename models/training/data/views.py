@@ -109,6 +109,30 @@ def relight(images: Tensor, u: Tensor, variation: ViewVariation) -> Tensor:
     return lit + _shade(u, images, variation)[:, None]
 
 
+def drawn_view(
+    images: Tensor,
+    names: Sequence[str],
+    side: int,
+    variation: ViewVariation,
+    *,
+    seed: int,
+    step: int,
+    view: int,
+) -> tuple[Tensor, Tensor]:
+    """Return where a view of each image looks [N, 2, 3], and its pixels [N, 3, side, side].
+
+    Args:
+        images: [N, 3, H, W], normalised.
+        names: of the images, on which the draws depend.
+        side: of the views, in pixels.
+        view: its number among the views of a step.
+    """
+    u = draws(names, seed, step, view)
+    maps = placements(u, (images.shape[-2], images.shape[-1]), side, variation.zoom)
+    with torch.autocast(images.device.type, enabled=False):
+        return maps, relight(cut(images, maps, side), u, variation)
+
+
 def _shade(u: Tensor, images: Tensor, variation: ViewVariation) -> Tensor:
     """Return [N, H, W] what is added: an offset, and a slope in some direction."""
     ys, xs = (torch.linspace(-1, 1, n).to(images) for n in images.shape[-2:])

@@ -71,12 +71,17 @@ def instance_loss(projections: Tensor, *, temperature: float) -> Tensor:
         >>> round(instance_loss(two, temperature=0.1).item(), 4)
         0.0001
     """
+    cosines, partner = _compared(projections)
+    return cross_entropy(cosines / temperature, partner)
+
+
+def _compared(projections: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cosines of all views [2 N, 2 N], -inf of a view with itself, and the partners."""
     n = len(projections) // 2
     directions = normalize(projections.to(torch.promote_types(projections.dtype, torch.float32)))
-    scores = directions @ directions.mT / temperature
-    scores.fill_diagonal_(-torch.inf)
-    partner = torch.arange(2 * n, device=scores.device).roll(n)
-    return cross_entropy(scores, partner)
+    cosines = directions @ directions.mT
+    cosines.fill_diagonal_(-torch.inf)
+    return cosines, torch.arange(2 * n, device=cosines.device).roll(n)
 
 
 class InstanceHead(nn.Module):
@@ -112,11 +117,7 @@ class InstanceObjective(nn.Module):
     def forward(self, backbone: Any, batch: ClipBatch) -> StepLoss:
         """Return the loss over the frames of all processes, each an image of its own."""
         images = batch.images.flatten(0, 1)
-        names = [
-            f"{name}/{frame}"
-            for name, frames in zip(batch.names, batch.frames, strict=True)
-            for frame in frames
-        ]
+        names = batch.frame_names()
         seen = torch.cat([self._view(images, names, view) for view in (0, 1)])
         pooled = backbone(seen).mean((1, 2))
         with torch.autocast(pooled.device.type, enabled=False):
@@ -130,11 +131,11 @@ class InstanceObjective(nn.Module):
         self.taken.fill_(step + 1)
 
     def _view(self, images: Tensor, names: Sequence[str], view: int) -> Tensor:
-        u = views.draws(names, self.config.seed, int(self.taken), view)
-        side = self.config.view
-        maps = views.placements(u, (images.shape[-2], images.shape[-1]), side, self.variation.zoom)
-        with torch.autocast(images.device.type, enabled=False):
-            return views.relight(views.cut(images, maps, side), u, self.variation)
+        seed, step = self.config.seed, int(self.taken)
+        _, pixels = views.drawn_view(
+            images, names, self.config.view, self.variation, seed=seed, step=step, view=view
+        )
+        return pixels
 
 
 def _standardised(x: Tensor) -> Tensor:
@@ -163,8 +164,5 @@ def _with_others(pooled: Tensor, group: ProcessGroup | None) -> Tensor:
 @torch.no_grad()
 def _found(projected: Tensor) -> Tensor:
     """Return the share of views whose nearest other view is of the same image."""
-    directions = normalize(projected)
-    scores = directions @ directions.mT
-    scores.fill_diagonal_(-torch.inf)
-    partner = torch.arange(len(scores), device=scores.device).roll(len(scores) // 2)
-    return (scores.argmax(1) == partner).float().mean()
+    cosines, partner = _compared(projected)
+    return (cosines.argmax(1) == partner).float().mean()

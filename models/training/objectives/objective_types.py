@@ -35,6 +35,11 @@ class ClipBatch:
     """Whether the same frame always comes as the same pixels (no random augmentation), so that
     the output of frozen blocks may be cached."""
 
+    def frame_names(self) -> list[str]:
+        """Return a name of every frame, `CLIP/INDEX`, clip after clip."""
+        clips = zip(self.names, self.frames, strict=True)
+        return [f"{name}/{frame}" for name, frames in clips for frame in frames]
+
     def to(self, device: torch.device) -> ClipBatch:
         """Return the batch with its tensors on a device."""
         if device.type == "cpu":

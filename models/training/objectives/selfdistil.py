@@ -129,7 +129,7 @@ class SelfDistil(nn.Module):
     def forward(self, backbone: Any, batch: ClipBatch) -> StepLoss:
         """Return the loss over the frames of the batch, each an image of its own."""
         images = batch.images.flatten(0, 1)
-        names = _names(batch)
+        names = batch.frame_names()
         both = [self._view(images, names, view, self.config.view) for view in (0, 1)]
         maps = [placement for placement, _ in both]
         unmasked = torch.cat([pixels for _, pixels in both])
@@ -172,10 +172,10 @@ class SelfDistil(nn.Module):
         self, images: Tensor, names: Sequence[str], view: int, side: int
     ) -> tuple[Tensor, Tensor]:
         """Return where view number `view` of each image looks, and its pixels."""
-        u = views.draws(names, self.config.seed, int(self.taken), view)
-        maps = views.placements(u, (images.shape[-2], images.shape[-1]), side, self.variation.zoom)
-        with torch.autocast(images.device.type, enabled=False):
-            return maps, views.relight(views.cut(images, maps, side), u, self.variation)
+        seed, step = self.config.seed, int(self.taken)
+        return views.drawn_view(
+            images, names, side, self.variation, seed=seed, step=step, view=view
+        )
 
     def _hidden(self, names: Sequence[str], grid: Sequence[int]) -> Tensor:
         """Return [2 N, h, w] which patches the student does not see, the same number in each."""
@@ -259,12 +259,6 @@ def hide(images: Tensor, hidden: Tensor) -> Tensor:
     cols = width // hidden.shape[2]
     mask = hidden.repeat_interleave(rows, 1).repeat_interleave(cols, 2)
     return images * ~mask[:, None]
-
-
-def _names(batch: ClipBatch) -> list[str]:
-    """Name every frame of a batch by its clip and index."""
-    clips = zip(batch.names, batch.frames, strict=True)
-    return [f"{name}/{frame}" for name, frames in clips for frame in frames]
 
 
 STANDARD = SelfDistilConfig()

@@ -144,8 +144,10 @@ class TimeTObjective(nn.Module):
         """
         if self.config.normalise == "before-step":
             self.prototypes.normalise()
-        teacher = self._teacher(backbone) if self.config.carried_by == "teacher" else None
-        clips = clip_features(backbone, batch.images, teacher)
+        seen_by: Tuned | None = None
+        if self.teacher is not None and self.config.carried_by == "teacher":
+            seen_by = partial(self.teacher.tuned, backbone)
+        clips = clip_features(backbone, batch.images, seen_by)
         if not self.started:
             self._start(clips.all[:, 0].flatten(0, 2))
         projected = self.head(clips.last)  # with gradient first, as in `clip_features`
@@ -171,8 +173,9 @@ class TimeTObjective(nn.Module):
         if self.config.carrying == "forwarder":
             assigned = forwarded(features, assigned, self.rule)
         target = assigned.argmax(-1)
-        shares = assigned / assigned.sum(-1, keepdim=True)
-        wanted = target if self.config.targets == "hard" else shares
+        wanted = target
+        if self.config.targets == "soft":
+            wanted = assigned / assigned.sum(-1, keepdim=True)
         if mask is not None:
             projected = projected * mask[..., None]
         scores = self.prototypes(projected)
@@ -232,10 +235,6 @@ class TimeTObjective(nn.Module):
                 features = self.teacher.tuned(backbone, state, clips.grid).view(features.shape)
             source = self.teacher.run("head", self.head, features)
         return source if masks is None else source * masks[:, frames, ..., None]
-
-    def _teacher(self, backbone: Any) -> Tuned | None:
-        teacher = self.teacher
-        return None if teacher is None else partial(teacher.tuned, backbone)
 
     @torch.no_grad()
     def _start(self, features: Tensor) -> None:
