@@ -57,7 +57,7 @@ class Projection:
 
 
 class Moments:
-    """Count, mean and co-moments of rows that come in pieces.
+    """Count, mean and co-moments of rows that come in pieces; weighted where weights are given.
 
     Example:
         >>> moments = Moments()
@@ -67,21 +67,29 @@ class Moments:
     """
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count: float = 0
+        """Rows, or their summed weights."""
         self.mean: Floats = np.zeros(0)
         self.comoment: Floats = np.zeros((0, 0))
 
-    def update(self, x: NDArray[np.floating]) -> None:
-        """Add the rows of x [N, D] (or [..., D])."""
+    def update(self, x: NDArray[np.floating], weights: Floats | None = None) -> None:
+        """Add the rows of x [N, D] (or [..., D]), with weights [N] above 0 or 1 each."""
         rows = x.reshape(-1, x.shape[-1])
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS].astype(np.float64)
-            mean = part.mean(0)
+            if weights is None:
+                count: float = len(part)
+                mean = part.mean(0)
+            else:
+                heavy = weights[start : start + _ROWS]
+                count = float(heavy.sum())
+                mean = heavy @ part / count
             part -= mean
+            weighted = part if weights is None else part * heavy[:, None]
             with single_blas:
-                self._add(len(part), mean, part.T @ part)
+                self._add(count, mean, weighted.T @ part)
 
-    def _add(self, count: int, mean: Floats, comoment: Floats) -> None:
+    def _add(self, count: float, mean: Floats, comoment: Floats) -> None:
         if not self.count:
             self.count, self.mean, self.comoment = count, mean.copy(), comoment.copy()
             return

@@ -290,6 +290,44 @@ def units_score(
     )
 
 
+class ScoredClip(Protocol):
+    """What is kept of a clip that is scored by itself."""
+
+    @property
+    def clip(self) -> UnitScore:
+        """Its row."""
+
+    @property
+    def frames(self) -> Sequence[UnitScore]:
+        """The rows of its frames."""
+
+    @property
+    def references(self) -> Mapping[str, float | None]:
+        """`constant/METRIC` and `oracle/METRIC`; what is not known may be left out."""
+
+
+def clips_score(
+    rows: Sequence[ScoredClip],
+    metrics: Iterable[str],
+    references: Iterable[str],
+    details: dict[str, Any],
+) -> Score:
+    """Return the means over clips, which weigh alike; a clip without a value is left out.
+
+    Args:
+        references: what stands before the metric's name: `constant`, `oracle`.
+    """
+    names = tuple(metrics)
+    beside = [f"{reference}/{name}" for reference in references for name in names]
+    return Score(
+        metrics={name: mean(row.clip.metrics[name] for row in rows) for name in names},
+        clips=[row.clip for row in rows],
+        frames=[frame for row in rows for frame in row.frames],
+        references={name: mean(row.references.get(name) for row in rows) for name in beside},
+        details=details,
+    )
+
+
 def names_in(numbers: Iterable[Mapping[str, float | None]]) -> list[str]:
     """Return the names of numbers in the order in which they are met, each once.
 

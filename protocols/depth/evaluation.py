@@ -17,14 +17,13 @@ import numpy as np
 
 from tvseg_bench.benchmark.devices import resolve_device
 from tvseg_bench.benchmark.errors import NotApplicableError
-from tvseg_bench.benchmark.evaluation import Needs, RunContext, UnitOutcome
+from tvseg_bench.benchmark.evaluation import Needs, RunContext
 from tvseg_bench.benchmark.metrics.distances import depth_metrics, depth_sums, grid_mean
-from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
-from tvseg_bench.protocols.common.feature_sets import without_tokens
 from tvseg_bench.protocols.common.labelled_patches import frame_count
+from tvseg_bench.protocols.common.map_recording import MapRecording
 from tvseg_bench.protocols.common.resize import resize_nearest
-from tvseg_bench.protocols.common.scoring import mean
+from tvseg_bench.protocols.common.scoring import clips_score, mean
 from tvseg_bench.protocols.common.splits import check_divisible, folds
 from tvseg_bench.protocols.depth import METRICS
 from tvseg_bench.protocols.depth.fit import (
@@ -110,7 +109,7 @@ class DepthProbe:
         """Score every frame of a clip; the clip is their mean."""
         name, n = clip.clip.name, len(clip.frames)
         rows, cols = clip.tokens.shape[1:3]
-        recording = _DepthRecording(recorder, clip, self.config.max_depth)
+        recording = MapRecording(recorder, clip, LEVELS)
         frames, beside = [], []
         for position, (t, tokens) in enumerate(zip(clip.frames, clip.tokens, strict=True)):
             known = true_depth(clip, t, self.config)
@@ -126,7 +125,9 @@ class DepthProbe:
             ]
             frames.append(UnitScore(clip=name, frame=int(t), metrics=found[0]))
             beside.append(found[1:])
-            recording.frame(position, depth, known)
+            if recording.active:
+                farthest = self.config.max_depth
+                recording.frame(position, levels(depth, farthest), levels(known, farthest))
         metrics = {m: mean(frame.metrics[m] for frame in frames) for m in METRICS}
         recording.close(metrics[SHOWN], [frame.metrics[SHOWN] for frame in frames])
         note = "" if metrics["rmse"] is not None else "no pixel whose depth is known"
@@ -145,20 +146,8 @@ class DepthProbe:
         """Average the clips that have a score."""
         if all(row.clip.metrics["rmse"] is None for row in rows):
             raise NotApplicableError(_nothing(dataset, "to score", self.config))
-        return Score(
-            metrics={m: mean(row.clip.metrics[m] for row in rows) for m in METRICS},
-            clips=[row.clip for row in rows],
-            frames=[frame for row in rows for frame in row.frames],
-            references={
-                f"{name}/{m}": mean(row.references[f"{name}/{m}"] for row in rows)
-                for name in REFERENCES
-                for m in METRICS
-            },
-            details={
-                **details,
-                "clips_left_out": sum(row.clip.metrics["rmse"] is None for row in rows),
-            },
-        )
+        left_out = sum(row.clip.metrics["rmse"] is None for row in rows)
+        return clips_score(rows, METRICS, REFERENCES, {**details, "clips_left_out": left_out})
 
 
 def _check_depth(dataset: Dataset) -> None:
@@ -308,26 +297,3 @@ def levels(depth: Depth, farthest: float) -> NDArray[np.int64]:
     known = ~np.isnan(depth)
     steps = np.where(known, depth, 0) * (LEVELS / farthest)
     return np.where(known, steps.astype(np.int64).clip(0, LEVELS - 1), VOID)
-
-
-class _DepthRecording:
-    """Hands maps of depth and scores of one clip to a recorder."""
-
-    def __init__(self, recorder: Recorder, clip: ClipFeatures, farthest: float) -> None:
-        self._recorder, self._clip = recorder, without_tokens(clip)
-        self._grid = (clip.tokens.shape[1], clip.tokens.shape[2])
-        self._farthest = farthest
-        recorder.on_features(self._clip, clip.tokens)
-
-    def frame(self, position: int, depth: Depth, truth: Depth) -> None:
-        """Hand over one frame."""
-        if self._recorder.active:
-            shown, true = levels(depth, self._farthest), levels(truth, self._farthest)
-            self._recorder.on_frame(self._clip, position, shown, true, self._grid)
-
-    def close(self, score: float | None, series: Sequence[float | None]) -> None:
-        """Hand over the scores of the clip and of its frames."""
-        ids = np.arange(LEVELS)
-        match = None if score is None else Match(ids, ids)
-        outcome = UnitOutcome(score, series)
-        self._recorder.on_unit(self._clip, range(len(series)), match, outcome=outcome)

@@ -37,11 +37,8 @@ class RidgeSums:
     """
 
     patches: int = 0
-    mass: float = 0.0
-    mean: Floats = field(default_factory=lambda: np.zeros(0))
-    """[D + 1], the target last."""
-    comoment: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-    """[D + 1, D + 1]"""
+    moments: Moments = field(default_factory=Moments)
+    """Of [D + 1] numbers a patch, the target last."""
     residual: float = 0.0
     """Root of the mean squared error of the last solution, over patches by their weight."""
 
@@ -49,39 +46,25 @@ class RidgeSums:
         self, x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]], weight: Floats
     ) -> None:
         """Add patches x [N, D] with targets y [N] and weights [N], above 0."""
-        if not len(x):
-            return
-        rows = np.concatenate([x, y[:, None]], axis=1, dtype=np.float64)
-        mass = float(weight.sum())
-        mean = weight @ rows / mass
-        rows -= mean
-        with single_blas:
-            comoment = (rows * weight[:, None]).T @ rows
-        if not self.patches:
-            self.mean, self.comoment = mean, comoment
-        else:
-            delta, total = mean - self.mean, self.mass + mass
-            self.comoment += comoment + np.outer(delta, delta * (self.mass * mass / total))
-            self.mean = self.mean + delta * (mass / total)
+        self.moments.update(np.concatenate([x, y[:, None]], axis=1, dtype=np.float64), weight)
         self.patches += len(x)
-        self.mass += mass
 
     def solve(self, l2: float) -> Probe:
         """Return the minimum of half the mean squared error plus l2 / 2 of the squared weights.
 
         Weights are those of features that are standardised per dimension; the bias goes free.
         """
-        covariance = self.comoment / self.mass
+        means, covariance = self.moments.mean, self.moments.comoment / self.moments.count
         inner, cross = covariance[:-1, :-1], covariance[:-1, -1]
         std = np.sqrt(np.diag(inner))
-        scale = np.where(std <= _CONSTANT * np.abs(self.mean[:-1]), np.inf, std)
+        scale = np.where(std <= _CONSTANT * np.abs(means[:-1]), np.inf, std)
         correlation = inner / np.outer(scale, scale)
         with single_blas:
             solution = np.linalg.solve(correlation + l2 * np.eye(len(scale)), cross / scale)
         weights = solution / scale
         left = covariance[-1, -1] - 2 * weights @ cross + weights @ inner @ weights
         self.residual = float(np.sqrt(max(0.0, left)))
-        return Probe(np.zeros(1, np.int64), self.mean[:-1], weights[:, None], self.mean[-1:])
+        return Probe(np.zeros(1, np.int64), means[:-1], weights[:, None], means[-1:])
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,25 +19,23 @@ import numpy as np
 from tvseg_bench.benchmark.data.files.flow_files import FlowFolder
 from tvseg_bench.benchmark.devices import resolve_device
 from tvseg_bench.benchmark.errors import DataError, NotApplicableError
-from tvseg_bench.benchmark.evaluation import Needs, RunContext, UnitOutcome
+from tvseg_bench.benchmark.evaluation import Needs, RunContext
 from tvseg_bench.benchmark.metrics.distances import (
     Sums,
     endpoint_metrics,
     endpoint_sums,
     grid_mean,
 )
-from tvseg_bench.benchmark.metrics.matching import Match
 from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
 from tvseg_bench.protocols.common.correspondence import directions
-from tvseg_bench.protocols.common.feature_sets import without_tokens
-from tvseg_bench.protocols.common.scoring import mean
+from tvseg_bench.protocols.common.map_recording import MapRecording
+from tvseg_bench.protocols.common.scoring import clips_score
 from tvseg_bench.protocols.flow import METRICS
 from tvseg_bench.protocols.flow.correspondence import displacements
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tvseg_bench.benchmark.evaluation import Recorder
     from tvseg_bench.benchmark.types import Clip, ClipFeatures, Dataset, FeatureSet, Flow
     from tvseg_bench.protocols.flow import FlowConfig
 
@@ -120,20 +118,11 @@ class FeatureFlow:
                 f"no clip of {dataset.card.name}:{dataset.split} has a pixel whose motion is "
                 f"known at distance={self.config.distance}; choose another data set"
             )
-        return Score(
-            metrics={m: mean(row.clip.metrics[m] for row in rows) for m in METRICS},
-            clips=[row.clip for row in rows],
-            frames=[frame for row in rows for frame in row.frames],
-            references={
-                f"{name}/{m}": mean(row.references.get(f"{name}/{m}") for row in rows)
-                for name in REFERENCES
-                for m in METRICS
-            },
-            details={
-                "clips_left_out": sum(row.clip.metrics["epe"] is None for row in rows),
-                "frames": sum(len(row.frames) for row in rows),
-            },
-        )
+        details = {
+            "clips_left_out": sum(row.clip.metrics["epe"] is None for row in rows),
+            "frames": sum(len(row.frames) for row in rows),
+        }
+        return clips_score(rows, METRICS, REFERENCES, details)
 
     def _clip(self, clip: ClipFeatures, run: RunContext) -> FollowedPatches:
         """Follow the patches of one clip from every frame that has another at the distance."""
@@ -146,7 +135,7 @@ class FeatureFlow:
         place = resolve_device(run.device)
         rows, cols = clip.tokens.shape[1:3]
         units = [directions(frame, place) for frame in clip.tokens[:distance]]
-        recording = _FlowRecording(run.recorder, clip)
+        recording = MapRecording(run.recorder, clip, SECTORS + 1)
         frames: list[UnitScore] = []
         sums: list[tuple[Sums, Sums, Sums]] = []
         for t in range(n - distance):
@@ -161,7 +150,9 @@ class FeatureFlow:
             sums.append((found[0], found[1], found[2]))
             metrics = endpoint_metrics(found[0])
             frames.append(UnitScore(clip=name, frame=int(clip.frames[t]), metrics=metrics))
-            recording.frame(t, moved, truth)
+            if recording.active:
+                shown = sectors(_dense(moved, (height, width)))
+                recording.frame(t, shown, sectors(truth))
         whole = [endpoint_metrics(np.sum(parts, axis=0)) for parts in zip(*sums, strict=True)]
         recording.close(whole[0][SHOWN], [frame.metrics[SHOWN] for frame in frames])
         known = whole[0]["epe"] is not None
@@ -242,30 +233,11 @@ def sectors(flow: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.where(known, ids, VOID)
 
 
-class _FlowRecording:
-    """Hands directions of motion and scores of one clip to a recorder."""
+def _dense(moved: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Bring displacements [rows, cols, 2] to the size (H, W), bilinearly."""
+    import torch
+    from torch.nn.functional import interpolate
 
-    def __init__(self, recorder: Recorder, clip: ClipFeatures) -> None:
-        self._recorder, self._clip = recorder, without_tokens(clip)
-        self._grid = (clip.tokens.shape[1], clip.tokens.shape[2])
-        recorder.on_features(self._clip, clip.tokens)
-
-    def frame(self, t: int, moved: NDArray[np.float32], truth: Flow) -> None:
-        """Hand over one frame."""
-        if not self._recorder.active:
-            return
-        import torch
-        from torch.nn.functional import interpolate
-
-        low = torch.from_numpy(moved).permute(2, 0, 1)[None]
-        size = (truth.shape[0], truth.shape[1])
-        dense = interpolate(low, size, mode="bilinear", align_corners=False)[0]
-        shown = sectors(dense.permute(1, 2, 0).numpy())
-        self._recorder.on_frame(self._clip, t, shown, sectors(truth), self._grid)
-
-    def close(self, score: float | None, series: Sequence[float | None]) -> None:
-        """Hand over the scores of the clip and of its frames."""
-        ids = np.arange(SECTORS + 1)
-        match = None if score is None else Match(ids, ids)
-        outcome = UnitOutcome(score, series)
-        self._recorder.on_unit(self._clip, range(len(series)), match, outcome=outcome)
+    low = torch.from_numpy(moved).permute(2, 0, 1)[None]
+    dense = interpolate(low, size, mode="bilinear", align_corners=False)[0]
+    return np.asarray(dense.permute(1, 2, 0).numpy())

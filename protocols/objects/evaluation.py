@@ -26,7 +26,7 @@ from tvseg_bench.benchmark.types import VOID, Score, UnitScore, View
 from tvseg_bench.protocols.common.feature_sets import without_tokens
 from tvseg_bench.protocols.common.ground_truth import FrameTruth, present_in, shared_truth
 from tvseg_bench.protocols.common.resize import resize_nearest
-from tvseg_bench.protocols.common.scoring import mean
+from tvseg_bench.protocols.common.scoring import clips_score, mean
 from tvseg_bench.protocols.kmeans.clusters import cluster_unit
 from tvseg_bench.protocols.kmeans.projection import projected
 from tvseg_bench.protocols.objects import METRICS
@@ -122,22 +122,13 @@ class ObjectDiscovery:
                 f"no clip of {dataset.card.name}:{dataset.split} shows an object, so there is "
                 "nothing to find; choose another data set"
             )
-        return Score(
-            metrics={m: mean(row.clip.metrics[m] for row in rows) for m in METRICS},
-            clips=[row.clip for row in rows],
-            frames=[frame for row in rows for frame in row.frames],
-            references={
-                f"{name}/{m}": mean(row.references.get(f"{name}/{m}") for row in rows)
-                for name in REFERENCES
-                for m in METRICS
-            },
-            details={
-                "clips_with_two_objects": sum(row.objects > 1 for row in rows),
-                "frames_with_two_objects": sum(row.frames_with_two for row in rows),
-                "objects": mean(float(row.objects) for row in rows),
-                "segments": mean(float(row.segments) for row in rows),
-            },
-        )
+        details = {
+            "clips_with_two_objects": sum(row.objects > 1 for row in rows),
+            "frames_with_two_objects": sum(row.frames_with_two for row in rows),
+            "objects": mean(float(row.objects) for row in rows),
+            "segments": mean(float(row.segments) for row in rows),
+        }
+        return clips_score(rows, METRICS, REFERENCES, details)
 
     def _truth(self, clip: ClipFeatures, run: RunContext) -> Sequence[FrameTruth]:
         shared = run.shared or SharedCache(limit=0)

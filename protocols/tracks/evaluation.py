@@ -12,7 +12,7 @@ Sources: Li et al., UVC, 2019, and Jabri et al., CRW, 2020 (PCK of JHMDB); Doers
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +28,7 @@ from tvseg_bench.benchmark.propagation.propagate import PropagationRule, Propaga
 from tvseg_bench.benchmark.types import Score, UnitScore, View
 from tvseg_bench.protocols.common.correspondence import directions, place_of, refined
 from tvseg_bench.protocols.common.feature_sets import without_tokens
-from tvseg_bench.protocols.common.scoring import mean
+from tvseg_bench.protocols.common.scoring import clips_score, mean
 from tvseg_bench.protocols.tracks import METRICS
 
 if TYPE_CHECKING:
@@ -127,26 +127,22 @@ class PointTracks:
                 f"no clip of {dataset.card.name}:{dataset.split} shows a point in its first frame "
                 "and again in a later one; choose another data set"
             )
-        metrics: Values = {m: mean(row.clip.metrics[m] for row in rows) for m in METRICS}
-        references: Values = {
-            f"{name}/{m}": mean(row.references.get(f"{name}/{m}") for row in rows)
-            for name in REFERENCES
-            for m in METRICS
+        details = {
+            "clips_left_out": sum(not row.points for row in rows),
+            "points": sum(row.points for row in rows),
         }
-        if self.config.average == "points":
-            metrics |= _over_joints(rows, "model")
-            for name in REFERENCES:
-                found = _over_joints(rows, name)
-                references |= {f"{name}/{m}": value for m, value in found.items()}
-        return Score(
-            metrics=metrics,
-            clips=[row.clip for row in rows],
-            frames=[frame for row in rows for frame in row.frames],
-            references=references,
-            details={
-                "clips_left_out": sum(not row.points for row in rows),
-                "points": sum(row.points for row in rows),
-            },
+        score = clips_score(rows, METRICS, REFERENCES, details)
+        if self.config.average == "clips":
+            return score
+        over_joints = {
+            f"{name}/{m}": value
+            for name in REFERENCES
+            for m, value in _over_joints(rows, name).items()
+        }
+        return replace(
+            score,
+            metrics={**score.metrics, **_over_joints(rows, "model")},
+            references={**score.references, **over_joints},
         )
 
     def _clip(self, clip: ClipFeatures, run: RunContext) -> TrackedClip:
